@@ -1,0 +1,1 @@
+"""Weights, their registry, synthetic plates and training. Imports nothing of the pod."""

@@ -1,0 +1,1 @@
+"""The device daemon: cameras in, decisions and gate pulses out."""

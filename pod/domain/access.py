@@ -1,0 +1,132 @@
+"""Decide whether a plate may pass. Pure: the caller brings the clock and the lists."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from pod.domain.evidence import Consensus
+
+
+class Verdict(StrEnum):
+    """What an entry asks for, and what a decision says."""
+
+    ALLOW = "allow"
+    DENY = "deny"
+
+
+class EntryType(StrEnum):
+    """Why somebody is on the list."""
+
+    RESIDENT = "resident"
+    VISITOR = "visitor"
+    DELIVERY = "delivery"
+    SERVICE = "service"
+    CONTRACTOR = "contractor"
+    EMERGENCY = "emergency"
+    STAFF = "staff"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One row of the access list.
+
+    Attributes:
+        key: the plate's match key (`plates.match_key`); an index finds entries by it.
+        plate: the plate as people wrote it, canonical form.
+        starts_at: aware UTC; the entry counts from then on. None: always.
+        expires_at: aware UTC; the entry counts until just before. None: for ever.
+        gates: names of the gates it holds for; empty: all.
+    """
+
+    key: str
+    plate: str
+    verdict: Verdict
+    type: EntryType
+    label: str = ""
+    starts_at: datetime | None = None
+    expires_at: datetime | None = None
+    gates: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Bounds that a decision keeps; from the `access` section of the configuration."""
+
+    min_confidence: float = 0.85
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A verdict with everything needed to answer "why?".
+
+    Attributes:
+        reason: a code of `REASONS`.
+        entry: the entry that decided; None where none was found.
+    """
+
+    verdict: Verdict
+    reason: str
+    plate: str
+    confidence: float
+    entry: Entry | None
+
+    @property
+    def sentence(self) -> str:
+        """The reason in plain words, for people."""
+        return REASONS[self.reason]
+
+
+REASONS = {
+    "listed": "The plate is on the list.",
+    "not_listed": "The plate is not on the list.",
+    "deny_listed": "The plate is on the deny list.",
+    "low_confidence": "The plate could not be read clearly enough.",
+    "not_started": "The plate is on the list, but its time has not begun.",
+    "expired": "The plate is on the list, but its time is over.",
+    "wrong_gate": "The plate is on the list, but not for this gate.",
+    "leaving": "The car is driving away from this gate.",
+    "not_moved": "The car already stood in view when the camera started; it must move first.",
+    "stale_frame": "The picture was too old to act on.",
+    "gate_already_open": "The gate was opened moments ago; this car needs no pulse of its own.",
+    "gate_failed": "The gate did not answer; nothing was opened.",
+    "store_failed": "The decision could not be written down, so the gate stayed closed.",
+}
+"""Reason codes and the sentences people read."""
+
+
+def decide(
+    consensus: Consensus, candidates: Sequence[Entry], *, gate: str, now: datetime, policy: Policy
+) -> Decision:
+    """Deny wins over allow; anything unknown, weak, early or expired is denied.
+
+    Args:
+        candidates: the entries that an index holds for this plate's match key, not the whole list.
+        gate: name of the gate the camera serves.
+        now: aware UTC.
+    """
+
+    def decision(verdict: Verdict, reason: str, entry: Entry | None = None) -> Decision:
+        return Decision(verdict, reason, consensus.text, consensus.confidence, entry)
+
+    if not consensus.text or consensus.confidence < policy.min_confidence:
+        return decision(Verdict.DENY, "low_confidence")
+    if not candidates:
+        return decision(Verdict.DENY, "not_listed")
+    refusals: list[tuple[str, Entry]] = []
+    allowed: Entry | None = None
+    for entry in candidates:
+        if entry.gates and gate not in entry.gates:
+            refusals.append(("wrong_gate", entry))
+        elif entry.starts_at is not None and now < entry.starts_at:
+            refusals.append(("not_started", entry))
+        elif entry.expires_at is not None and now >= entry.expires_at:
+            refusals.append(("expired", entry))
+        elif entry.verdict is Verdict.DENY:
+            return decision(Verdict.DENY, "deny_listed", entry)
+        else:
+            allowed = allowed or entry
+    if allowed is not None:
+        return decision(Verdict.ALLOW, "listed", allowed)
+    reason, entry = refusals[0]
+    return decision(Verdict.DENY, reason, entry)

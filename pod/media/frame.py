@@ -1,0 +1,65 @@
+"""What travels from a camera: compressed access units, and decoded frames that know their age."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import av
+import numpy as np
+import numpy.typing as npt
+
+Codec = Literal["h264", "hevc", "mjpeg", "other"]
+
+
+@dataclass(frozen=True, slots=True)
+class AccessUnit:
+    """One compressed picture, as the camera sent it (Annex B for H.264 and H.265).
+
+    Attributes:
+        rtp_time_s: the camera's clock, seconds from an arbitrary start.
+        arrival_s: monotonic clock of this machine when the last byte came.
+    """
+
+    data: bytes
+    codec: Codec
+    keyframe: bool
+    rtp_time_s: float
+    arrival_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One decoded picture.
+
+    Attributes:
+        index: counts decoded frames of this session from 0.
+        session: counts the camera's sessions from 1; a reconnect starts the next.
+        captured_s: best estimate, on the monotonic clock, of when the camera took it.
+        arrival_s: monotonic clock when its access unit arrived.
+    """
+
+    camera: str
+    session: int
+    index: int
+    captured_s: float
+    arrival_s: float
+    picture: av.VideoFrame
+
+    @property
+    def width(self) -> int:
+        return self.picture.width
+
+    @property
+    def height(self) -> int:
+        return self.picture.height
+
+    def luma(self) -> npt.NDArray[np.uint8]:
+        """The brightness plane, shape (height, width), uint8; a view where the pixel format has one."""
+        plane = self.picture.planes[0]
+        if self.picture.format.name in ("yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "gray", "nv12"):
+            rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)  # type: ignore[arg-type]
+            return rows[: self.height, : self.width]
+        return self.picture.to_ndarray(format="gray")
+
+    def rgb(self) -> npt.NDArray[np.uint8]:
+        """The whole picture, shape (height, width, 3), uint8, RGB. Converts on every call."""
+        return self.picture.to_ndarray(format="rgb24")
