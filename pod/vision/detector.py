@@ -1,0 +1,162 @@
+"""Finds plates in a frame with a YOLO network exported to ONNX.
+
+Two exports are understood: the plain one of ultralytics, (1, 4 + classes, anchors) with xywh boxes and no
+suppression, and the "end2end" one of open-image-models, (plates, 7) with batch, x1, y1, x2, y2, class, score.
+Every class counts as a plate.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from models.registry import Manifest, ModelError
+from pod.vision.boxes import Boxes, nms
+from pod.vision.letterbox import Letterbox
+from pod.vision.session import ProviderChoice, open_session
+
+_STRIDES_PX = (8, 16, 32)
+_IOU = 0.5
+_MOST_CANDIDATES = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Detections:
+    """Plates found in one frame, best first.
+
+    Attributes:
+        boxes: shape (N, 4), float32, xyxy in pixels of the full frame, inside it; x2 > x1, y2 > y1.
+        scores: shape (N,), float32, 0..1.
+    """
+
+    boxes: Boxes
+    scores: npt.NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def only(self, chosen: npt.NDArray[np.bool_] | npt.NDArray[np.intp]) -> "Detections":
+        """Those that a mask or a list of indices picks."""
+        return Detections(self.boxes[chosen], self.scores[chosen])
+
+
+class Detector:
+    """A loaded detector. Several threads may call it at the same time."""
+
+    def __init__(
+        self, manifest: Manifest, provider: ProviderChoice, *, threads: int, confidence: float
+    ) -> None:
+        """Loads the weights and runs them once.
+
+        Args:
+            confidence: boxes that score less are dropped.
+
+        Raises:
+            ModelError: the weights cannot be loaded, or are no plate detector.
+        """
+        self._session, self.provider = open_session(manifest.file, provider, threads=threads)
+        self._confidence = confidence
+        self.name = manifest.name
+        inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
+        shape = list(inputs[0].shape)
+        sizes_known = len(shape) == 4 and all(isinstance(size, int) for size in shape[2:])
+        if len(inputs) != 1 or inputs[0].type != "tensor(float)" or not sizes_known or shape[1] != 3:
+            raise _other_shape(manifest, f"it takes {inputs[0].type} {shape}")
+        self._input, self._output = inputs[0].name, outputs[0].name
+        self.height_px, self.width_px = shape[2], shape[3]
+        said = manifest.input
+        if said is not None and (said.height, said.width) != (self.height_px, self.width_px):
+            raise _other_shape(manifest, f"it takes {self.height_px} x {self.width_px} pixels")
+        grey = np.full((1, 3, self.height_px, self.width_px), 114 / 255, np.float32)
+        answer = self._run(grey)
+        anchors = sum((self.height_px // s) * (self.width_px // s) for s in _STRIDES_PX)
+        self._end2end = answer.ndim == 2 and answer.shape[1] == 7
+        plain = (
+            answer.ndim == 3 and answer.shape[0] == 1 and answer.shape[1] > 4 and answer.shape[2] == anchors
+        )
+        if not (self._end2end or plain):
+            raise _other_shape(manifest, f"it answers with shape {answer.shape}")
+
+    def fit_px(self, *, height: int, width: int) -> tuple[int, int]:
+        """Height and width that a frame of this size is scaled to before the network sees it."""
+        placed = self._letterbox(height, width)
+        return placed.inner_height, placed.inner_width
+
+    def detect(
+        self, rgb: npt.NDArray[np.uint8], *, frame_size_px: tuple[int, int] | None = None
+    ) -> Detections:
+        """Finds the plates of one frame.
+
+        Args:
+            rgb: shape (H, W, 3), uint8, RGB: the frame, or a smaller copy of all of it. A copy of exactly
+                `fit_px` is used as it is, which saves decoding the frame to RGB at its full size.
+            frame_size_px: height and width of the frame where `rgb` is a copy; boxes are in its pixels.
+        """
+        height, width = frame_size_px or rgb.shape[:2]
+        placed = self._letterbox(height, width)
+        answer = self._run(placed.tensor(rgb))
+        boxes, scores = (
+            decode_end2end(answer, confidence=self._confidence)
+            if self._end2end
+            else decode_plain(answer, confidence=self._confidence)
+        )
+        boxes = placed.to_frame(boxes)
+        solid = np.all(boxes[:, 2:] - boxes[:, :2] >= 1, axis=1)
+        return Detections(boxes[solid], scores[solid])
+
+    def _letterbox(self, height: int, width: int) -> Letterbox:
+        return Letterbox.of(
+            frame_height=height, frame_width=width, model_height=self.height_px, model_width=self.width_px
+        )
+
+    def _run(self, tensor: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        answer: npt.NDArray[np.float32] = self._session.run([self._output], {self._input: tensor})[0]
+        return answer
+
+
+def decode_plain(
+    answer: npt.NDArray[np.float32], *, confidence: float
+) -> tuple[Boxes, npt.NDArray[np.float32]]:
+    """Boxes and scores of ultralytics' plain output, overlapping ones suppressed, best first.
+
+    Args:
+        answer: shape (1, 4 + classes, anchors): centre x, centre y, width, height, then a score per class.
+
+    Returns:
+        shapes (N, 4), xyxy, and (N,), float32, in pixels of the model's rectangle.
+    """
+    rows = answer[0]
+    scores = rows[4] if len(rows) == 5 else rows[4:].max(axis=0)
+    candidates = np.flatnonzero(scores >= confidence)
+    scores = scores[candidates]
+    centres_x, centres_y, widths, heights = rows[:4, candidates]
+    half_x, half_y = widths / 2, heights / 2
+    boxes = np.stack([centres_x - half_x, centres_y - half_y, centres_x + half_x, centres_y + half_y], axis=1)
+    kept = nms(boxes, scores, iou=_IOU, limit=_MOST_CANDIDATES)
+    return boxes[kept], scores[kept]
+
+
+def decode_end2end(
+    answer: npt.NDArray[np.float32], *, confidence: float
+) -> tuple[Boxes, npt.NDArray[np.float32]]:
+    """Boxes and scores of the end2end output, which the network has suppressed itself, best first.
+
+    Args:
+        answer: shape (N, 7): batch, x1, y1, x2, y2, class, score.
+
+    Returns:
+        shapes (M, 4) and (M,), float32, in pixels of the model's rectangle.
+    """
+    scores = answer[:, 6]
+    order = np.argsort(-scores, kind="stable")
+    order = order[scores[order] >= confidence][:_MOST_CANDIDATES]
+    return answer[order, 1:5], scores[order]
+
+
+def _other_shape(manifest: Manifest, found: str) -> ModelError:
+    said = manifest.input
+    size = f"{said.height} x {said.width}" if said else "a fixed height and width"
+    return ModelError(
+        f"{manifest.file}: not a plate detector of the expected shape: {found}: use a YOLO exported to ONNX "
+        f"with float32 input (1, 3, height, width) of {size}, plain or end2end"
+    )

@@ -1,0 +1,112 @@
+"""Reads the characters of plate crops with an ONNX model of fast-plate-ocr's contract.
+
+The contract is that project's plate configuration: uint8 crops of one size in, a probability per slot and
+character out. Its own code takes the configuration and prepares the crops, so its models fit here.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+from fast_plate_ocr.core.process import resize_image
+from fast_plate_ocr.inference.config import PlateConfig
+
+from models.registry import Manifest, ModelError
+from pod.domain.reads import ALPHABET, SLOTS
+from pod.vision.session import ProviderChoice, open_session
+
+_MOST_CROPS = 8
+"""Crops of one inference: larger batches gain no time and cost memory."""
+
+
+class Recognizer:
+    """A loaded recogniser. Several threads may call it at the same time."""
+
+    def __init__(self, manifest: Manifest, provider: ProviderChoice, *, threads: int) -> None:
+        """Loads the weights and runs them once.
+
+        Raises:
+            ModelError: the weights cannot be loaded, or read other characters than PlateBridge compares.
+        """
+        self._config = _plate_config(manifest)
+        self._session, self.provider = open_session(manifest.file, provider, threads=threads)
+        self.name = manifest.name
+        inputs = self._session.get_inputs()
+        outputs = [output.name for output in self._session.get_outputs()]
+        self._input, self._output = inputs[0].name, "plate" if "plate" in outputs else outputs[0]
+        expected = [self._config.img_height, self._config.img_width, 3]
+        if len(inputs) != 1 or inputs[0].type != "tensor(uint8)" or list(inputs[0].shape)[1:] != expected:
+            raise _other_shape(manifest, f"it takes {inputs[0].type} {list(inputs[0].shape)}")
+        self._batch = 1 if inputs[0].shape[0] == 1 else _MOST_CROPS
+        answer = self._run(np.full((1, *expected), 114, np.uint8))
+        if answer.shape != (1, SLOTS, len(ALPHABET)):
+            raise _other_shape(manifest, f"it answers with shape {answer.shape}")
+        if answer.min() < 0 or not np.allclose(answer.sum(axis=2), 1, atol=0.01):
+            raise _other_shape(manifest, "its answers are no probabilities; export it with its softmax")
+
+    def read(self, crops: Sequence[npt.NDArray[np.uint8]]) -> npt.NDArray[np.float32]:
+        """Reads plates.
+
+        Args:
+            crops: each of shape (h, w, 3), uint8, RGB, h and w at least 1; the plate with a little margin.
+
+        Returns:
+            shape (len(crops), SLOTS, len(ALPHABET)), float32: per slot, a probability for each character.
+        """
+        answers = [
+            self._run(self._prepared(crops[start : start + self._batch]))
+            for start in range(0, len(crops), self._batch)
+        ]
+        if not answers:
+            return np.empty((0, SLOTS, len(ALPHABET)), np.float32)
+        return answers[0] if len(answers) == 1 else np.concatenate(answers)
+
+    def _prepared(self, crops: Sequence[npt.NDArray[np.uint8]]) -> npt.NDArray[np.uint8]:
+        config = self._config
+        batch = np.empty((len(crops), config.img_height, config.img_width, 3), np.uint8)
+        for place, crop in zip(batch, crops, strict=True):
+            place[:] = resize_image(
+                crop,
+                config.img_height,
+                config.img_width,
+                image_color_mode=config.image_color_mode,
+                keep_aspect_ratio=config.keep_aspect_ratio,
+                interpolation_method=config.interpolation,
+                padding_color=config.padding_color,
+            )
+        return batch
+
+    def _run(self, batch: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        answer: npt.NDArray[np.float32] = self._session.run([self._output], {self._input: batch})[0]
+        return answer
+
+
+def _plate_config(manifest: Manifest) -> PlateConfig:
+    try:
+        config = PlateConfig(**(manifest.plate_config or {}))
+    except TypeError as error:
+        raise ModelError(
+            f"{manifest.file}: its plate_config is not fast-plate-ocr's: {error}: take the YAML file that "
+            "the model was trained with"
+        ) from error
+    if (config.alphabet, config.pad_char) != (ALPHABET, ALPHABET[-1]):
+        raise ModelError(
+            f"{manifest.file}: reads the characters '{config.alphabet}', padded with '{config.pad_char}': "
+            f"use a model trained for '{ALPHABET}' with '{ALPHABET[-1]}' as padding"
+        )
+    if config.max_plate_slots != SLOTS:
+        raise ModelError(
+            f"{manifest.file}: has {config.max_plate_slots} slots: use a model trained for {SLOTS}"
+        )
+    if config.image_color_mode != "rgb":
+        raise ModelError(
+            f"{manifest.file}: takes {config.image_color_mode} pictures: use a model trained for rgb"
+        )
+    return config
+
+
+def _other_shape(manifest: Manifest, found: str) -> ModelError:
+    return ModelError(
+        f"{manifest.file}: not a plate recogniser of the expected shape: {found}: use one exported by "
+        f"fast-plate-ocr for {SLOTS} slots of {len(ALPHABET)} characters, with its own configuration"
+    )
