@@ -1,79 +1,147 @@
-"""What can be configured: frozen sections with unit, default and range. Pure data; `config_load` reads the file."""
+"""What can be configured: frozen sections with units and ranges. Pure data; `config_load` reads the file."""
 
-from typing import Annotated, Literal
-from zoneinfo import available_timezones
+import re
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+from urllib.parse import unquote, urlsplit
+from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
-Polygon = Annotated[
-    tuple[tuple[Annotated[float, Field(ge=0, le=1)], Annotated[float, Field(ge=0, le=1)]], ...],
-    Field(min_length=3),
-]
+STREAM_SCHEMES = ("rtsp", "rtsps")
 
 
-def _known_zone(name: str) -> str:
-    if name not in available_timezones():
-        raise ValueError("must be an IANA time zone such as Europe/Berlin")
+@dataclass(frozen=True, slots=True)
+class BesideConfig:
+    """Marks a setting that may be a path: `config_load` resolves a relative one beside the file."""
+
+
+def is_stream_url(url: str) -> bool:
+    """Whether a camera's `url` is a network stream rather than a path."""
+    return "://" in url
+
+
+def _plain_name(name: str) -> str:
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,31}", name):
+        raise ValueError("must be lower-case letters, digits, - or _, 32 at most, a letter or digit first")
     return name
 
 
-class Section(BaseModel):
-    """A part of the configuration: immutable, and no key goes unread."""
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise ValueError("must be an IANA time zone such as Europe/Berlin") from None
+    return name
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+
+def _camera_url(url: str) -> str:
+    if "\0" in url or not url.strip():
+        raise ValueError("must be an rtsp:// or rtsps:// address, a video file or a folder of pictures")
+    if not is_stream_url(url):
+        return url
+    try:
+        parts = urlsplit(url)
+        host, _port = parts.hostname, parts.port
+    except ValueError:
+        raise ValueError("is not a valid address; write rtsp://HOST:PORT/PATH") from None
+    if parts.scheme not in STREAM_SCHEMES:
+        raise ValueError("must be an rtsp:// or rtsps:// address, a video file or a folder of pictures")
+    if not host:
+        raise ValueError("names no host; write rtsp://HOST:PORT/PATH")
+    if parts.username is not None:
+        raise ValueError("holds a user name though username or password is set; keep only those")
+    return url
+
+
+def _path_text(path: str) -> str:
+    if "\0" in path or not path.strip():
+        raise ValueError("must be a path")
+    return path
+
+
+Name = Annotated[str, AfterValidator(_plain_name)]
+Polygon = Annotated[
+    tuple[tuple[Annotated[float, Field(ge=0, le=1)], Annotated[float, Field(ge=0, le=1)]], ...],
+    Field(min_length=3, max_length=64),
+]
+
+
+class Section(BaseModel):
+    """A part of the configuration: immutable, and no key goes unread. Its errors never show a value."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class SiteConfig(Section):
-    name: str = Field("PlateBridge", min_length=1, max_length=80)
+    name: str = Field(default="PlateBridge", min_length=1, max_length=80)
     time_zone: Annotated[str, AfterValidator(_known_zone)] | None = None
 
 
 class CameraConfig(Section):
+    """One camera. A user name and password inside `url` move to their own settings: `url` may be logged."""
+
     name: Name
-    url: str = Field(min_length=1)
-    username: str | None = None
+    url: Annotated[str, AfterValidator(_camera_url), BesideConfig()]
+    username: str | None = Field(default=None, min_length=1)
     password: SecretStr | None = None
     gate: Name
     direction: Literal["in", "out", "both"] = "both"
-    detect_fps: float = Field(10.0, ge=0.5, le=30)
-    freshness_limit_s: float = Field(2.0, ge=0.2, le=30)
-    min_plate_px: int = Field(24, ge=8, le=1000)
+    detect_fps: float = Field(default=10.0, ge=0.5, le=30)
+    freshness_limit_s: float = Field(default=2.0, ge=0.2, le=30)
+    min_plate_px: int = Field(default=24, ge=8, le=1000)
     regions: tuple[Polygon, ...] = ()
     masks: tuple[Polygon, ...] = ()
     loop: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _move_credentials(cls, given: Any) -> Any:
+        if not isinstance(given, dict) or given.get("username") or given.get("password"):
+            return given
+        url = given.get("url")
+        match = re.fullmatch(
+            r"(rtsps?://)([^/?#]*)@([^@/?#]*(?:[/?#].*)?)", url if isinstance(url, str) else ""
+        )
+        if match is None:
+            return given
+        username, _, password = match[2].partition(":")
+        moved = {"url": match[1] + match[3], "username": unquote(username) or None}
+        if password:
+            moved["password"] = SecretStr(unquote(password))
+        return given | moved
 
 
 class GateConfig(Section):
     name: Name
     driver: Literal["simulated"] = "simulated"
-    pulse_ms: int = Field(500, ge=50, le=5000)
-    pause_s: float = Field(10.0, ge=1, le=300)
+    pulse_ms: int = Field(default=500, ge=50, le=5000)
+    pause_s: float = Field(default=10.0, ge=1, le=300)
 
 
 class VisionConfig(Section):
     provider: Literal["auto", "cpu", "openvino", "cuda"] = "auto"
-    threads: int = Field(1, ge=1, le=16)
-    detector: str = "bundled"
-    recognizer: str = "bundled"
-    detector_confidence: float = Field(0.25, ge=0.05, le=0.95)
-    crop_margin: float = Field(0.08, ge=0, le=0.3)
+    threads: int = Field(default=1, ge=1, le=16)
+    detector: Annotated[str, AfterValidator(_path_text), BesideConfig()] = "bundled"
+    recognizer: Annotated[str, AfterValidator(_path_text), BesideConfig()] = "bundled"
+    detector_confidence: float = Field(default=0.25, ge=0.05, le=0.95)
+    crop_margin: float = Field(default=0.08, ge=0, le=0.3)
 
 
 class AccessConfig(Section):
-    min_confidence: float = Field(0.85, ge=0.5, le=0.999)
-    deny_after_s: float = Field(1.5, ge=0.2, le=30)
-    reapproach_s: float = Field(60.0, ge=5, le=3600)
-    still_after_start_s: float = Field(3.0, ge=0, le=60)
+    min_confidence: float = Field(default=0.85, ge=0.5, le=0.999)
+    deny_after_s: float = Field(default=1.5, ge=0.2, le=30)
+    reapproach_s: float = Field(default=60.0, ge=5, le=3600)
+    still_after_start_s: float = Field(default=3.0, ge=0, le=60)
 
 
 class StoreConfig(Section):
-    commit_timeout_ms: int = Field(1000, ge=50, le=10_000)
+    commit_timeout_ms: int = Field(default=1000, ge=50, le=10_000)
 
 
 class WebConfig(Section):
-    host: str = "127.0.0.1"
-    port: int = Field(8480, ge=0, le=65535)
+    host: str = Field(default="127.0.0.1", min_length=1)
+    port: int = Field(default=8480, ge=0, le=65535)
 
 
 class LogConfig(Section):
@@ -84,7 +152,7 @@ class LogConfig(Section):
 class PodConfig(Section):
     """The whole configuration of one POD."""
 
-    data_dir: str = "/var/lib/platebridge"
+    data_dir: Annotated[str, AfterValidator(_path_text), BesideConfig()] = "/var/lib/platebridge"
     site: SiteConfig = SiteConfig()
     cameras: tuple[CameraConfig, ...] = Field(min_length=1)
     gates: tuple[GateConfig, ...] = Field(min_length=1)

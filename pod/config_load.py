@@ -1,0 +1,134 @@
+"""Load a configuration file: YAML and secrets in, a PodConfig out, or every problem at once with its line."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from pod.config import PodConfig
+from pod.config_prepare import Preparation, known_part
+from pod.config_yaml import Document, Location, Problem, Value, read_document
+from pod.domain.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedConfig:
+    """A usable configuration, and advice on what is unwise in it (lines for the operator, no values)."""
+
+    config: PodConfig
+    advice: tuple[str, ...]
+
+
+def load_config(path: Path) -> PodConfig:
+    """The configuration in a file.
+
+    Raises:
+        ConfigError: one line a problem, `file:line: dotted.setting: mend`, in the order of the file.
+            No value of the file is repeated: it may be a secret.
+    """
+    return load_with_advice(path).config
+
+
+def load_with_advice(path: Path) -> LoadedConfig:
+    """As `load_config`, with the advice that the doctor shows. Raises ConfigError alike."""
+    document = read_document(path)
+    preparation = Preparation(document, path.absolute().parent)
+    found = [*document.problems, *preparation.problems]
+    reported = {problem.location for problem in found}
+    later = list(_cross_problems(document))
+    try:
+        config = PodConfig.model_validate(preparation.settings, strict=True)
+    except ValidationError as error:
+        details = error.errors(include_url=False, include_input=False)
+        later += [_problem(detail, document) for detail in details if not _is_echo(detail, document)]
+    found += [problem for problem in later if problem.location not in reported]
+    if found:
+        told = {p if p.is_named else replace(p, location=known_part(p.location)) for p in found}
+        raise ConfigError("\n".join(problem.text(str(path)) for problem in sorted(told, key=_order)))
+    return LoadedConfig(config, tuple(advice.text(str(path)) for advice in preparation.advice))
+
+
+def _order(problem: Problem) -> tuple[int, str, str]:
+    return problem.line, str(problem.location), problem.mend
+
+
+def _cross_problems(document: Document) -> Iterator[Problem]:
+    """What no single setting shows: names given twice, cameras without a gate, a password without a user.
+
+    Works on the raw values, so that these problems appear beside all others.
+    """
+    yield from _duplicate_names(document, "cameras")
+    yield from _duplicate_names(document, "gates")
+    gates = {name for _, name in _named(document, "gates", "name")}
+    for location, gate in _named(document, "cameras", "gate"):
+        if gates and gate not in gates:
+            yield Problem(document.lines[location], location, "is not the name of any entry under gates")
+    for index, camera in enumerate(_entries(document, "cameras")):
+        if isinstance(camera, dict) and camera.get("password") is not None and not camera.get("username"):
+            location = ("cameras", index, "password")
+            yield Problem(document.lines[location], location, "needs a username beside it")
+
+
+def _entries(document: Document, section: str) -> tuple[Value, ...]:
+    value = document.root.get(section)
+    return value if isinstance(value, tuple) else ()
+
+
+def _named(document: Document, section: str, key: str) -> Iterator[tuple[Location, str]]:
+    for index, entry in enumerate(_entries(document, section)):
+        if isinstance(entry, dict) and isinstance(name := entry.get(key), str):
+            yield (section, index, key), name
+
+
+def _duplicate_names(document: Document, section: str) -> Iterator[Problem]:
+    first: dict[str, int] = {}
+    for location, name in _named(document, section, "name"):
+        line = document.lines[location]
+        if name in first:
+            yield Problem(line, location, f"the same name is on line {first[name]}; give each its own")
+        else:
+            first[name] = line
+
+
+_MENDS = {
+    "missing": "is required",
+    "string_type": "must be text; put it in quotes",
+    "int_type": "must be a whole number",
+    "float_type": "must be a number",
+    "bool_type": "must be true or false",
+    "tuple_type": "must be a list",
+    "model_type": "must be a group of settings, one `name: value` a line",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than_equal": "must be at most {le}",
+    "string_too_short": "must not be empty",
+    "string_too_long": "must be at most {max_length} characters",
+    "too_short": "must have at least {min_length} in the list",
+    "too_long": "must have {max_length} in the list at most",
+    "literal_error": "must be one of {expected}",
+    "value_error": "{error}",  # from the validators of pod.config, which name no value
+}
+
+
+def _problem(detail: ErrorDetails, document: Document) -> Problem:
+    """A validation error in our words. Pydantic's own are never used: some of them quote the value."""
+    location = line_of = tuple(detail["loc"])
+    while line_of not in document.lines:  # a missing setting: the line of the group around it
+        line_of = line_of[:-1]
+    context = {name: str(value).replace("'", "") for name, value in detail.get("ctx", {}).items()}
+    mend = _MENDS.get(detail["type"], "cannot be used here; see config.example.yaml").format_map(context)
+    return Problem(document.lines[line_of], location, mend)
+
+
+def _is_echo(detail: ErrorDetails, document: Document) -> bool:
+    """Whether a list is called too short only because entries of it are wrong, which is told anyway."""
+    if detail["type"] != "too_short":
+        return False
+    value: Value = document.root
+    for part in detail["loc"]:
+        if isinstance(value, dict) and isinstance(part, str):
+            value = value.get(part)
+        elif isinstance(value, tuple) and isinstance(part, int):
+            value = value[part]
+    return isinstance(value, tuple) and len(value) >= detail.get("ctx", {})["min_length"]
