@@ -1,0 +1,194 @@
+"""One thread that does every write, one transaction a job, from a bounded queue."""
+
+import logging
+import sqlite3
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pod.domain.errors import PlateBridgeError, StoreError
+from pod.store.connection import store_error
+
+T = TypeVar("T")
+Job = Callable[[sqlite3.Connection], T]
+"""Runs inside a write transaction; committed when it returns, rolled back when it raises."""
+
+QUEUE_JOBS = 256
+TICK_S = 0.25
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class WriterStats:
+    """Counters since the start.
+
+    Attributes:
+        refused: jobs that found the queue full for too long and were never taken.
+        failed: jobs that were taken and rolled back.
+    """
+
+    queued: int
+    committed: int
+    failed: int
+    refused: int
+
+
+class Writer:
+    """Owns the writing connection and its thread, from construction to `close`.
+
+    Args:
+        refresh: called in the writer thread after each job, before its future resolves, and at least every
+            `TICK_S` seconds; it sees what other processes wrote.
+        full_wait_s: how long `submit` waits while the queue is full.
+    """
+
+    def __init__(
+        self,
+        conn: sqlite3.Connection,
+        path: Path,
+        *,
+        refresh: Callable[[sqlite3.Connection], None],
+        full_wait_s: float,
+    ) -> None:
+        self._conn = conn
+        self._path = path
+        self._refresh = refresh
+        self._full_wait_s = full_wait_s
+        self._jobs: deque[tuple[Job[Any], Future[Any]]] = deque()
+        self._changed = threading.Condition()
+        self._closed = False
+        self._committed = self._failed = self._refused = 0
+        self._refresh_failing = False
+        self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
+        self._thread.start()
+
+    @property
+    def alive(self) -> bool:
+        """False once closed, or if the thread met a bug; nothing is written any more then."""
+        return self._thread.is_alive() and not self._closed
+
+    @property
+    def stats(self) -> WriterStats:
+        with self._changed:
+            return WriterStats(len(self._jobs), self._committed, self._failed, self._refused)
+
+    def submit(self, job: Job[T]) -> Future[T]:
+        """Queue a job; the future resolves after the commit, or with what went wrong.
+
+        A future cancelled before its job starts writes nothing; `cancel()` says whether it was in time.
+
+        Raises:
+            StoreError: the queue stayed full, or the store is closed.
+        """
+        future: Future[T] = Future()
+        with self._changed:
+            if not self._changed.wait_for(
+                lambda: self._closed or len(self._jobs) < QUEUE_JOBS, timeout=self._full_wait_s
+            ):
+                self._refused += 1
+                raise StoreError(
+                    f"{self._path}: {QUEUE_JOBS} writes already wait for the disk: "
+                    "check its health and whether another process holds the database"
+                )
+            if self._closed:
+                raise StoreError(f"{self._path}: the store is closed")
+            self._jobs.append((job, future))
+            self._changed.notify_all()
+        return future
+
+    def close(self, timeout_s: float) -> None:
+        """Take no more jobs, finish those taken, end the thread. May be called twice.
+
+        Raises:
+            StoreError: the jobs were not done in time; their futures are still open.
+        """
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        self._thread.join(timeout_s)
+        if self._thread.is_alive():
+            raise StoreError(
+                f"{self._path}: the last writes did not end within {timeout_s:g} s: check the disk's health"
+            )
+
+    def _run(self) -> None:
+        try:
+            self._loop()
+        finally:
+            with self._changed:
+                self._closed = True
+                left = list(self._jobs)
+                self._jobs.clear()
+                self._changed.notify_all()
+            for _, future in left:
+                if future.set_running_or_notify_cancel():
+                    future.set_exception(
+                        StoreError(f"{self._path}: the store's writer ended; restart the pod")
+                    )
+            self._conn.close()
+
+    def _loop(self) -> None:
+        next_refresh_s = time.monotonic() + TICK_S
+        while True:
+            with self._changed:
+                self._changed.wait_for(
+                    lambda: self._closed or self._jobs, timeout=max(0.0, next_refresh_s - time.monotonic())
+                )
+                if self._closed and not self._jobs:
+                    return
+                taken = self._jobs.popleft() if self._jobs else None
+                self._changed.notify_all()
+            if taken is not None:
+                self._do(*taken)
+            else:
+                self._safe_refresh()
+            next_refresh_s = time.monotonic() + TICK_S
+
+    def _do(self, job: Job[Any], future: Future[Any]) -> None:
+        if not future.set_running_or_notify_cancel():
+            return
+        fault: BaseException | None = None
+        try:
+            result = self._in_transaction(job)
+        except sqlite3.Error as error:
+            fault = store_error(self._path, error)
+            fault.__cause__ = error
+        except BaseException as error:  # the caller's fault or bug goes to the caller; the thread lives on
+            fault = error
+        self._safe_refresh()
+        with self._changed:
+            self._committed += fault is None
+            self._failed += fault is not None
+        if fault is None:
+            future.set_result(result)
+        else:
+            future.set_exception(fault)
+
+    def _in_transaction(self, job: Job[T]) -> T:
+        self._conn.execute("BEGIN IMMEDIATE")
+        try:
+            result = job(self._conn)
+            self._conn.execute("COMMIT")
+        except BaseException:
+            # SQLite has already rolled back after some faults (disk full, I/O error).
+            if self._conn.in_transaction:
+                self._conn.execute("ROLLBACK")
+            raise
+        return result
+
+    def _safe_refresh(self) -> None:
+        """Readers keep the last good view while the file can't be read; the log tells once per spell."""
+        try:
+            self._refresh(self._conn)
+        except (sqlite3.Error, PlateBridgeError, ValueError) as error:
+            if not self._refresh_failing:
+                _log.error("%s: the list cannot be read, the last one stays in force: %s", self._path, error)
+            self._refresh_failing = True
+        else:
+            self._refresh_failing = False
