@@ -88,7 +88,7 @@ class JsonLines(_Formatter):
 
 
 class HumanLines(_Formatter):
-    """Local time, and extras last: `12:30:01.123 WARNING pod.media: text  key=value`. A trace follows, indented."""
+    """Local time, extras last, a trace indented: `12:30:01.123 WARNING pod.media: text  key=value`."""
 
     def format(self, record: logging.LogRecord) -> str:
         clock = time.strftime("%H:%M:%S", time.localtime(record.created))
