@@ -2,13 +2,14 @@
 
     payload_digest = H(salt, payload)              link = H(previous link, seq, ts_us, kind, payload_digest)
 
-H is SHA-256 over its fields, each preceded by its length in 8 bytes. The salt keeps an erased payload (salt and payload
-NULL) from being guessed out of its digest, and the link holds on without them.
+H is SHA-256 over its fields, each preceded by its length in 8 bytes. The salt keeps an erased payload (salt
+and payload NULL) from being guessed out of its digest, and the link holds on without them.
 
-What the chain shows by itself: a changed payload, time or kind, a row that is missing, moved or put in, and rows cut off
-the end while `audit_head` still names them. What it cannot show: somebody who may write the file, cuts the end and
-computes `audit_head`, or the whole chain, anew. That takes an anchor kept elsewhere: `verify(conn, anchor=...)` with a head
-noted down earlier, and later the cloud's "I have through N".
+What the chain shows by itself: a changed payload, time or kind, a row that is missing, moved or put in, and
+rows cut off the end while `audit_head` still names them. What it cannot show: somebody who may write the file
+and computes the end, or the whole chain, anew, or who erases a payload without leave. The former takes an
+anchor kept elsewhere: `verify(conn, anchor)` with a head noted down earlier, and later the cloud's "I have
+through N".
 """
 
 import hashlib
@@ -126,7 +127,8 @@ def append(conn: sqlite3.Connection, rows: Iterable[Sealed]) -> int:
         head = Head(seq, chain_link(head.link, seq, ts_us=row.ts_us, kind=row.kind, digest=row.digest))
         linked.append((seq, row.ts_us, row.kind, row.salt, row.payload, row.digest, head.link))
     conn.executemany(
-        "INSERT INTO audit (seq, ts_us, kind, salt, payload, payload_digest, link) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO audit (seq, ts_us, kind, salt, payload, payload_digest, link) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?)",
         linked,
     )
     conn.execute("UPDATE audit_head SET seq = ?, link = ?", (head.seq, head.link))
@@ -165,7 +167,8 @@ def _verify(conn: sqlite3.Connection, anchor: Head | None) -> VerifyResult:
 
     # As bytes: a tampered text need not be valid UTF-8.
     rows = conn.execute(
-        "SELECT seq, ts_us, CAST(kind AS BLOB), salt, CAST(payload AS BLOB), payload_digest, link FROM audit ORDER BY seq"
+        "SELECT seq, ts_us, CAST(kind AS BLOB), salt, CAST(payload AS BLOB), payload_digest, link "
+        "FROM audit ORDER BY seq"
     )
     for seq, ts_us, kind, salt, payload, digest, link in rows:
         expected = last.seq + 1

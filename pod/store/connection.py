@@ -85,16 +85,18 @@ def store_error(path: Path, error: sqlite3.Error) -> StoreError:
     return StoreError(f"{path}: {mend} ({error})")
 
 
+_BUSY = "another process holds the database: wait for it to end, or stop it, then try again"
+_NO_WRITE = "the database may not be written: give this user write access to it and its directory"
 _MENDS = {
     sqlite3.SQLITE_FULL: "the disk is full: free space on it; nothing of this change was written",
-    sqlite3.SQLITE_BUSY: "another process holds the database: wait for it to end, or stop it, then try again",
-    sqlite3.SQLITE_LOCKED: "another process holds the database: wait for it to end, or stop it, then try again",
-    sqlite3.SQLITE_READONLY: "the database may not be written: give this user write access to it and its directory",
-    sqlite3.SQLITE_PERM: "the database may not be written: give this user write access to it and its directory",
-    sqlite3.SQLITE_CANTOPEN: "the database cannot be opened: give this user read and write access to its directory",
-    sqlite3.SQLITE_NOTADB: "this file is not a database: move it away, or put back the file that belongs here",
+    sqlite3.SQLITE_BUSY: _BUSY,
+    sqlite3.SQLITE_LOCKED: _BUSY,
+    sqlite3.SQLITE_READONLY: _NO_WRITE,
+    sqlite3.SQLITE_PERM: _NO_WRITE,
+    sqlite3.SQLITE_CANTOPEN: "the database cannot be opened: give this user access to it and its directory",
+    sqlite3.SQLITE_NOTADB: "this is not a database: move it away, or put back the file that belongs here",
     sqlite3.SQLITE_CORRUPT: "the database is damaged: move it away and put back the last good copy",
-    sqlite3.SQLITE_IOERR: "the disk does not read or write: check the disk and its cable or card, and the system log",
+    sqlite3.SQLITE_IOERR: "the disk does not read or write: check disk, cable or card, and the system log",
 }
 
 

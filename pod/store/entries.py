@@ -10,6 +10,7 @@ from pod.domain.errors import PlateListError
 from pod.domain.plates import match_key, parse_plate
 
 MAX_LABEL = 80
+_MAX_WRITTEN = 32
 _GATE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 
 
@@ -28,7 +29,7 @@ def make_entry(
     Raises:
         PlateListError: plate, label, times or gates can't be taken; the first problem found.
     """
-    canonical = parse_plate(plate)
+    canonical = parse_written(plate)
     return Entry(
         key=match_key(canonical),
         plate=canonical,
@@ -41,6 +42,17 @@ def make_entry(
     )
 
 
+def parse_written(plate: str) -> str:
+    """The canonical plate; an overlong text is refused before its characters are looked at one by one.
+
+    Raises:
+        PlateListError: the text is no plate.
+    """
+    if len(plate) > _MAX_WRITTEN:
+        raise PlateListError(f"the plate has {len(plate)} characters: write the plate alone")
+    return parse_plate(plate)
+
+
 def parse_label(text: str) -> str:
     """The label without space around it.
 
@@ -50,7 +62,7 @@ def parse_label(text: str) -> str:
     label = text.strip()
     if len(label) > MAX_LABEL:
         raise PlateListError(f"the label has {len(label)} characters: shorten it to {MAX_LABEL}")
-    # Cc: control, Cs: lone surrogates, Zl and Zp: line ends; direction marks could dress one text up as another.
+    # Cc: control, Cs: lone surrogates, Zl and Zp: line ends; direction marks can make a text read as another.
     if any(unicodedata.category(c) in {"Cc", "Cs", "Zl", "Zp"} or c in _DIRECTION_MARKS for c in label):
         raise PlateListError(
             "the label holds line ends or invisible control characters: write one line of text"

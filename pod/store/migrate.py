@@ -96,7 +96,7 @@ def _version(conn: sqlite3.Connection) -> int:
 
 
 def _statements(script: str) -> Iterator[str]:
-    """The statements of a script; a trigger's body counts as one. `executescript` would commit between them."""
+    """The statements of a script, a trigger whole; `executescript` would commit the transaction first."""
     statement = ""
     for line in script.splitlines(keepends=True):
         statement += line

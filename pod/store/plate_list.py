@@ -1,4 +1,4 @@
-"""The access list: an immutable snapshot for those who decide, changes through the writer, each one audited."""
+"""The access list: an immutable snapshot for those who decide; each change goes through writer and audit."""
 
 import json
 import sqlite3
@@ -75,8 +75,8 @@ class ImportPlan:
 class PlateList:
     """The list of one store.
 
-    `current` is replaced as a whole by the writer thread: after its own commits before the future resolves, and within
-    a quarter of a second of another process's commit. Readers take the attribute and need no lock.
+    `current` is replaced as a whole by the writer thread: after its own commits before the future resolves,
+    and within a quarter of a second of another process's commit. Readers take the attribute; no lock.
     """
 
     def __init__(self, submit: Submit, now_us: Callable[[], int]) -> None:
@@ -149,8 +149,8 @@ class PlateList:
             plan = plan_import(self._fresh(conn), rows)
             for entry in plan.updated:
                 conn.execute(
-                    "UPDATE entry SET plate = ?, type = ?, label = ? WHERE key = ? AND verdict = ? AND gates = ? "
-                    "AND starts_us IS ? AND expires_us IS ?",
+                    "UPDATE entry SET plate = ?, type = ?, label = ? "
+                    "WHERE key = ? AND verdict = ? AND gates = ? AND starts_us IS ? AND expires_us IS ?",
                     (entry.plate, entry.type, entry.label, *_identity(entry)),
                 )
             if plan.updated:

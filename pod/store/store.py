@@ -26,7 +26,7 @@ FILE_NAME = "pod.db"
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """A grant to remember with its audit row: the same plate is no new approach for a while, restarts included.
+    """A grant to remember with its audit row: for a while, restarts included, that plate is no new approach.
 
     Attributes:
         key: the plate's match key.
@@ -116,8 +116,8 @@ class Store:
     def submit(self, job: Job[T]) -> Future[T]:
         """Run a job in a write transaction of the writer thread.
 
-        The future resolves after the commit reached the disk, or raises StoreError (nothing of the job was written)
-        or what the job raised. Don't wait for it inside another job.
+        The future resolves after the commit reached the disk, or raises what the job raised, or StoreError:
+        nothing of the job was written then. Don't wait for it inside another job.
 
         Raises:
             StoreError: the queue stayed full, or the store is closed.
