@@ -1,0 +1,61 @@
+"""A line without hardware: every edge is stamped and traced; the line lives only as long as its holder."""
+
+import fcntl
+import json
+import os
+import time
+
+from pod.gate.drivers.line import Line
+
+TAKE_TIMEOUT_S = 1.0
+"""How long a new holder waits for the one before it to be gone."""
+
+
+class SimulatedLine(Line):
+    """Appends edges to `trace`, one JSON object a line: t_mono_ns, t_wall (seconds since 1970), state, pulse.
+
+    A real line is released by the kernel when the process that holds it dies. Here the holder keeps a lock on
+    the trace, which the kernel drops in the same moment; `edge_trace.line_is_active` looks at both.
+    """
+
+    def __init__(self, trace: str) -> None:
+        """Take the line and record it at rest.
+
+        Raises:
+            OSError: the trace cannot be written, or another process holds the line.
+        """
+        self._fd = os.open(trace, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            self._take()
+            self._record("off", None)
+        except OSError:
+            self.release()
+            raise
+
+    def on(self, pulse_id: str) -> None:
+        self._record("on", pulse_id)
+
+    def off(self, pulse_id: str) -> None:
+        self._record("off", pulse_id)
+
+    def release(self) -> None:
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+    def _take(self) -> None:
+        give_up_s = time.monotonic() + TAKE_TIMEOUT_S
+        while True:
+            try:
+                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                if time.monotonic() >= give_up_s:
+                    raise OSError("another process holds this line; stop it first") from None
+                time.sleep(0.005)
+
+    def _record(self, state: str, pulse_id: str | None) -> None:
+        edge = {"t_mono_ns": time.monotonic_ns(), "t_wall": time.time(), "state": state, "pulse": pulse_id}
+        line = json.dumps(edge).encode() + b"\n"
+        if os.write(self._fd, line) != len(line):
+            raise OSError("the trace took only part of an edge; is the disk full?")

@@ -1,0 +1,347 @@
+"""The pod's side of the guard: starts it, asks it for pulses, watches it, and starts it again. Thread-safe.
+
+Guard and pod bound each other: the guard ends its pulses when the pod dies or stalls, and this client ends a
+guard that lets a pulse run over or falls silent. It never asks for a pulse by itself, nor repeats a request.
+"""
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+from pod.config import GateConfig
+from pod.domain.errors import GateError
+from pod.gate.edge_trace import trace_path
+from pod.gate.guard_process import GUARD_COMMAND, Event, GuardProcess
+from pod.gate.pulse import Condition, GateState, NotPulsedError, OnEnd, OnState, PulseEnd, PulseStarted
+from pod.runtime.backoff import backoff_delays_s
+
+log = logging.getLogger(__name__)
+
+VALID_FOR_NS = 200_000_000
+"""The guard refuses a request older than this, so that a late one cannot open behind the caller's back."""
+
+ANSWER_TIMEOUT_S = 0.25
+"""How long a caller waits; longer than a request stays valid."""
+
+OVERRUN_NS = 80_000_000
+"""A pulse still on this long after its end costs the guard its life, which releases the line."""
+
+SILENCE_NS = 4_000_000_000
+"""The guard speaks every second; silent for this long, it is frozen."""
+
+START_TIMEOUT_S = 15.0
+
+STABLE_AFTER_S = 60.0
+"""A guard that lived this long starts the backoff afresh."""
+
+
+@dataclass(slots=True)
+class _Flight:
+    """A pulse between its request and its end.
+
+    Attributes:
+        due_ns: when the line must be at rest, or the guard is ended; None until the line is on.
+        ending: the guard began to switch off.
+        abandoned: the caller was told that the gate did not answer.
+    """
+
+    pulse_id: str
+    gate: str
+    on_end: OnEnd
+    answered: threading.Event = field(default_factory=threading.Event)
+    on_ns: int | None = None
+    due_ns: int | None = None
+    error: GateError | None = None
+    ending: bool = False
+    abandoned: bool = False
+
+
+class GuardClient:
+    """One guard process for all gates of a pod, kept alive by one thread. Make it with `start`."""
+
+    def __init__(
+        self, gates: Sequence[GateConfig], run_dir: Path, *, on_state: OnState | None, command: Sequence[str]
+    ) -> None:
+        self._gates = {gate.name: gate for gate in gates}
+        self._run_dir = run_dir
+        self._on_state = on_state
+        self._command = tuple(command)
+        self._lock = threading.Lock()
+        self._states = {name: GateState(name, "down", "the guard is starting") for name in self._gates}
+        self._flights: dict[str, _Flight] = {}
+        self._process: GuardProcess | None = None
+        self._heard_ns = 0
+        self._starts = 0
+        self._closing = threading.Event()
+        self._settled = threading.Event()
+        self._thread = threading.Thread(target=self._keep_alive, name="gate-guard", daemon=True)
+
+    @classmethod
+    def start(
+        cls,
+        gates: Sequence[GateConfig],
+        run_dir: Path,
+        *,
+        on_state: OnState | None = None,
+        command: Sequence[str] = GUARD_COMMAND,
+    ) -> Self:
+        """Start the guard and wait until it has taken its lines; every line is then at rest.
+
+        A line that cannot be taken does not stop the others; its gate is `unavailable`.
+
+        Args:
+            run_dir: a folder for the traces of simulated lines; created.
+            on_state: called by the client's thread whenever a gate's state changes; must not block.
+            command: starts the guard.
+
+        Raises:
+            GateError: the guard did not start.
+        """
+        run_dir.mkdir(parents=True, exist_ok=True)
+        client = cls(gates, run_dir, on_state=on_state, command=command)
+        client._thread.start()
+        client._settled.wait(START_TIMEOUT_S)
+        if not client.alive:
+            client.close()
+            raise GateError(
+                "the gate's guard process did not start; its own message stands above on standard error"
+            )
+        return client
+
+    @property
+    def alive(self) -> bool:
+        """Whether the guard holds its lines and spoke lately."""
+        with self._lock:
+            return self._process is not None and time.monotonic_ns() - self._heard_ns < SILENCE_NS
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of the guard that is ready for requests now."""
+        with self._lock:
+            return self._process.pid if self._process is not None else None
+
+    @property
+    def starts(self) -> int:
+        """How many guards became ready, the first included."""
+        return self._starts
+
+    def state(self, gate: str) -> GateState:
+        """What is known of one gate of the configuration."""
+        with self._lock:
+            return self._states[gate]
+
+    def pulse(self, gate: str, pulse_id: str, *, on_end: OnEnd) -> PulseStarted:
+        """Ask for one pulse and wait for the line's edge.
+
+        Args:
+            pulse_id: never used before; 1 to 64 printable ASCII characters without spaces.
+            on_end: called once, by the client's thread, when the line is at rest again; must not block.
+
+        Raises:
+            NotPulsedError: the line was not touched.
+            GateError: the driver failed, or nobody answered within 250 ms; the line may have been active.
+        """
+        if not (0 < len(pulse_id) <= 64 and pulse_id.isascii() and pulse_id.isprintable()) or " " in pulse_id:
+            raise NotPulsedError("a pulse id has 1 to 64 printable ASCII characters and no space")
+        flight = _Flight(pulse_id, gate, on_end)
+        with self._lock:
+            state, process = self._states[gate], self._process
+            if state.condition != "ready" or process is None:
+                raise NotPulsedError(
+                    f"gate {gate} is not pulsed: {state.reason or 'the guard is not running'}"
+                )
+            if pulse_id in self._flights:
+                raise NotPulsedError(f"gate {gate}: pulse {pulse_id} is under way")
+            valid_until_ns = time.monotonic_ns() + VALID_FOR_NS
+            try:
+                process.send(f"pulse {gate} {pulse_id} {valid_until_ns}\n".encode())
+            except OSError as fault:
+                raise NotPulsedError(
+                    f"gate {gate}: the guard takes no requests ({fault.strerror})"
+                ) from fault
+            self._flights[pulse_id] = flight
+        flight.answered.wait(ANSWER_TIMEOUT_S)
+        with self._lock:
+            if flight.error is not None:
+                raise flight.error
+            if flight.on_ns is not None:
+                return PulseStarted(pulse_id, gate, flight.on_ns / 1e9)
+            flight.abandoned = True
+        waited_ms = ANSWER_TIMEOUT_S * 1000
+        raise GateError(f"gate {gate}: no answer within {waited_ms:.0f} ms; is the machine overloaded?")
+
+    def close(self, timeout_s: float = 2.0) -> None:
+        """Bring every line to rest and end the guard. Safe to repeat."""
+        self._closing.set()
+        with self._lock:
+            process = self._process
+        if process is not None:
+            process.hang_up()
+            self._thread.join(timeout_s)
+            process.kill()
+        self._thread.join(timeout_s)
+
+    # What follows runs in the client's own thread.
+
+    def _keep_alive(self) -> None:
+        delays = self._delays()
+        while not self._closing.is_set():
+            began_s = time.monotonic()
+            reason = self._run_one_guard()
+            self._settled.set()
+            if self._closing.is_set():
+                return
+            if time.monotonic() - began_s > STABLE_AFTER_S:
+                delays = self._delays()
+            delay_s = next(delays)
+            log.error(
+                "the gate guard ended (%s); every line is released; next start in %.1f s", reason, delay_s
+            )
+            self._closing.wait(delay_s)
+
+    @staticmethod
+    def _delays() -> Iterator[float]:
+        return backoff_delays_s(random.Random().random, 0.2)  # noqa: S311  (jitter, no secret)
+
+    def _run_one_guard(self) -> str:
+        """Start a guard and follow it to its end; how it ended."""
+        gates = [
+            {
+                "name": gate.name,
+                "driver": gate.driver,
+                "pulse_ms": gate.pulse_ms,
+                "trace": str(trace_path(self._run_dir, gate.name)),
+            }
+            for gate in self._gates.values()
+        ]
+        try:
+            process = GuardProcess(self._command, gates)
+        except OSError as fault:
+            return f"it could not be started: {fault}"
+        self._heard_ns = time.monotonic_ns()
+        try:
+            self._follow(process)
+        finally:
+            how = process.reap()
+            self._guard_ended(how)
+        return how
+
+    def _follow(self, process: GuardProcess) -> None:
+        while not (self._closing.is_set() and self._process is None):
+            limits_ns = [self._heard_ns + (SILENCE_NS if self._process else int(START_TIMEOUT_S * 1e9))]
+            limits_ns += [flight.due_ns for flight in self._flights_now() if flight.due_ns is not None]
+            left_ns = min(limits_ns) - time.monotonic_ns()
+            events = process.events(max(0.0, left_ns / 1e9))
+            if events is None:
+                return
+            for event in events:
+                self._heard_ns = time.monotonic_ns()
+                self._take_event(process, event)
+            if not events and left_ns <= 0:
+                log.error("the gate guard let a pulse run over, or fell silent; it is ended")
+                return
+
+    def _flights_now(self) -> list[_Flight]:
+        with self._lock:
+            return list(self._flights.values())
+
+    def _take_event(self, process: GuardProcess, event: Event) -> None:
+        kind, gate = event["event"], str(event.get("gate", ""))
+        if kind == "ready":
+            self._guard_ready(process, event)
+            return
+        with self._lock:
+            flight = self._flights.get(str(event.get("pulse", "")))
+        if kind == "off_failed":
+            self._set_state(gate, "latched", _latch_reason(str(event["reason"])))
+        elif flight is None:
+            if kind == "error":
+                log.error("the gate guard refused a request: %s", event["reason"])
+        elif kind == "on":
+            self._pulse_began(flight, int(str(event["t_ns"])))
+        elif kind == "ending":
+            flight.ending = True
+        elif kind == "off":
+            fault = event["fault"]
+            self._pulse_ended(flight, int(str(event["t_ns"])), str(fault) if fault is not None else None)
+        elif kind in ("refused", "failed"):
+            error = NotPulsedError if kind == "refused" else GateError
+            self._answer(flight, error(f"gate {gate}: {event['reason']}"))
+
+    def _guard_ready(self, process: GuardProcess, event: Event) -> None:
+        faults = event["gates"]
+        assert isinstance(faults, dict)
+        with self._lock:
+            self._process = process
+        self._starts += 1
+        for gate in self._gates:
+            if self._states[gate].condition == "latched":
+                continue
+            if (fault := faults.get(gate)) is None:
+                self._set_state(gate, "ready")
+            else:
+                self._set_state(gate, "unavailable", f"its line could not be taken: {fault}")
+        self._settled.set()
+
+    def _pulse_began(self, flight: _Flight, on_ns: int) -> None:
+        with self._lock:
+            flight.on_ns = on_ns
+            flight.due_ns = on_ns + self._gates[flight.gate].pulse_ms * 1_000_000 + OVERRUN_NS
+            if flight.abandoned:
+                log.error("gate %s: pulse %s began after its caller gave up", flight.gate, flight.pulse_id)
+        flight.answered.set()
+
+    def _pulse_ended(self, flight: _Flight, off_ns: int, fault: str | None) -> None:
+        with self._lock:
+            self._flights.pop(flight.pulse_id, None)
+        if flight.on_ns is None or flight.abandoned:
+            return
+        end = PulseEnd(flight.pulse_id, flight.gate, flight.on_ns / 1e9, off_ns / 1e9, fault)
+        try:
+            flight.on_end(end)
+        except Exception:
+            log.exception("gate %s: the listener to the end of pulse %s failed", flight.gate, flight.pulse_id)
+
+    def _answer(self, flight: _Flight, error: GateError) -> None:
+        with self._lock:
+            flight.error = error
+            self._flights.pop(flight.pulse_id, None)
+        flight.answered.set()
+
+    def _guard_ended(self, how: str) -> None:
+        ended_ns = time.monotonic_ns()
+        with self._lock:
+            self._process = None
+        for flight in self._flights_now():
+            if flight.ending:
+                reason = f"the guard ended ({how}) while it switched off"
+                self._set_state(flight.gate, "latched", _latch_reason(reason))
+            if flight.on_ns is None:
+                self._answer(
+                    flight, GateError(f"gate {flight.gate}: the guard ended ({how}) before it answered")
+                )
+            else:
+                self._pulse_ended(flight, ended_ns, f"the guard ended ({how}) during the pulse")
+        stopping = self._closing.is_set()
+        reason = "the pod is stopping" if stopping else f"the guard ended ({how}) and is being started again"
+        for gate in self._gates:
+            if self._states[gate].condition != "latched":
+                self._set_state(gate, "down", reason)
+
+    def _set_state(self, gate: str, condition: Condition, reason: str = "") -> None:
+        state = GateState(gate, condition, reason)
+        with self._lock:
+            if self._states[gate] == state:
+                return
+            self._states[gate] = state
+        if self._on_state is not None:
+            self._on_state(state)
+
+
+def _latch_reason(reason: str) -> str:
+    return f"{reason}; check the relay and its wiring, then restart the pod"

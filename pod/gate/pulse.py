@@ -1,0 +1,77 @@
+"""What is said about a pulse and about a gate. Pure data."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from pod.domain.errors import GateError
+
+Condition = Literal["ready", "down", "unavailable", "latched"]
+
+
+class NotPulsedError(GateError):
+    """No pulse was given, and it is certain that the line was not touched."""
+
+
+class GateBusyError(NotPulsedError):
+    """The gate is in the pause after its last pulse, or a pulse is under way.
+
+    Attributes:
+        until_s: monotonic clock, when the pause is over.
+    """
+
+    def __init__(self, message: str, until_s: float) -> None:
+        super().__init__(message)
+        self.until_s = until_s
+
+
+@dataclass(frozen=True, slots=True)
+class GateState:
+    """Whether a gate can be pulsed, and if not, why and what mends it.
+
+    Attributes:
+        condition: ready; down, the guard is not running and is being started again; unavailable, the line
+            could not be taken; latched, an "off" failed and there is no pulse until the pod restarts.
+        reason: a sentence for the operator; empty when ready.
+    """
+
+    gate: str
+    condition: Condition
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PulseStarted:
+    """The line went active.
+
+    Attributes:
+        on_s: monotonic clock, when the driver had switched the line.
+    """
+
+    pulse_id: str
+    gate: str
+    on_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class PulseEnd:
+    """The line is at rest again; given once for every `PulseStarted`.
+
+    Attributes:
+        off_s: monotonic clock, when the driver had switched; with a fault, when the end became known.
+        fault: what went wrong; None for a pulse as asked.
+    """
+
+    pulse_id: str
+    gate: str
+    on_s: float
+    off_s: float
+    fault: str | None = None
+
+    @property
+    def on_for_ms(self) -> float:
+        return (self.off_s - self.on_s) * 1000
+
+
+OnEnd = Callable[[PulseEnd], None]
+OnState = Callable[[GateState], None]
