@@ -1,0 +1,114 @@
+"""The command `platebridge`: names the verbs, loads the one asked for, turns faults into sentences."""
+
+import importlib
+import sys
+import traceback
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from pod.domain.errors import PlateBridgeError
+
+EXIT_FAULT = 2
+EXIT_BUG = 70  # EX_SOFTWARE of sysexits(3)
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """Where a verb lives: `app` of a module with several verbs, or one function."""
+
+    module: str
+    attribute: str
+    help: str
+
+
+VERBS = {
+    "demo": Verb("pod.commands.demo", "demo", "Run a POD on a rendered clip, with nothing to set up."),
+    "read": Verb("pod.commands.read", "read", "Read the plates in pictures, folders, videos and streams."),
+    "pod": Verb("pod.commands.pod", "app", "Run the POD, or check what it needs to run."),
+    "gate": Verb("pod.commands.gate", "app", "Try a gate by hand."),
+    "plates": Verb("pod.commands.plates", "app", "Keep the list of plates that may pass."),
+    "audit": Verb("pod.commands.audit", "app", "Show what was decided and why, and prove it complete."),
+}
+
+
+class LazyCommand(TyperCommand):
+    """Stands for a verb in help; imports its module only when the verb runs, so that `--help` is quick."""
+
+    def __init__(self, name: str, verb: Verb) -> None:
+        super().__init__(name, help=verb.help)
+        self._verb = verb
+
+    def load(self) -> TyperCommand | TyperGroup:
+        """The verb itself. Imports its module."""
+        found = getattr(importlib.import_module(self._verb.module), self._verb.attribute)
+        if not isinstance(found, typer.Typer):
+            function, found = found, typer.Typer(add_completion=False)
+            found.command(self.name)(function)
+        command = typer.main.get_command(found)
+        if not isinstance(command, TyperCommand | TyperGroup):
+            raise TypeError(f"{self._verb.module}.{self._verb.attribute} is not a typer command")
+        return command
+
+    def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
+        """The context of the verb itself, which then runs in place of this one."""
+        return self.load().make_context(info_name, args, parent=parent, **extra)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        print(f"platebridge {version('platebridge')}")
+        raise typer.Exit
+
+
+def _platebridge(
+    version: bool = typer.Option(
+        False, "--version", help="Print the version.", is_eager=True, callback=_print_version
+    ),
+) -> None:
+    """Open the gate for the plates you know: read at the gate, decided on this box, audited.
+
+    Start with `platebridge demo`. Exit codes: 0 done, 1 the answer is no, 2 it could not be done.
+    """
+
+
+def root_command() -> TyperGroup:
+    """The root with a stand-in for every verb."""
+    app = typer.Typer(add_completion=False, no_args_is_help=True)
+    app.callback()(_platebridge)
+    root = typer.main.get_command(app)
+    if not isinstance(root, TyperGroup):
+        raise TypeError("typer no longer builds groups as TyperGroup")
+    for name, verb in VERBS.items():
+        root.add_command(LazyCommand(name, verb))
+    return root
+
+
+def main() -> NoReturn:
+    """Run the command line of this process and exit: a fault becomes a sentence, never a traceback."""
+    try:
+        root_command()(prog_name="platebridge")
+    except _faults() as fault:
+        _say(str(fault))
+        sys.exit(EXIT_FAULT)
+    except Exception:
+        _say(f"this is a defect of PlateBridge; please report it with these lines:\n{traceback.format_exc()}")
+        sys.exit(EXIT_BUG)
+    sys.exit(0)
+
+
+def _faults() -> tuple[type[Exception], ...]:
+    """The faults with a message for the operator. Models have their own, known only once they are loaded."""
+    models = sys.modules.get("models.registry")
+    return (PlateBridgeError, models.ModelError) if models else (PlateBridgeError,)
+
+
+def _say(text: str) -> None:
+    from pod.runtime.logs import Redactor
+
+    text = Redactor()(text)
+    print(text if "\n" in text else f"platebridge: {text}", file=sys.stderr)
