@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from pod.domain.evidence import Consensus
+from pod.domain.plates import match_key
 
 
 class Verdict(StrEnum):
@@ -86,6 +87,7 @@ REASONS = {
     "expired": "The plate is on the list, but its time is over.",
     "wrong_gate": "The plate is on the list, but not for this gate.",
     "leaving": "The car is driving away from this gate.",
+    "direction_unknown": "The car was gone before it was clear which way it was driving.",
     "not_moved": "The car already stood in view when the camera started; it must move first.",
     "stale_frame": "The picture was too old to act on.",
     "gate_already_open": "The gate was opened moments ago; this car needs no pulse of its own.",
@@ -100,8 +102,13 @@ def decide(
 ) -> Decision:
     """Deny wins over allow; anything unknown, weak, early or expired is denied.
 
+    A deny entry outside its time or for another gate counts as absent. Where several allow entries are
+    refused, the reason is the one closest to a yes: not begun, then over, then another gate; the order of
+    the list never matters.
+
     Args:
-        candidates: the entries that an index holds for this plate's match key, not the whole list.
+        candidates: the entries that an index holds for this plate's match key, not the whole list; entries
+            of any other plate are passed over.
         gate: name of the gate the camera serves.
         now: aware UTC.
     """
@@ -109,24 +116,36 @@ def decide(
     def decision(verdict: Verdict, reason: str, entry: Entry | None = None) -> Decision:
         return Decision(verdict, reason, consensus.text, consensus.confidence, entry)
 
-    if not consensus.text or consensus.confidence < policy.min_confidence:
+    if not consensus.text or not consensus.confidence >= policy.min_confidence:  # so that NaN denies too
         return decision(Verdict.DENY, "low_confidence")
-    if not candidates:
-        return decision(Verdict.DENY, "not_listed")
-    refusals: list[tuple[str, Entry]] = []
+    key = match_key(consensus.text)
+    refusals: dict[str, Entry] = {}
     allowed: Entry | None = None
     for entry in candidates:
-        if entry.gates and gate not in entry.gates:
-            refusals.append(("wrong_gate", entry))
-        elif entry.starts_at is not None and now < entry.starts_at:
-            refusals.append(("not_started", entry))
-        elif entry.expires_at is not None and now >= entry.expires_at:
-            refusals.append(("expired", entry))
-        elif entry.verdict is Verdict.DENY:
-            return decision(Verdict.DENY, "deny_listed", entry)
-        else:
+        if entry.key != key:
+            continue
+        obstacle = _obstacle(entry, gate, now)
+        if entry.verdict is Verdict.DENY:
+            if obstacle is None:
+                return decision(Verdict.DENY, "deny_listed", entry)
+        elif obstacle is None:
             allowed = allowed or entry
+        else:
+            refusals.setdefault(obstacle, entry)
     if allowed is not None:
         return decision(Verdict.ALLOW, "listed", allowed)
-    reason, entry = refusals[0]
-    return decision(Verdict.DENY, reason, entry)
+    for reason in ("not_started", "expired", "wrong_gate"):
+        if reason in refusals:
+            return decision(Verdict.DENY, reason, refusals[reason])
+    return decision(Verdict.DENY, "not_listed")
+
+
+def _obstacle(entry: Entry, gate: str, now: datetime) -> str | None:
+    """Why an entry does not count here and now; None where it does."""
+    if entry.gates and gate not in entry.gates:
+        return "wrong_gate"
+    if entry.starts_at is not None and now < entry.starts_at:
+        return "not_started"
+    if entry.expires_at is not None and now >= entry.expires_at:
+        return "expired"
+    return None

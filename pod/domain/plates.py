@@ -6,22 +6,32 @@ from pod.domain.errors import PlateListError
 
 MIN_LENGTH, MAX_LENGTH = 2, 10
 
-_LOOK_ALIKES = str.maketrans(
-    "АВЕІЈКМНОРСТУХѴ" "ΑΒΕΖΗΙΚΜΝΟΡΤΥΧ",
-    "ABEIJKMHOPCTYXV" "ABEZHIKMNOPTYX",
-)
-"""Cyrillic and Greek capitals that plates share with Latin ones."""
+_LOOK_ALIKES = {
+    **dict(zip("АВЕЅІЈКМНОРСТУХѴ", "ABESIJKMHOPCTYXV", strict=True)),  # Cyrillic
+    **dict(zip("ΑΒΕΖΗΙΚΜΝΟΡΤΥΧ", "ABEZHIKMNOPTYX", strict=True)),  # Greek
+    **dict(zip("ØĐŁ", "ODL", strict=True)),  # Latin letters with a stroke, which Unicode does not take apart
+}
+"""Capitals that plates share with Latin ones, or that recognisers read as one."""
 
 _FOLDED = str.maketrans("OI", "01")
 
+_IGNORED_CATEGORIES = {"Zs", "Zl", "Zp", "Cc", "Cf", "Mn", "Pd"}
+"""Spaces, line ends, invisible marks that come with pasted text, accents written apart, and dashes of any
+length."""
+
+_IGNORED = "-.·•_/\\'"
+
 
 def canonical(text: str) -> str:
-    """The plate as A-Z and 0-9 only: upper case, no separators, accents or look-alike scripts.
+    """The plate as A-Z and 0-9 only: upper case, no separators, accents, full-width or look-alike characters.
 
-    Characters that have no place on a plate are dropped, so the result may be shorter, or empty.
+    Digits of any script become 0-9. Characters that have no place on a plate are dropped, so the result may
+    be shorter, or empty.
     """
-    decomposed = unicodedata.normalize("NFKD", text.upper()).translate(_LOOK_ALIKES)
-    return "".join(c for c in decomposed if c.isascii() and c.isalnum())
+    # Folded to upper case twice: some capitals appear only once a compatibility character is taken apart,
+    # and the other way round.
+    decomposed = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text.upper()).upper())
+    return "".join(filter(None, map(_latin, decomposed)))
 
 
 def match_key(text: str) -> str:
@@ -32,15 +42,26 @@ def match_key(text: str) -> str:
     return canonical(text).translate(_FOLDED)
 
 
+def one_edit_apart(a: str, b: str) -> bool:
+    """Whether one character changed, added or left out makes `a` of `b`, or they are equal.
+
+    Good for telling a misread from another car; never a reason to open.
+    """
+    if len(a) > len(b):
+        a, b = b, a
+    if len(b) - len(a) > 1:
+        return False
+    same = next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), len(a))
+    return a[same + (len(a) == len(b)) :] == b[same + 1 :]
+
+
 def parse_plate(text: str) -> str:
     """The canonical form of a plate a person typed.
 
     Raises:
         PlateListError: nothing plate-like is left, or a character can't be on a plate.
     """
-    strange = sorted(
-        {c for c in text if not c.isspace() and c not in "-.·_/" and not canonical(c)}
-    )
+    strange = sorted({c for c in text if not _is_separator(c) and not canonical(c)})
     if strange:
         raise PlateListError(
             f"the plate holds {' '.join(map(repr, strange))}: use letters A-Z, digits, spaces and dashes"
@@ -51,3 +72,15 @@ def parse_plate(text: str) -> str:
             f"the plate has {len(plate)} letters and digits: it must have {MIN_LENGTH} to {MAX_LENGTH}"
         )
     return plate
+
+
+def _latin(c: str) -> str:
+    c = _LOOK_ALIKES.get(c, c)
+    if c.isascii():
+        return c if c.isalnum() else ""
+    digit = unicodedata.decimal(c, None)
+    return "" if digit is None else str(digit)
+
+
+def _is_separator(c: str) -> bool:
+    return c in _IGNORED or unicodedata.category(c) in _IGNORED_CATEGORIES

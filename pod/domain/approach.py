@@ -1,0 +1,436 @@
+"""One approach per car: when a decision opens the gate, and when it is written down. Pure.
+
+A grant is immediate and final. A denial is provisional: it is written down after a while, when the car is
+gone, or at once on a deny-list hit, and later evidence may turn it into one grant, never the reverse. A car
+is known again by its plate, or by its place while it has not been read, so a track that breaks and is found
+again opens nothing twice.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from math import hypot, log
+from typing import Literal
+
+from pod.domain.access import Decision, Verdict
+from pod.domain.geometry import centre, iou
+from pod.domain.plates import match_key, one_edit_apart
+from pod.domain.reads import Box
+from pod.domain.tracking import Direction, Track
+
+_REFOUND_S = 3.0
+"""A new track this soon, in the place where another was lost, is the same car until its plate says
+otherwise."""
+
+_REFOUND_WIDTHS = 1.5
+_REFOUND_GROWTH = 0.5
+_MOVED_WIDTHS = 0.5
+_MOVED_GROWTH = 0.18
+
+_LEFT_AFTER_S = 0.5
+"""A car that goes the other way for so long has left; coming back it approaches anew."""
+
+_HITS_FOR_DIRECTION = 3
+"""Where only one way opens, a car seen in fewer frames than this waits until its direction is known."""
+
+_GHOST_HITS = 3
+"""Fewer frames than this, and never legible: a reflection or a stray box, not a car to write down."""
+
+_PARKED_MEMORY_S = 3600.0
+"""How long a car that stood there when the camera started is remembered while hidden."""
+
+_MAX_REMEMBERED = 512
+
+_REREAD_DENIED_S = 1.0
+_REREAD_GRANTED_S = 2.0
+_REREAD_MOVING_S = 0.5
+_REREAD_BEFORE_PAUSE_ENDS_S = 0.5
+_STANDS_S = 2.0
+
+_RANK = {"low_confidence": 0, "stale_frame": 0, "direction_unknown": 0, "deny_listed": 2}
+"""How much a denial tells; a reason not named here ranks 1. A record is revised only by one that tells
+more."""
+
+
+class Action(StrEnum):
+    """What the caller has to do with a step."""
+
+    OPEN = "open"
+    RECORD = "record"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Something to do about an approach: open the gate for it (which records it too), or record it.
+
+    Attributes:
+        revision: 1 for the first step of an approach; each further step supersedes the one before in the
+            audit.
+    """
+
+    approach_id: str
+    revision: int
+    action: Action
+    decision: Decision
+
+
+class _Approach:
+    """One car in front of one camera."""
+
+    def __init__(self, approach_id: str, now_s: float, *, must_move: bool, anchor: Box | None) -> None:
+        self.id = approach_id
+        self.key = ""
+        self.began_s = now_s
+        self.seen_s = now_s
+        self.box = self.anchor = anchor
+        self.must_move = must_move
+        self.tracks: set[int] = set()
+        self.hits = 0
+        self.revision = 0
+        self.pending: Decision | None = None
+        self.read_since_s: float | None = None
+        self.recorded_rank = -1
+        self.granted = False
+        self.granted_track: int | None = None
+        self.retry_at_s: float | None = None
+        self.busy_recorded = False
+        self.grant: Decision | None = None
+        self.seeded_until_s: float | None = None
+        self.denied_key = ""
+        self.heading: Direction | None = None
+        self.other_way_since_s: float | None = None
+        self.left = False
+        self.last_read_s: float | None = None
+        self.doubtful = False
+
+    def step(self, action: Action, decision: Decision) -> Step:
+        self.revision += 1
+        return Step(self.id, self.revision, action, decision)
+
+
+class Approaches:
+    """The approaches in front of one camera. Not thread-safe: it belongs to the camera's thread.
+
+    The caller answers every `Action.OPEN` with exactly one of `gate_opened`, `gate_busy` and `gate_failed`;
+    until then, and for ever after `gate_opened`, that approach opens nothing more.
+
+    Args:
+        direction: `in` and `out` open for nearing cars only, `both` for either way.
+        deny_after_s: how long a denial stays open to better evidence before it is written down.
+        reapproach_s: unseen for so long, a plate is a new approach.
+        last_grants: match keys with the monotonic time of their last grant here, from before a restart.
+        id_prefix: goes before the running number of each approach id; bring one that is unique per start.
+    """
+
+    def __init__(
+        self,
+        camera: str,
+        direction: Literal["in", "out", "both"],
+        *,
+        deny_after_s: float,
+        reapproach_s: float,
+        last_grants: Mapping[str, float],
+        id_prefix: str = "",
+    ) -> None:
+        self._prefix = id_prefix or camera
+        self._one_way = direction != "both"
+        self._deny_after_s = deny_after_s
+        self._reapproach_s = reapproach_s
+        self._count = 0
+        self._known: dict[str, _Approach] = {}
+        self._by_track: dict[int, _Approach] = {}
+        self.forgotten = 0
+        for key, granted_at_s in last_grants.items():
+            seed = self._begin(granted_at_s, must_move=False, anchor=None)
+            seed.key, seed.granted = key, True
+            seed.seeded_until_s = granted_at_s + reapproach_s
+
+    def observe(self, now_s: float, track: Track, decision: Decision | None = None) -> tuple[Step, ...]:
+        """Take in what one frame says about one car.
+
+        Args:
+            now_s: monotonic.
+            decision: from this frame's evidence; None where the car was seen but not read.
+
+        Returns:
+            What to do now, in order; mostly nothing. More than one step only where a track passes to another
+            car.
+        """
+        self._forget(now_s)
+        steps: list[Step] = []
+        approach = (
+            self._by_track.get(track.id) or self._refound(now_s, track) or self._begin_for(now_s, track)
+        )
+        if decision is not None and _is_settled(decision):
+            home = self._home(now_s, track, decision, approach)
+            if home is not approach:
+                approach.tracks.discard(track.id)
+                steps += self._gone(approach)
+                approach = home
+        self._see(now_s, track, approach)
+        if decision is not None:
+            self._note_read(now_s, decision, approach)
+            steps += self._weigh(now_s, track, decision, approach)
+        steps += self._overdue(now_s, track, approach)
+        return tuple(steps)
+
+    def ended(self, now_s: float, track: Track) -> tuple[Step, ...]:
+        """The tracker gave the track up: record the denial that nothing better replaced."""
+        approach = self._by_track.pop(track.id, None)
+        if approach is None:
+            return ()
+        approach.tracks.discard(track.id)
+        return self._gone(approach)
+
+    def gate_opened(self, approach_id: str, now_s: float) -> None:
+        """The pulse went out: this approach is served."""
+        approach = self._known.get(approach_id)
+        if approach is not None:
+            approach.retry_at_s = None
+            approach.seen_s = max(approach.seen_s, now_s)
+
+    def gate_busy(self, approach_id: str, until_s: float) -> tuple[Step, ...]:
+        """The gate is in its pause: record that once, and open at its end if the car is still there.
+
+        Args:
+            until_s: monotonic end of the pause.
+        """
+        approach = self._known.get(approach_id)
+        if approach is None or approach.grant is None:
+            return ()
+        approach.retry_at_s = until_s
+        if approach.busy_recorded:
+            return ()
+        approach.busy_recorded = True
+        return (approach.step(Action.RECORD, replace(approach.grant, reason="gate_already_open")),)
+
+    def gate_failed(
+        self, approach_id: str, reason: str, *, retry_at_s: float | None = None
+    ) -> tuple[Step, ...]:
+        """No pulse, or none that is known of.
+
+        Args:
+            reason: a code of `access.REASONS`.
+            retry_at_s: monotonic; when to try again if the car is still there. Give one only where it is
+                certain that the line was not driven; without, this approach opens nothing more.
+        """
+        approach = self._known.get(approach_id)
+        if approach is None or approach.grant is None:
+            return ()
+        approach.retry_at_s = retry_at_s
+        return (approach.step(Action.RECORD, replace(approach.grant, verdict=Verdict.DENY, reason=reason)),)
+
+    def wants_read(self, track: Track, now_s: float) -> bool:
+        """Whether reading this plate again could change anything yet."""
+        approach = self._by_track.get(track.id)
+        if approach is None or approach.last_read_s is None:
+            return True
+        if approach.granted:
+            if approach.retry_at_s is not None and now_s >= approach.retry_at_s - _REREAD_BEFORE_PAUSE_ENDS_S:
+                return True
+            stands = track.still_for_s(now_s) >= _STANDS_S and not approach.doubtful
+            interval_s = _REREAD_GRANTED_S if stands else _REREAD_MOVING_S
+        elif approach.recorded_rank >= 0 and track.still_for_s(now_s) >= _STANDS_S:
+            interval_s = _REREAD_MOVING_S if approach.doubtful else _REREAD_DENIED_S
+        else:
+            return True
+        return now_s - approach.last_read_s >= interval_s
+
+    def _begin(self, now_s: float, *, must_move: bool, anchor: Box | None) -> _Approach:
+        self._count += 1
+        approach = _Approach(f"{self._prefix}-{self._count}", now_s, must_move=must_move, anchor=anchor)
+        self._known[approach.id] = approach
+        return approach
+
+    def _begin_for(self, now_s: float, track: Track, *, arrived: bool = False) -> _Approach:
+        must_move = track.session_born and not track.moved and not arrived
+        return self._begin(now_s, must_move=must_move, anchor=track.box)
+
+    def _refound(self, now_s: float, track: Track) -> _Approach | None:
+        """The approach whose car was lost where this track begins."""
+        nearest: tuple[float, _Approach] | None = None
+        for approach in self._known.values():
+            if approach.box is None or approach.seen_s >= track.first_seen_s:
+                continue
+            parked = approach.must_move and iou(approach.box, track.box) > 0.5
+            distance, growth = _difference(approach.box, track.box)
+            near = distance <= _REFOUND_WIDTHS and growth <= _REFOUND_GROWTH
+            recent = now_s - approach.seen_s <= _REFOUND_S
+            if (parked or (near and recent)) and (nearest is None or distance < nearest[0]):
+                nearest = (distance, approach)
+        return nearest[1] if nearest else None
+
+    def _home(self, now_s: float, track: Track, decision: Decision, current: _Approach) -> _Approach:
+        """The approach that a car with this plate belongs to."""
+        key = match_key(decision.plate)
+        known = self._by_key(key)
+        if known is not None:
+            if self._is_back(now_s, track, known):
+                fresh = self._begin_for(now_s, track, arrived=True)
+                fresh.key, known.key = key, ""
+                return fresh
+            if known is not current and not current.key:
+                known.must_move = known.must_move or (
+                    current.must_move and not known.revision and not known.granted
+                )
+            return known
+        if not current.key and not current.granted:
+            current.key = key
+            return current
+        if one_edit_apart(current.key, key):
+            another_car = current.granted and current.granted_track != track.id and _allows(decision)
+            if not another_car:
+                if not current.granted:
+                    current.key = key
+                return current
+        fresh = self._begin_for(now_s, track)
+        fresh.key = key
+        return fresh
+
+    def _by_key(self, key: str) -> _Approach | None:
+        return next((a for a in self._known.values() if a.key == key), None)
+
+    def _is_back(self, now_s: float, track: Track, known: _Approach) -> bool:
+        """Whether a known car has left and now comes again."""
+        if known.left:
+            return track.direction is known.heading
+        away = track.id not in known.tracks and now_s - known.seen_s > _REFOUND_S
+        turned = known.heading is not None and track.direction is _opposite(known.heading)
+        return not self._one_way and away and turned
+
+    def _see(self, now_s: float, track: Track, approach: _Approach) -> None:
+        self._by_track[track.id] = approach
+        approach.tracks.add(track.id)
+        approach.hits += 1
+        approach.seen_s = now_s
+        approach.box = track.box
+        if approach.anchor is None:
+            approach.anchor = track.box
+        if approach.must_move and track.moved:
+            shift, growth = _difference(approach.anchor, track.box)
+            approach.must_move = shift <= _MOVED_WIDTHS and growth <= _MOVED_GROWTH
+        if track.direction not in (Direction.APPROACHING, Direction.LEAVING):
+            return
+        if approach.heading is None:
+            approach.heading = Direction.APPROACHING if self._one_way else track.direction
+        if track.direction is approach.heading:
+            approach.other_way_since_s = None
+        elif approach.other_way_since_s is None:
+            approach.other_way_since_s = now_s
+        elif now_s - approach.other_way_since_s >= _LEFT_AFTER_S:
+            approach.left = True
+
+    def _note_read(self, now_s: float, decision: Decision, approach: _Approach) -> None:
+        approach.last_read_s = now_s
+        approach.doubtful = match_key(decision.plate) != approach.key or not _is_settled(decision)
+        if approach.read_since_s is None:
+            approach.read_since_s = now_s
+
+    def _weigh(self, now_s: float, track: Track, decision: Decision, approach: _Approach) -> tuple[Step, ...]:
+        if approach.granted:
+            due = approach.retry_at_s is not None and now_s >= approach.retry_at_s
+            same_plate = _allows(decision) and match_key(decision.plate) == approach.key
+            if not (due and same_plate) or self._objection(track, approach):
+                return ()
+            return self._open(track, decision, approach)
+        if _allows(decision):
+            objection = self._objection(track, approach)
+            if objection is None:
+                if approach.denied_key and approach.denied_key != match_key(decision.plate):
+                    return ()
+                return self._open(track, decision, approach)
+            decision = replace(decision, verdict=Verdict.DENY, reason=objection)
+        if approach.pending is None or _rank(decision) >= _rank(approach.pending):
+            approach.pending = decision
+        if decision.reason == "deny_listed":
+            approach.denied_key = match_key(decision.plate)
+            return self._record(approach)
+        return ()
+
+    def _objection(self, track: Track, approach: _Approach) -> str | None:
+        """Why a listed car is not let in, or not yet."""
+        if approach.must_move:
+            return "not_moved"
+        if not self._one_way:
+            return None
+        if track.direction is Direction.LEAVING:
+            return "leaving"
+        if track.direction is Direction.UNKNOWN and track.hits < _HITS_FOR_DIRECTION:
+            return "direction_unknown"
+        return None
+
+    def _open(self, track: Track, decision: Decision, approach: _Approach) -> tuple[Step, ...]:
+        approach.granted, approach.granted_track, approach.grant = True, track.id, decision
+        approach.retry_at_s = None
+        approach.pending = None
+        return (approach.step(Action.OPEN, decision),)
+
+    def _overdue(self, now_s: float, track: Track, approach: _Approach) -> tuple[Step, ...]:
+        """The provisional denial, once it has waited long enough.
+
+        A car that still drives up and could not be read yet is not refused on its way.
+        """
+        if approach.pending is None or approach.read_since_s is None:
+            return ()
+        if now_s - approach.read_since_s < self._deny_after_s:
+            return ()
+        if _rank(approach.pending) == 0 and track.direction is Direction.APPROACHING:
+            return ()
+        return self._record(approach)
+
+    def _gone(self, approach: _Approach) -> tuple[Step, ...]:
+        if approach.tracks or approach.pending is None:
+            return ()
+        if _rank(approach.pending) == 0 and approach.hits < _GHOST_HITS:
+            return ()
+        return self._record(approach)
+
+    def _record(self, approach: _Approach) -> tuple[Step, ...]:
+        pending = approach.pending
+        if pending is None or approach.granted or _rank(pending) <= approach.recorded_rank:
+            return ()
+        approach.recorded_rank = _rank(pending)
+        return (approach.step(Action.RECORD, pending),)
+
+    def _forget(self, now_s: float) -> None:
+        for approach in [a for a in self._known.values() if self._is_over(now_s, a)]:
+            self._drop(approach)
+        idle = [a for a in self._known.values() if not a.tracks]
+        for approach in sorted(idle, key=lambda a: a.seen_s)[: max(0, len(self._known) - _MAX_REMEMBERED)]:
+            self._drop(approach)
+            self.forgotten += 1
+
+    def _is_over(self, now_s: float, approach: _Approach) -> bool:
+        if approach.seeded_until_s is not None:
+            return now_s >= approach.seeded_until_s
+        memory_s = _PARKED_MEMORY_S if approach.must_move else self._reapproach_s
+        return not approach.tracks and now_s - approach.seen_s >= memory_s
+
+    def _drop(self, approach: _Approach) -> None:
+        del self._known[approach.id]
+        for track_id in approach.tracks:
+            self._by_track.pop(track_id, None)
+
+
+def _allows(decision: Decision) -> bool:
+    return decision.verdict is Verdict.ALLOW
+
+
+def _is_settled(decision: Decision) -> bool:
+    """Whether the decision rests on a plate that was read with confidence."""
+    return bool(decision.plate) and _rank(decision) > 0
+
+
+def _rank(decision: Decision) -> int:
+    return _RANK.get(decision.reason, 1)
+
+
+def _opposite(direction: Direction) -> Direction:
+    return Direction.LEAVING if direction is Direction.APPROACHING else Direction.APPROACHING
+
+
+def _difference(a: Box, b: Box) -> tuple[float, float]:
+    """Distance of two plates in plate widths, and the change of the log of their width."""
+    (ax, ay), (bx, by) = centre(a), centre(b)
+    width_a, width_b = max(a[2] - a[0], 1e-3), max(b[2] - b[0], 1e-3)
+    return hypot(ax - bx, ay - by) / max(width_a, width_b), abs(log(width_b / width_a))
