@@ -23,3 +23,7 @@ class GateError(PlateBridgeError):
 
 class PlateListError(PlateBridgeError):
     """A plate, or a file of plates, cannot be taken into the access list; the text lists every problem."""
+
+
+class PictureError(PlateBridgeError):
+    """A picture or video file cannot be read, or one cannot be written."""
