@@ -58,15 +58,15 @@ class PulseEnd:
     """The line is at rest again; given once for every `PulseStarted`.
 
     Attributes:
-        off_s: monotonic clock, when the driver had switched; with a fault, when the end became known.
-        fault: what went wrong; None for a pulse as asked.
+        off_s: monotonic clock, when the driver had switched; with an error, when the end became known.
+        error: what went wrong; None for a pulse as asked.
     """
 
     pulse_id: str
     gate: str
     on_s: float
     off_s: float
-    fault: str | None = None
+    error: str | None = None
 
     @property
     def on_for_ms(self) -> float:
