@@ -6,6 +6,7 @@ from typing import Literal
 import av
 import numpy as np
 import numpy.typing as npt
+from av.video.reformatter import Interpolation
 
 Codec = Literal["h264", "hevc", "mjpeg", "other"]
 
@@ -17,6 +18,7 @@ class AccessUnit:
     Attributes:
         rtp_time_s: the camera's clock, seconds from an arbitrary start.
         arrival_s: monotonic clock of this machine when the last byte came.
+        lag_s: how much later than the session's best it came (`pod.domain.freshness`); at least 0.
     """
 
     data: bytes
@@ -24,6 +26,7 @@ class AccessUnit:
     keyframe: bool
     rtp_time_s: float
     arrival_s: float
+    lag_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,11 @@ class Frame:
             rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)  # type: ignore[arg-type]
             return rows[: self.height, : self.width]
         return self.picture.to_ndarray(format="gray")
+
+    def scaled_rgb(self, height: int, width: int) -> npt.NDArray[np.uint8]:
+        """The whole picture at another size, shape (height, width, 3), uint8, RGB; one pass, cheaper than `rgb`."""
+        scaled = self.picture.reformat(width, height, "rgb24", interpolation=Interpolation.FAST_BILINEAR)
+        return scaled.to_ndarray()
 
     def rgb(self) -> npt.NDArray[np.uint8]:
         """The whole picture, shape (height, width, 3), uint8, RGB. Converts on every call."""

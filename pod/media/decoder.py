@@ -1,0 +1,64 @@
+"""Access units to pictures: a running codec for streams, one picture file at a time for folders."""
+
+import io
+from collections.abc import Iterator
+from typing import Protocol
+
+import av
+from av.codec.context import Flags
+
+from pod.media.frame import AccessUnit
+
+MAX_PIXELS = 100_000_000
+"""Larger pictures are refused before any memory is taken for them."""
+
+
+class Decoder(Protocol):
+    """Turns units into pictures; one per session, used by one thread."""
+
+    def decode(self, unit: AccessUnit | None) -> Iterator[tuple[AccessUnit, av.VideoFrame]]:
+        """The pictures that `unit` completes, each with the unit it came in; None flushes what is held back.
+
+        Raises:
+            av.error.FFmpegError: the unit is damaged; the next call may succeed.
+        """
+        ...
+
+
+class StreamDecoder:
+    """A running codec: H.264, H.265 and whatever else libav decodes."""
+
+    def __init__(self, codec_name: str, extradata: bytes | None) -> None:
+        """
+        Args:
+            extradata: parameter sets that came beside the stream, in the form the units have.
+        """
+        self._context = av.VideoCodecContext.create(codec_name, "r")
+        self._context.extradata = extradata
+        self._context.thread_count = 1
+        self._context.options = {"max_pixels": str(MAX_PIXELS)}
+        self._context.flags |= Flags.copy_opaque
+
+    def decode(self, unit: AccessUnit | None) -> Iterator[tuple[AccessUnit, av.VideoFrame]]:
+        packet = None
+        if unit is not None:
+            packet = av.Packet(unit.data)
+            packet.opaque = unit
+        for picture in self._context.decode(packet):
+            if isinstance(picture.opaque, AccessUnit):
+                yield picture.opaque, picture
+
+
+class PictureDecoder:
+    """Units that are picture files of any kind and size, each complete in itself."""
+
+    def decode(self, unit: AccessUnit | None) -> Iterator[tuple[AccessUnit, av.VideoFrame]]:
+        if unit is None:
+            return
+        options = {"max_pixels": str(MAX_PIXELS)}
+        with av.open(io.BytesIO(unit.data), options=options, stream_options=[options]) as container:
+            for stream in container.streams.video[:1]:
+                stream.codec_context.options = options
+                for picture in container.decode(stream):
+                    yield unit, picture
+                    return

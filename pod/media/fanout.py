@@ -1,0 +1,106 @@
+"""One camera's access units to many readers: a slow reader skips to a keyframe and never slows the others."""
+
+import threading
+from collections import deque
+
+from pod.media.frame import AccessUnit
+
+
+class Subscription:
+    """One reader's bounded queue of access units; thread-safe.
+
+    It starts with a keyframe. When it is full it takes nothing more until the next keyframe, then forgets what it still
+    held and goes on from there, so a reader that catches up always holds a decodable run. Every unit lost is counted.
+    """
+
+    def __init__(self, fanout: "AccessUnitFanout", name: str, *, max_units: int) -> None:
+        self.name = name
+        self._fanout = fanout
+        self._max_units = max_units
+        self._changed = threading.Condition()
+        self._units: deque[AccessUnit] = deque()
+        self._wants_keyframe = True
+        self._overflowed = False
+        self._closed = False
+        self._dropped = 0
+
+    @property
+    def dropped(self) -> int:
+        """Units lost because this reader was too slow."""
+        return self._dropped
+
+    @property
+    def closed(self) -> bool:
+        return self._closed
+
+    def put(self, unit: AccessUnit) -> None:
+        """Queue `unit`, or count it as dropped. Called by the fan-out."""
+        with self._changed:
+            if self._closed:
+                return
+            if self._wants_keyframe:
+                if not unit.keyframe:
+                    self._dropped += self._overflowed
+                    return
+                self._dropped += len(self._units)
+                self._units.clear()
+                self._wants_keyframe = self._overflowed = False
+            if len(self._units) >= self._max_units:
+                if not unit.keyframe:
+                    self._wants_keyframe = self._overflowed = True
+                    self._dropped += 1
+                    return
+                self._dropped += len(self._units)
+                self._units.clear()
+            self._units.append(unit)
+            self._changed.notify()
+
+    def take(self, timeout_s: float) -> AccessUnit | None:
+        """The oldest unit queued, or None: none came within `timeout_s`, or it is closed and empty."""
+        with self._changed:
+            self._changed.wait_for(lambda: bool(self._units) or self._closed, timeout_s)
+            return self._units.popleft() if self._units else None
+
+    def close(self, *, discard: bool = False) -> None:
+        """End the subscription; a waiting reader wakes. `discard` also forgets what is queued."""
+        self._fanout.forget(self)
+        with self._changed:
+            self._closed = True
+            if discard:
+                self._units.clear()
+            self._changed.notify_all()
+
+
+class AccessUnitFanout:
+    """Gives every access unit of one camera to all subscriptions; thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._subscriptions: tuple[Subscription, ...] = ()
+
+    @property
+    def subscriptions(self) -> tuple[Subscription, ...]:
+        return self._subscriptions
+
+    def subscribe(self, name: str, max_units: int) -> Subscription:
+        """A new reader that holds at most `max_units` (at least 1) units.
+
+        Args:
+            name: what the drop counter is called in metrics and logs.
+        """
+        if max_units < 1:
+            raise ValueError("a subscription holds at least one unit")
+        subscription = Subscription(self, name, max_units=max_units)
+        with self._lock:
+            self._subscriptions = (*self._subscriptions, subscription)
+        return subscription
+
+    def publish(self, unit: AccessUnit) -> None:
+        """Give `unit` to every reader; never waits for one."""
+        for subscription in self._subscriptions:
+            subscription.put(unit)
+
+    def forget(self, subscription: Subscription) -> None:
+        """Stop giving units to `subscription`; unknown ones are ignored."""
+        with self._lock:
+            self._subscriptions = tuple(s for s in self._subscriptions if s is not subscription)
