@@ -36,6 +36,9 @@ SILENCE_NS = 4_000_000_000
 
 START_TIMEOUT_S = 15.0
 
+RUN_DIR = "run"
+"""The folder inside a pod's data directory where simulated lines keep their traces."""
+
 STABLE_AFTER_S = 60.0
 """A guard that lived this long starts the backoff afresh."""
 
@@ -206,7 +209,7 @@ class GuardClient:
 
     @staticmethod
     def _delays() -> Iterator[float]:
-        return backoff_delays_s(random.Random().random, 0.2)  # noqa: S311  (jitter, no secret)
+        return backoff_delays_s(random.Random().random, 0.2)
 
     def _run_one_guard(self) -> str:
         """Start a guard and follow it to its end; how it ended."""

@@ -12,7 +12,7 @@ class SystemdNotifier:
     """What the service manager wants to hear. Never blocks, never raises.
 
     Attributes:
-        watchdog_interval_s: how often to call `watchdog`, half of what the unit allows; None without WatchdogSec.
+        watchdog_interval_s: how often to call `watchdog`, half of WatchdogSec; None where there is none.
     """
 
     def __init__(self, environ: Mapping[str, str] = os.environ) -> None:

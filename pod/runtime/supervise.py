@@ -27,8 +27,8 @@ async def supervise(
 ) -> None:
     """Run a service until it returns or is cancelled; restart it after a transient fault.
 
-    Any other exception is a bug: it leaves here, the TaskGroup stops the siblings, and systemd restarts the pod
-    with the gate at rest. So does an exception group with anything in it that is not transient.
+    Any other exception is a bug: it leaves here, the TaskGroup stops the siblings, and systemd restarts the
+    pod with the gate at rest. So does what else an exception group holds beside transient faults.
 
     Args:
         delays: makes the seconds between restarts; asked afresh after a run of 60 s.

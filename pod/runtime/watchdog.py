@@ -15,8 +15,8 @@ UNWATCHED_INTERVAL_S = 2.0
 async def feed_watchdog(notifier: SystemdNotifier, heartbeats: Heartbeats) -> None:
     """Runs until cancelled, on the event loop itself, so that a stalled loop starves the watchdog, too.
 
-    A part that falls silent is logged once, and once more when it is back; systemd restarts the pod if it stays
-    silent for WatchdogSec.
+    A part that falls silent is logged once, and once more when it is back; systemd restarts the pod if it
+    stays silent for WatchdogSec.
     """
     interval_s = notifier.watchdog_interval_s or UNWATCHED_INTERVAL_S
     known: tuple[str, ...] = ()
