@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 from pod.domain.errors import StoreError
+from pod.store.migrate import check_version
 
 BUSY_TIMEOUT_S = 5.0
 """How long a writer waits for another process to finish its transaction."""
@@ -51,12 +52,14 @@ def connect_reader(path: Path) -> sqlite3.Connection:
     try:
         conn = sqlite3.connect(reader_uri(path), uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None)
         try:
-            conn.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+            check_version(conn)
         except BaseException:
             conn.close()
             raise
     except sqlite3.Error as error:
         raise store_error(path, error) from error
+    except StoreError as error:
+        raise StoreError(f"{path}: {error}") from error
     return conn
 
 

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable
 from datetime import datetime
 
 from pod.domain.access import Entry, EntryType, Verdict
@@ -22,9 +22,13 @@ def make_entry(
     label: str = "",
     starts_at: datetime | None = None,
     expires_at: datetime | None = None,
-    gates: Sequence[str] = (),
+    gates: Collection[str] = (),
+    known_gates: Collection[str] | None = None,
 ) -> Entry:
     """An entry out of what a person wrote; gates come sorted and once each.
+
+    Args:
+        known_gates: the gates there are; None where that is not known.
 
     Raises:
         PlateListError: plate, label, times or gates can't be taken; the first problem found.
@@ -38,7 +42,7 @@ def make_entry(
         label=parse_label(label),
         starts_at=starts_at,
         expires_at=check_span(starts_at, expires_at),
-        gates=parse_gates(gates),
+        gates=parse_gates(gates, known_gates),
     )
 
 
@@ -84,19 +88,24 @@ def check_span(starts_at: datetime | None, expires_at: datetime | None) -> datet
     return expires_at
 
 
-def parse_gates(names: Iterable[str]) -> tuple[str, ...]:
+def parse_gates(names: Iterable[str], known: Collection[str] | None = None) -> tuple[str, ...]:
     """Gate names, sorted, once each; empty: all gates.
 
     Raises:
-        PlateListError: a name that no gate can have.
+        PlateListError: a name that no gate can have, or that none of the `known` has.
     """
-    for name in names:
+    once = sorted(set(names))
+    for name in once:
         if not _GATE_NAME.fullmatch(name):
             raise PlateListError(
                 f"{name[:40]!r} can't be a gate's name: use the name from the configuration "
                 "(a-z, 0-9, dash, underscore, 32 at most)"
             )
-    return tuple(sorted(set(names)))
+        if known is not None and name not in known:
+            raise PlateListError(
+                f"no gate is named {name!r}: the configuration has {', '.join(sorted(known))}"
+            )
+    return tuple(once)
 
 
 def repeats(a: Entry, b: Entry) -> bool:

@@ -1,8 +1,8 @@
 """Read the dates people write into the access list. Pure: the caller brings the zone.
 
-A date alone counts from its start, or until its end; written without a zone it is local time. Where clocks are
-put back and a local time comes twice, the stricter reading holds: leave to enter starts later and ends earlier, a
-ban starts earlier and ends later.
+A date alone counts from its start, or until its end; written without a zone it is local time. Where clocks
+are put back and a local time comes twice, the stricter reading holds: leave to enter starts later and ends
+earlier, a ban starts earlier and ends later.
 """
 
 import re

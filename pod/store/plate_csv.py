@@ -1,14 +1,14 @@
 """The access list as CSV: read a file with every problem at once, write one that reads back the same.
 
-Columns: plate (needed), verdict, type, label, from, until, gates (separated by spaces). The first line names them,
-in any order. Commas, semicolons and tabs are understood, UTF-8 with or without BOM, and UTF-16 with one, since
-spreadsheets write all of these.
+Columns: plate (needed), verdict, type, label, from, until, gates (separated by spaces). The first line names
+them, in any order. Spreadsheets write commas, semicolons and tabs, UTF-8 with or without BOM, and UTF-16 with
+one, so all of these are read.
 """
 
 import codecs
 import csv
 import io
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import tzinfo
 from typing import TypeVar
 
@@ -33,16 +33,19 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "'")
 """A spreadsheet would run a text that begins so, and hides a leading apostrophe."""
 
 
-def read_csv(data: bytes, name: str, *, zone: tzinfo) -> list[ImportRow]:
+def read_csv(
+    data: bytes, name: str, *, zone: tzinfo, known_gates: Collection[str] | None = None
+) -> list[ImportRow]:
     """Every row of a file; the rows agree with each other.
 
     Args:
         data: the file's bytes.
         name: the file's name, for messages.
         zone: of times written without one.
+        known_gates: the gates there are; None where that is not known.
 
     Raises:
-        PlateListError: a line for each problem, `file:line: column: mend`; nothing of the file is usable then.
+        PlateListError: a line for each problem, `file:line: column: mend`; none of the file is usable.
     """
     text = _decode(data, name)
     lines = _Lines(text, name)
@@ -54,7 +57,7 @@ def read_csv(data: bytes, name: str, *, zone: tzinfo) -> list[ImportRow]:
             if len(rows) + len(problems) >= MAX_ROWS:
                 raise PlateListError(f"{name}:{line}: more than {MAX_ROWS} rows: split the file")
             row = _Row(header, fields)
-            entry = row.entry(zone)
+            entry = row.entry(zone, known_gates)
             problems += [(line, problem) for problem in row.problems]
             if entry is not None:
                 rows.append((line, entry))
@@ -172,7 +175,7 @@ class _Row:
                 "add what is missing, or quote a text that holds the separator"
             )
 
-    def entry(self, zone: tzinfo) -> Entry | None:
+    def entry(self, zone: tzinfo, known_gates: Collection[str] | None) -> Entry | None:
         """The entry, or None with `problems` filled."""
         if self.problems:
             return None
@@ -182,7 +185,7 @@ class _Row:
         label = self._take("label", lambda text: parse_label(_unquoted(text)), "")
         start = self._take("from", lambda text: parse_start(text, zone, verdict=verdict), None)
         end = self._take("until", lambda text: parse_end(text, zone, verdict=verdict), None)
-        gates = self._take("gates", lambda text: parse_gates(text.split()), parse_gates(()))
+        gates = self._take("gates", lambda text: parse_gates(text.split(), known_gates), parse_gates(()))
         if not self.problems:
             end = self._take("until", lambda _: check_span(start, end), end)
         if not self._fields["plate"]:
