@@ -47,6 +47,12 @@ _REREAD_MOVING_S = 0.5
 _REREAD_BEFORE_PAUSE_ENDS_S = 0.5
 _STANDS_S = 2.0
 
+_NOT_DRIVEN_RETRY_S = {"stale_frame": 0.1, "store_failed": 1.0}
+"""Failures before the guard was asked, and how long the first retry waits; each further one waits twice as
+long."""
+
+_LONGEST_RETRY_S = 30.0
+
 _RANK = {"low_confidence": 0, "stale_frame": 0, "direction_unknown": 0, "deny_listed": 2}
 """How much a denial tells; a reason not named here ranks 1. A record is revised only by one that tells
 more."""
@@ -91,10 +97,9 @@ class _Approach:
         self.read_since_s: float | None = None
         self.recorded_rank = -1
         self.granted = False
-        self.granted_track: int | None = None
+        self.read_on: set[int] = set()
         self.retry_at_s: float | None = None
-        self.busy_recorded = False
-        self.grant: Decision | None = None
+        self.failures = 0
         self.seeded_until_s: float | None = None
         self.denied_key = ""
         self.heading: Direction | None = None
@@ -150,7 +155,8 @@ class Approaches:
 
         Args:
             now_s: monotonic.
-            decision: from this frame's evidence; None where the car was seen but not read.
+            decision: where this frame was read, what follows from the evidence with it; None where it was
+                not. An old decision given again would pass for a fresh look at the plate.
 
         Returns:
             What to do now, in order; mostly nothing. More than one step only where a track passes to another
@@ -164,7 +170,7 @@ class Approaches:
         if decision is not None and _is_settled(decision):
             home = self._home(now_s, track, decision, approach)
             if home is not approach:
-                approach.tracks.discard(track.id)
+                self._take_off(track, approach)
                 steps += self._gone(approach)
                 approach = home
         self._see(now_s, track, approach)
@@ -179,7 +185,7 @@ class Approaches:
         approach = self._by_track.pop(track.id, None)
         if approach is None:
             return ()
-        approach.tracks.discard(track.id)
+        self._take_off(track, approach)
         return self._gone(approach)
 
     def gate_opened(self, approach_id: str, now_s: float) -> None:
@@ -189,36 +195,30 @@ class Approaches:
             approach.retry_at_s = None
             approach.seen_s = max(approach.seen_s, now_s)
 
-    def gate_busy(self, approach_id: str, until_s: float) -> tuple[Step, ...]:
-        """The gate is in its pause: record that once, and open at its end if the car is still there.
+    def gate_busy(self, approach_id: str, until_s: float) -> None:
+        """The gate is in its pause: ask again at its end if that car is still there and still read the same.
 
         Args:
             until_s: monotonic end of the pause.
         """
         approach = self._known.get(approach_id)
-        if approach is None or approach.grant is None:
-            return ()
-        approach.retry_at_s = until_s
-        if approach.busy_recorded:
-            return ()
-        approach.busy_recorded = True
-        return (approach.step(Action.RECORD, replace(approach.grant, reason="gate_already_open")),)
+        if approach is not None:
+            approach.retry_at_s = until_s
 
-    def gate_failed(
-        self, approach_id: str, reason: str, *, retry_at_s: float | None = None
-    ) -> tuple[Step, ...]:
-        """No pulse, or none that is known of.
+    def gate_failed(self, approach_id: str, reason: str) -> None:
+        """Nothing was opened, or nobody knows.
 
         Args:
-            reason: a code of `access.REASONS`.
-            retry_at_s: monotonic; when to try again if the car is still there. Give one only where it is
-                certain that the line was not driven; without, this approach opens nothing more.
+            reason: a code of `access.REASONS`. After `stale_frame` and `store_failed` the line was certainly
+                not driven, so the approach asks again, ever more rarely; after any other code it opens
+                nothing more.
         """
         approach = self._known.get(approach_id)
-        if approach is None or approach.grant is None:
-            return ()
-        approach.retry_at_s = retry_at_s
-        return (approach.step(Action.RECORD, replace(approach.grant, verdict=Verdict.DENY, reason=reason)),)
+        if approach is None or reason not in _NOT_DRIVEN_RETRY_S:
+            return
+        approach.failures += 1
+        wait_s = _NOT_DRIVEN_RETRY_S[reason] * 2 ** min(approach.failures - 1, 8)
+        approach.retry_at_s = approach.seen_s + min(wait_s, _LONGEST_RETRY_S)
 
     def wants_read(self, track: Track, now_s: float) -> bool:
         """Whether reading this plate again could change anything yet."""
@@ -242,8 +242,8 @@ class Approaches:
         self._known[approach.id] = approach
         return approach
 
-    def _begin_for(self, now_s: float, track: Track, *, arrived: bool = False) -> _Approach:
-        must_move = track.session_born and not track.moved and not arrived
+    def _begin_for(self, now_s: float, track: Track) -> _Approach:
+        must_move = track.session_born and not track.moved
         return self._begin(now_s, must_move=must_move, anchor=track.box)
 
     def _refound(self, now_s: float, track: Track) -> _Approach | None:
@@ -263,29 +263,21 @@ class Approaches:
     def _home(self, now_s: float, track: Track, decision: Decision, current: _Approach) -> _Approach:
         """The approach that a car with this plate belongs to."""
         key = match_key(decision.plate)
-        known = self._by_key(key)
-        if known is not None:
-            if self._is_back(now_s, track, known):
-                fresh = self._begin_for(now_s, track, arrived=True)
-                fresh.key, known.key = key, ""
-                return fresh
-            if known is not current and not current.key:
-                known.must_move = known.must_move or (
-                    current.must_move and not known.revision and not known.granted
-                )
-            return known
-        if not current.key and not current.granted:
-            current.key = key
-            return current
-        if one_edit_apart(current.key, key):
-            another_car = current.granted and current.granted_track != track.id and _allows(decision)
-            if not another_car:
-                if not current.granted:
-                    current.key = key
+        home = self._by_key(key)
+        if home is not None and self._is_back(now_s, track, home):
+            home.key, home = "", None
+        elif home is None and not current.key:
+            home = current
+        elif home is None and one_edit_apart(current.key, key):
+            another_car = current.granted and track.id not in current.read_on and _allows(decision)
+            if current.granted and not another_car:
                 return current
-        fresh = self._begin_for(now_s, track)
-        fresh.key = key
-        return fresh
+            home = None if another_car else current
+        if home is None:
+            home = self._begin_for(now_s, track)
+        home.key = key
+        home.read_on.add(track.id)
+        return home
 
     def _by_key(self, key: str) -> _Approach | None:
         return next((a for a in self._known.values() if a.key == key), None)
@@ -320,6 +312,10 @@ class Approaches:
         elif now_s - approach.other_way_since_s >= _LEFT_AFTER_S:
             approach.left = True
 
+    def _take_off(self, track: Track, approach: _Approach) -> None:
+        approach.tracks.discard(track.id)
+        approach.read_on.discard(track.id)
+
     def _note_read(self, now_s: float, decision: Decision, approach: _Approach) -> None:
         approach.last_read_s = now_s
         approach.doubtful = match_key(decision.plate) != approach.key or not _is_settled(decision)
@@ -332,13 +328,13 @@ class Approaches:
             same_plate = _allows(decision) and match_key(decision.plate) == approach.key
             if not (due and same_plate) or self._objection(track, approach):
                 return ()
-            return self._open(track, decision, approach)
+            return self._open(decision, approach)
         if _allows(decision):
             objection = self._objection(track, approach)
             if objection is None:
                 if approach.denied_key and approach.denied_key != match_key(decision.plate):
                     return ()
-                return self._open(track, decision, approach)
+                return self._open(decision, approach)
             decision = replace(decision, verdict=Verdict.DENY, reason=objection)
         if approach.pending is None or _rank(decision) >= _rank(approach.pending):
             approach.pending = decision
@@ -359,8 +355,8 @@ class Approaches:
             return "direction_unknown"
         return None
 
-    def _open(self, track: Track, decision: Decision, approach: _Approach) -> tuple[Step, ...]:
-        approach.granted, approach.granted_track, approach.grant = True, track.id, decision
+    def _open(self, decision: Decision, approach: _Approach) -> tuple[Step, ...]:
+        approach.granted = True
         approach.retry_at_s = None
         approach.pending = None
         return (approach.step(Action.OPEN, decision),)

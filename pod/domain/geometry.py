@@ -51,7 +51,7 @@ def centre(box: Box) -> tuple[float, float]:
 
 
 def expand_box(box: Box, margin: float, *, frame_width_px: int, frame_height_px: int) -> Box:
-    """The box with `margin` times its width added left and right and its height above and below, inside the
+    """The box grown by `margin` of its width left and right and of its height above and below, inside the
     frame."""
     dx, dy = margin * (box[2] - box[0]), margin * (box[3] - box[1])
     return (

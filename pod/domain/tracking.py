@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from math import hypot, log
 from statistics import fmean, median
@@ -123,7 +123,6 @@ class _Follower:
         self._start: list[_Sighting] = [first]
         self._recent: deque[_Sighting] = deque([first], maxlen=_WINDOW_FRAMES)
         self._stop = first
-        self._session_born = session_born
         self.track = Track(
             track_id, box, now_s, now_s, 1, session_born, Direction.UNKNOWN, moved=False, still_since_s=now_s
         )
@@ -143,16 +142,14 @@ class _Follower:
         moved = self.track.moved or (
             settled and _apart(_middle(self._start), here, _MOVED_SHIFT, _MOVED_GROWTH)
         )
-        self.track = Track(
-            self.track.id,
-            box,
-            self.track.first_seen_s,
-            now_s,
-            self.track.hits + 1,
-            self._session_born,
-            direction_of(self._recent, still_for_s=now_s - still_since_s),
-            moved,
-            still_since_s,
+        self.track = replace(
+            self.track,
+            box=box,
+            last_seen_s=now_s,
+            hits=self.track.hits + 1,
+            direction=direction_of(self._recent, still_for_s=now_s - still_since_s),
+            moved=moved,
+            still_since_s=still_since_s,
         )
 
     def predicted(self, now_s: float) -> Box:
@@ -172,18 +169,7 @@ class _Follower:
         self._recent = deque((s.scaled(sx, sy) for s in self._recent), maxlen=_WINDOW_FRAMES)
         self._stop = self._stop.scaled(sx, sy)
         x1, y1, x2, y2 = self.track.box
-        t = self.track
-        self.track = Track(
-            t.id,
-            (x1 * sx, y1 * sy, x2 * sx, y2 * sy),
-            t.first_seen_s,
-            t.last_seen_s,
-            t.hits,
-            t.session_born,
-            t.direction,
-            t.moved,
-            t.still_since_s,
-        )
+        self.track = replace(self.track, box=(x1 * sx, y1 * sy, x2 * sx, y2 * sy))
 
 
 class Tracker:
@@ -197,13 +183,13 @@ class Tracker:
         self._frame_size: tuple[int, int] | None = None
 
     @property
-    def live(self) -> tuple[Track, ...]:
+    def tracks(self) -> tuple[Track, ...]:
         """Tracks seen within the last second, oldest first."""
         return tuple(f.track for f in self._followers)
 
     def session_started(self, now_s: float) -> tuple[Track, ...]:
         """The camera was opened, or opened again: end all tracks and return them."""
-        ended = self.live
+        ended = self.tracks
         self._followers = []
         self._session_started_s = now_s
         self._frame_size = None
