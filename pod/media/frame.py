@@ -59,15 +59,15 @@ class Frame:
         """The brightness plane, shape (height, width), uint8; a view where the pixel format has one."""
         plane = self.picture.planes[0]
         if self.picture.format.name in ("yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "gray", "nv12"):
-            rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)  # type: ignore[arg-type]
+            rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
             return rows[: self.height, : self.width]
-        return self.picture.to_ndarray(format="gray")
+        return np.asarray(self.picture.to_ndarray(format="gray"), np.uint8)
 
     def scaled_rgb(self, height: int, width: int) -> npt.NDArray[np.uint8]:
         """The whole picture at another size, shape (height, width, 3), uint8, RGB; one pass, cheaper than `rgb`."""
         scaled = self.picture.reformat(width, height, "rgb24", interpolation=Interpolation.FAST_BILINEAR)
-        return scaled.to_ndarray()
+        return np.asarray(scaled.to_ndarray(), np.uint8)
 
     def rgb(self) -> npt.NDArray[np.uint8]:
         """The whole picture, shape (height, width, 3), uint8, RGB. Converts on every call."""
-        return self.picture.to_ndarray(format="rgb24")
+        return np.asarray(self.picture.to_ndarray(format="rgb24"), np.uint8)

@@ -1,0 +1,124 @@
+"""The plate recogniser's network: ten slots, each attending to its place on the plate.
+
+Convolutions turn a 64 x 128 crop into 8 x 16 tokens; a Gaussian prior on the horizontal position breaks the symmetry
+between slots, without which training from scratch stays on a plateau.
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_"
+SLOTS = 10
+HEIGHT_PX, WIDTH_PX = 64, 128
+_TOKENS_HIGH, _TOKENS_WIDE = 8, 16
+
+
+class SlotReader(nn.Module):
+    """Crops in, logits out.
+
+    Input shape (N, 3, 64, 128), float32, RGB in [0, 1]; output shape (N, SLOTS, len(ALPHABET)).
+    """
+
+    def __init__(self, width: int = 128, depth: int = 2) -> None:
+        super().__init__()
+        self.backbone = nn.Sequential(
+            nn.PixelUnshuffle(2),
+            *_convolution(12, 48),
+            *_convolution(48, 48),
+            nn.MaxPool2d(2),
+            *_convolution(48, 80),
+            *_convolution(80, 96),
+            nn.MaxPool2d(2),
+            *_convolution(96, width),
+            *_convolution(width, width),
+        )
+        x, y = _token_centres()
+        self.position = nn.Parameter(_sinusoids(x, y, width))
+        self.encoder = nn.ModuleList(EncoderLayer(width) for _ in range(depth))
+        self.token_norm = nn.LayerNorm(width)
+        self.prior = nn.Parameter(_slot_prior(x))
+        self.slots = nn.Parameter(torch.randn(SLOTS, width) * 0.3)
+        self.key = nn.Linear(width, width)
+        self.value = nn.Linear(width, width)
+        self.decoder = EncoderLayer(width)
+        self.slot_norm = nn.LayerNorm(width)
+        self.head = nn.Linear(width, len(ALPHABET))
+
+    def forward(self, crops: Tensor) -> Tensor:
+        tokens = self.backbone(crops).flatten(2).transpose(1, 2) + self.position
+        for layer in self.encoder:
+            tokens = layer(tokens)
+        tokens = self.token_norm(tokens)
+        similarity = self.slots @ self.key(tokens).transpose(1, 2) * self.slots.shape[1] ** -0.5
+        looked_at = (similarity + self.prior).softmax(-1) @ self.value(tokens)
+        return self.head(self.slot_norm(self.decoder(looked_at + self.slots)))
+
+
+class EncoderLayer(nn.Module):
+    """Pre-norm self-attention and feed-forward (Vaswani et al. 2017; Xiong et al. 2020 for pre-norm)."""
+
+    def __init__(self, width: int, heads: int = 4, *, expansion: int = 2, dropout: float = 0.1) -> None:
+        super().__init__()
+        self.heads = heads
+        self.attention_norm = nn.LayerNorm(width)
+        self.qkv = nn.Linear(width, 3 * width)
+        self.out = nn.Linear(width, width)
+        self.feed_norm = nn.LayerNorm(width)
+        self.feed = nn.Sequential(
+            nn.Linear(width, expansion * width),
+            nn.GELU(),
+            nn.Dropout(dropout),
+            nn.Linear(expansion * width, width),
+        )
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        n, tokens, width = x.shape
+        split = self.qkv(self.attention_norm(x)).view(n, tokens, 3, self.heads, width // self.heads)
+        query, key, value = split.permute(2, 0, 3, 1, 4)
+        weights = (query @ key.transpose(-1, -2) * (width // self.heads) ** -0.5).softmax(-1)
+        x = x + self.dropout(self.out((weights @ value).transpose(1, 2).reshape(n, tokens, width)))
+        return x + self.dropout(self.feed(self.feed_norm(x)))
+
+
+class OnnxContract(nn.Module):
+    """The network as fast-plate-ocr's loader expects it: (N, 64, 128, 3) uint8 RGB in, probabilities out."""
+
+    def __init__(self, reader: SlotReader) -> None:
+        super().__init__()
+        self.reader = reader
+
+    def forward(self, crops: Tensor) -> Tensor:
+        return self.reader(crops.permute(0, 3, 1, 2).float() / 255.0).softmax(-1)
+
+
+def _convolution(channels_in: int, channels_out: int) -> tuple[nn.Module, ...]:
+    return (
+        nn.Conv2d(channels_in, channels_out, 3, padding=1, bias=False),
+        nn.BatchNorm2d(channels_out),
+        nn.ReLU(inplace=True),
+    )
+
+
+def _token_centres() -> tuple[Tensor, Tensor]:
+    """x and y of every token's centre, each shape (128,), in [0, 1]."""
+    y, x = torch.meshgrid(
+        (torch.arange(_TOKENS_HIGH) + 0.5) / _TOKENS_HIGH,
+        (torch.arange(_TOKENS_WIDE) + 0.5) / _TOKENS_WIDE,
+        indexing="ij",
+    )
+    return x.flatten(), y.flatten()
+
+
+def _sinusoids(x: Tensor, y: Tensor, width: int) -> Tensor:
+    frequency = torch.exp(torch.linspace(0, math.log(16), width // 4)) * math.pi
+    waves = [f(axis[:, None] * frequency) for axis in (x, y) for f in (torch.sin, torch.cos)]
+    return torch.cat(waves, 1)[None] * 0.5
+
+
+def _slot_prior(x: Tensor) -> Tensor:
+    """Shape (SLOTS, tokens): slot k looks first where character k of a seven-character plate stands."""
+    centre = 0.08 + 0.84 * torch.arange(SLOTS) / 6.5
+    return -((x[None] - centre[:, None]) ** 2) / (2 * 0.12**2) * 0.5

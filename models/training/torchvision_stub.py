@@ -1,0 +1,39 @@
+"""Stand in for torchvision where it cannot be imported: ultralytics needs only its non-maximum suppression.
+
+Where torchvision imports, nothing is changed. `ensure` says which of the two it was.
+"""
+
+import importlib.metadata
+import sys
+import types
+from collections.abc import Callable
+
+STUB_VERSION = "0.28.0"
+
+
+def ensure() -> str:
+    """Make `import torchvision` work before ultralytics is imported. Returns "torchvision" or "stub"."""
+    try:
+        import torchvision  # noqa: F401  (whether it imports is the question)
+    except (ImportError, RuntimeError, OSError):
+        _install()
+        return "stub"
+    return "torchvision"
+
+
+def _install() -> None:
+    stub = types.ModuleType("torchvision")
+    stub.__version__ = STUB_VERSION  # type: ignore[attr-defined]  # a module takes attributes at run time only
+    stub.ops = types.ModuleType("torchvision.ops")  # type: ignore[attr-defined]
+    sys.modules.update({"torchvision": stub, "torchvision.ops": stub.ops})
+    importlib.metadata.version = _version_of(importlib.metadata.version)
+    from ultralytics.utils.nms import TorchNMS
+
+    stub.ops.nms = TorchNMS.nms
+
+
+def _version_of(real: Callable[[str], str]) -> Callable[[str], str]:
+    def version(distribution_name: str) -> str:
+        return STUB_VERSION if distribution_name == "torchvision" else real(distribution_name)
+
+    return version

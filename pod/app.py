@@ -1,0 +1,293 @@
+"""Build the pod's parts, start them in order, stop them in reverse. No rules live here."""
+
+import asyncio
+import importlib.metadata
+import logging
+import signal
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractContextManager, AsyncExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from pod.config import CameraConfig, PodConfig
+from pod.domain.access import Policy
+from pod.domain.approach import Approaches
+from pod.domain.errors import StoreError
+from pod.domain.history import ApproachRecord, AuditEvent, approaches
+from pod.domain.tracking import Tracker
+from pod.gate.controller import GateController
+from pod.gate.guard_client import RUN_DIR, GuardClient
+from pod.gate.pulse import GateState
+from pod.media.fanout import AccessUnitFanout
+from pod.media.slot import LatestFrame
+from pod.media.source import CameraSource
+from pod.media.state import CameraState
+from pod.runtime.broadcast import Broadcast, Event
+from pod.runtime.heartbeat import Heartbeats
+from pod.runtime.instance_lock import InstanceLock
+from pod.runtime.metrics import PodMetrics
+from pod.runtime.sd_notify import SystemdNotifier
+from pod.runtime.time_zone import zone_of
+from pod.runtime.watchdog import feed_watchdog
+from pod.services.access_control import AccessControl
+from pod.services.camera_loop import CameraLoop
+from pod.services.health import Health, HealthProbe, examine
+from pod.services.probes import camera_probe, gate_probe, models_probe, store_probe
+from pod.store.reader import AuditReader
+from pod.store.store import FILE_NAME, Store
+from pod.vision.pipeline import Models, open_models
+from pod.web.page import PodView, create_app
+from pod.web.server import WebServer, bind
+
+log = logging.getLogger(__name__)
+
+LOOP_SILENCE_S = 5.0
+"""A decision loop beats four times a second; silent for this and a commit's time limit, it hangs."""
+
+ROWS_PER_APPROACH = 4
+"""Audit rows to read for one approach on the page: a denial or two, an intent, an outcome."""
+
+
+def version() -> str:
+    """The installed version of PlateBridge."""
+    return importlib.metadata.version("platebridge")
+
+
+class Pod:
+    """One running POD: `async with Pod(config) as pod: await pod.finished()`.
+
+    Starting raises ConfigError, ModelError, StoreError or GateError, each with its mend. Cameras that cannot
+    be reached only show in health, for they may come back. Leaving stops in reverse: the page, the cameras,
+    the gates at rest, the store last.
+    """
+
+    def __init__(self, config: PodConfig) -> None:
+        self.config = config
+        self.metrics = PodMetrics()
+        self._stack = AsyncExitStack()
+        self._heartbeats = Heartbeats()
+        self._probes: list[HealthProbe] = []
+        self._notifier = SystemdNotifier()
+
+    async def __aenter__(self) -> Self:
+        loop = asyncio.get_running_loop()
+        self._finished: asyncio.Future[None] = loop.create_future()
+        self._broadcast = Broadcast()
+        try:
+            await self._start()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._notifier.stopping()
+        await self._stack.aclose()
+
+    @property
+    def address(self) -> str:
+        """Where the local page is."""
+        host, port = self._listener.getsockname()[:2]
+        return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+
+    @property
+    def store(self) -> Store:
+        return self._store
+
+    def health(self) -> Health:
+        return examine(self._probes)
+
+    def listen(self) -> AbstractContextManager[AsyncIterator[Event]]:
+        """What happens from now on: decisions, intents, outcomes, camera and gate states."""
+        return self._broadcast.listen()
+
+    async def finished(self) -> None:
+        """Waits until `stop`; raises what broke a part that the pod cannot do without."""
+        await self._finished
+
+    def stop(self) -> None:
+        if not self._finished.done():
+            self._finished.set_result(None)
+
+    async def _start(self) -> None:
+        config, stack = self.config, self._stack
+        data_dir = Path(config.data_dir)
+        stack.enter_context(InstanceLock(data_dir))
+        self._listener = stack.enter_context(bind(config.web.host, config.web.port))
+        models = await asyncio.to_thread(open_models, config.vision)
+        self._store = stack.enter_context(Store.open(data_dir / FILE_NAME))
+        guard = GuardClient.start(config.gates, data_dir / RUN_DIR, on_state=self._gate_changed)
+        stack.callback(guard.close)
+        gates = {gate.name: GateController(gate, guard) for gate in config.gates}
+        self._store.record("pod_started", self._started_row(models)).result(10)
+        stack.callback(self._record_stop)
+        self._probes += [store_probe(self._store), models_probe(models)]
+        self._probes += [gate_probe(gate) for gate in gates.values()]
+        for camera in config.cameras:
+            self._start_camera(camera, gates[camera.gate], models)
+        await self._start_web(data_dir)
+        watchdog = asyncio.create_task(feed_watchdog(self._notifier, self._heartbeats), name="watchdog")
+        stack.callback(watchdog.cancel)
+        self._notifier.ready(f"{len(config.cameras)} cameras, {len(config.gates)} gates, {self.address}")
+        log.info("pod started; local page at %s", self.address)
+
+    def _start_camera(self, camera: CameraConfig, gate: GateController, models: Models) -> None:
+        config = self.config
+        beat = self._heartbeats.register(
+            f"camera {camera.name}", LOOP_SILENCE_S + config.store.commit_timeout_ms / 1000
+        )
+        slot, fanout = LatestFrame(), AccessUnitFanout()
+        approaching = Approaches(
+            camera.name,
+            camera.direction,
+            deny_after_s=config.access.deny_after_s,
+            reapproach_s=config.access.reapproach_s,
+            last_grants=_monotonic(self._store.last_grants(camera.name)),
+            id_prefix=f"{camera.name}-{time.time_ns() // 1_000_000:x}",
+        )
+        access = AccessControl(
+            camera.name,
+            gate,
+            approaches=approaching,
+            store=self._store,
+            policy=Policy(min_confidence=config.access.min_confidence),
+            freshness_limit_s=camera.freshness_limit_s,
+            commit_timeout_s=config.store.commit_timeout_ms / 1000,
+            metrics=self.metrics,
+            publish=self._broadcast.publish,
+        )
+        loop = CameraLoop(
+            camera.name,
+            slot,
+            reader=models.reader(camera),
+            tracker=Tracker(still_after_start_s=config.access.still_after_start_s),
+            approaches=approaching,
+            access=access,
+            detect_fps=camera.detect_fps,
+            freshness_limit_s=camera.freshness_limit_s,
+            metrics=self.metrics,
+            beat=beat.beat,
+            on_fault=self._break,
+        )
+        source = CameraSource(
+            camera, slot, fanout, on_state=lambda state: self._camera_changed(camera.name, state)
+        )
+        self._probes.append(camera_probe(camera.name, source))
+        loop.start()
+        self._stack.callback(loop.stop)
+        source.start()
+        self._stack.callback(source.stop)
+
+    async def _start_web(self, data_dir: Path) -> None:
+        config = self.config
+        reader = await self._stack.enter_async_context(await AuditReader.open(data_dir / FILE_NAME))
+
+        async def recent(limit: int) -> Sequence[ApproachRecord]:
+            rows = await reader.latest(limit * ROWS_PER_APPROACH)
+            events = [AuditEvent(r.seq, r.at, r.kind, r.payload) for r in rows if r.payload is not None]
+            return approaches(events)[:limit]
+
+        view = PodView(
+            site=config.site.name,
+            time_zone=zone_of(config.site.time_zone),
+            version=version(),
+            health=self.health,
+            recent=recent,
+            listen=self.listen,
+            registry=self.metrics.registry,
+        )
+        hosts = ["localhost", "127.0.0.1", "[::1]", config.web.host]
+        server = WebServer(create_app(view, allowed_hosts=hosts), self._listener)
+        serving = asyncio.create_task(server.serve(), name="web")
+        serving.add_done_callback(self._web_ended)
+
+        async def stop_serving() -> None:
+            server.stop()
+            await asyncio.wait([serving])
+
+        self._stack.push_async_callback(stop_serving)
+
+    def _web_ended(self, serving: asyncio.Task[None]) -> None:
+        error = None if serving.cancelled() else serving.exception()
+        if error is not None and not self._finished.done():
+            self._finished.set_exception(error)
+
+    def _break(self, error: Exception) -> None:
+        """A part met a bug: end the pod, so that its supervisor starts it afresh, the gates at rest."""
+
+        def end() -> None:
+            if not self._finished.done():
+                self._finished.set_exception(error)
+
+        self._finished.get_loop().call_soon_threadsafe(end)
+
+    def _camera_changed(self, camera: str, state: CameraState) -> None:
+        playing = state.kind == "playing"
+        self.metrics.camera_up.labels(camera).set(playing)
+        log.log(
+            logging.INFO if playing or state.kind == "ended" else logging.WARNING,
+            "camera %s is %s: %s",
+            camera,
+            state.kind,
+            state.text,
+        )
+        self._note("camera_state", camera=camera, state=state.kind, reason=state.reason, text=state.text)
+
+    def _gate_changed(self, state: GateState) -> None:
+        self._note("gate_state", gate=state.gate, state=state.condition, text=state.reason)
+
+    def _note(self, kind: str, **row: object) -> None:
+        """Record and publish a change of state; callable from any thread."""
+        try:
+            self._store.record(kind, row)
+        except StoreError as error:
+            self.metrics.store_errors.inc()
+            log.error("a %s row was lost: %s", kind, error)
+        self._broadcast.publish({"kind": kind, **row})
+
+    def _started_row(self, models: Models) -> dict[str, object]:
+        return {
+            "version": version(),
+            "detector": f"{models.detector.name} ({models.detector.provider})",
+            "recognizer": f"{models.recognizer.name} ({models.recognizer.provider})",
+            "cameras": [camera.name for camera in self.config.cameras],
+            "gates": [gate.name for gate in self.config.gates],
+            "list_version": self._store.plates.current.version,
+        }
+
+    def _record_stop(self) -> None:
+        try:
+            self._store.record("pod_stopped", {"version": version()}).result(5)
+        except (StoreError, TimeoutError) as error:
+            log.error("the stop was not recorded: %s", error)
+
+
+def run(config: PodConfig, *, announce: Callable[[Pod], None] = lambda pod: None) -> int:
+    """Run a POD until SIGTERM or SIGINT. Returns the process's exit status.
+
+    Args:
+        announce: called once the pod has started.
+    """
+    return asyncio.run(_run(config, announce))
+
+
+async def _run(config: PodConfig, announce: Callable[[Pod], None]) -> int:
+    async with Pod(config) as pod:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, pod.stop)
+        announce(pod)
+        await pod.finished()
+    log.info("pod stopped; gates at rest")
+    return 0
+
+
+def _monotonic(grants: dict[str, datetime]) -> dict[str, float]:
+    """Wall-clock grants as monotonic times; one from the future counts as just now."""
+    now, now_s = datetime.now(UTC), time.monotonic()
+    return {key: now_s - max(0.0, (now - at).total_seconds()) for key, at in grants.items()}

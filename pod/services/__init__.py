@@ -1,0 +1,1 @@
+"""The pod at work: what joins cameras, rules, gate and store."""

@@ -1,0 +1,208 @@
+"""From one step of an approach to a committed row and, where granted, a pulse.
+
+Runs on the camera's own thread and never touches the event loop. The order is: intent committed, relay
+energised, outcome committed; whatever fails on the way leaves the gate at rest.
+"""
+
+import logging
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from pod.domain.access import Decision, Policy, Verdict, decide
+from pod.domain.approach import Action, Approaches, Step
+from pod.domain.errors import GateError, StoreError
+from pod.domain.evidence import Consensus
+from pod.domain.plates import match_key
+from pod.domain.reads import Box
+from pod.gate.controller import GateController
+from pod.gate.pulse import GateBusyError, NotPulsedError, PulseEnd
+from pod.runtime.metrics import PodMetrics
+from pod.store.store import Grant, Store
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """The frame that a step rests on.
+
+    Attributes:
+        captured_s: monotonic clock, when the camera took it.
+        box: the plate in it, pixels of the full frame.
+        frames: how many reads the track's evidence holds.
+    """
+
+    captured_s: float
+    box: Box
+    frames: int
+
+
+class AccessControl:
+    """Decides, records and opens for one camera."""
+
+    def __init__(
+        self,
+        camera: str,
+        gate: GateController,
+        *,
+        approaches: Approaches,
+        store: Store,
+        policy: Policy,
+        freshness_limit_s: float,
+        commit_timeout_s: float,
+        metrics: PodMetrics,
+        publish: Callable[[Mapping[str, object]], None],
+    ) -> None:
+        self._camera = camera
+        self._gate = gate
+        self._approaches = approaches
+        self._store = store
+        self._policy = policy
+        self._freshness_limit_s = freshness_limit_s
+        self._commit_timeout_s = commit_timeout_s
+        self._metrics = metrics
+        self._publish = publish
+
+    def decide(self, consensus: Consensus) -> Decision:
+        """What the list as it stands now says of this plate."""
+        candidates = self._store.plates.current.candidates(match_key(consensus.text))
+        return decide(consensus, candidates, gate=self._gate.name, now=datetime.now(UTC), policy=self._policy)
+
+    def act(self, steps: Sequence[Step], sighting: Sighting) -> None:
+        """Carry out what an approach asks for: record it, or pulse the gate for it."""
+        for step in steps:
+            if step.action is Action.OPEN:
+                refusal = self._open(step, sighting)
+                if refusal is not None:
+                    self._record(_refused(step, refusal), sighting)
+            else:
+                self._record(step, sighting)
+
+    def _open(self, step: Step, sighting: Sighting) -> str | None:
+        """Intent, pulse, outcome. Returns why no pulse went out, or None once the line is on."""
+        if self._is_stale(sighting):
+            return self._failed(step, "stale_frame")
+        pause_left_s = self._gate.pause_left_s()
+        if pause_left_s > 0:
+            return self._busy(step, time.monotonic() + pause_left_s)
+        pulse_id = uuid.uuid4().hex
+        intent = self._row(step, sighting) | {"pulse": pulse_id}
+        if not self._commit(intent, Grant(self._camera, match_key(step.decision.plate))):
+            self._outcome(pulse_id, step, result="refused", reason="store_failed")
+            return self._failed(step, "store_failed")
+        if self._is_stale(sighting):
+            self._outcome(pulse_id, step, result="refused", reason="stale_frame")
+            return self._failed(step, "stale_frame")
+        try:
+            started = self._gate.pulse(pulse_id, lambda end: self._pulse_ended(end, step))
+        except GateBusyError as error:
+            self._outcome(pulse_id, step, result="refused", reason="gate_already_open")
+            return self._busy(step, error.until_s)
+        except GateError as error:
+            reason = "gate_unavailable" if isinstance(error, NotPulsedError) else "gate_failed"
+            log.error("gate %s did not open for camera %s: %s", self._gate.name, self._camera, error)
+            self._outcome(pulse_id, step, result="failed", reason=reason)
+            return self._failed(step, reason)
+        self._approaches.gate_opened(step.approach_id, started.on_s)
+        latency_s = started.on_s - sighting.captured_s
+        self._metrics.open_latency.labels(self._camera).observe(latency_s)
+        self._count(step)
+        self._publish({"kind": "intent", **intent, "latency_ms": round(latency_s * 1000, 1)})
+        return None
+
+    def _failed(self, step: Step, reason: str) -> str:
+        self._approaches.gate_failed(step.approach_id, reason)
+        return reason
+
+    def _busy(self, step: Step, until_s: float) -> str:
+        self._approaches.gate_busy(step.approach_id, until_s)
+        return "gate_already_open"
+
+    def _is_stale(self, sighting: Sighting) -> bool:
+        return time.monotonic() - sighting.captured_s > self._freshness_limit_s
+
+    def _pulse_ended(self, end: PulseEnd, step: Step) -> None:
+        if end.error is None:
+            self._outcome(end.pulse_id, step, result="pulsed", on_ms=round(end.on_for_ms, 1))
+        else:
+            log.error("gate %s: %s", self._gate.name, end.error)
+            self._outcome(end.pulse_id, step, result="failed", reason="gate_failed")
+
+    def _outcome(self, pulse_id: str, step: Step, **facts: object) -> None:
+        row = {
+            "approach": step.approach_id,
+            "camera": self._camera,
+            "gate": self._gate.name,
+            "plate": step.decision.plate,
+            "pulse": pulse_id,
+            **facts,
+        }
+        self._metrics.pulses.labels(self._gate.name, str(facts["result"])).inc()
+        self._submit("outcome", row)
+        self._publish({"kind": "outcome", **row})
+
+    def _record(self, step: Step, sighting: Sighting) -> None:
+        row = self._row(step, sighting)
+        self._submit("decision", row)
+        self._count(step)
+        self._publish({"kind": "decision", **row})
+
+    def _row(self, step: Step, sighting: Sighting) -> dict[str, object]:
+        decision = step.decision
+        return {
+            "approach": step.approach_id,
+            "revision": step.revision,
+            "camera": self._camera,
+            "gate": self._gate.name,
+            "plate": decision.plate,
+            "verdict": decision.verdict.value,
+            "reason": decision.reason,
+            "confidence": round(decision.confidence, 4),
+            "entry": decision.entry.plate if decision.entry else None,
+            "type": decision.entry.type.value if decision.entry else None,
+            "label": decision.entry.label if decision.entry else None,
+            "box": [round(v, 1) for v in sighting.box],
+            "frames": sighting.frames,
+            "age_ms": round((time.monotonic() - sighting.captured_s) * 1000, 1),
+            "list_version": self._store.plates.current.version,
+        }
+
+    def _count(self, step: Step) -> None:
+        self._metrics.decisions.labels(self._camera, step.decision.verdict.value, step.decision.reason).inc()
+
+    def _commit(self, row: Mapping[str, object], grant: Grant) -> bool:
+        """Whether the intent is durable within the time allowed."""
+        try:
+            self._store.record("intent", row, grant=grant).result(self._commit_timeout_s)
+        except (StoreError, FutureTimeoutError) as error:
+            self._metrics.store_errors.inc()
+            log.error(
+                "camera %s: the intent was not committed, the gate stays closed: %s", self._camera, error
+            )
+            return False
+        return True
+
+    def _submit(self, kind: str, row: Mapping[str, object]) -> None:
+        """Queue a row that nothing waits for; a failure is counted and shown in health."""
+        try:
+            self._store.record(kind, row).add_done_callback(self._submitted)
+        except StoreError as error:
+            self._metrics.store_errors.inc()
+            log.error("camera %s: a %s row was lost: %s", self._camera, kind, error)
+
+    def _submitted(self, future: Future[int]) -> None:
+        error = future.exception()
+        if error is not None:
+            self._metrics.store_errors.inc()
+            log.error("camera %s: a row was lost: %s", self._camera, error)
+
+
+def _refused(step: Step, reason: str) -> Step:
+    """The step as it is recorded when no pulse went out. A gate that is open already is no refusal."""
+    verdict = Verdict.ALLOW if reason == "gate_already_open" else Verdict.DENY
+    return replace(step, decision=replace(step.decision, verdict=verdict, reason=reason))

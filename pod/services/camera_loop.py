@@ -1,0 +1,180 @@
+"""One camera's way from the newest frame to its decisions, on a thread of its own."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from pod.domain.approach import Approaches
+from pod.domain.evidence import Evidence
+from pod.domain.reads import Box, PlateRead
+from pod.domain.tracking import Track, Tracker
+from pod.media.frame import Frame
+from pod.media.motion import MotionGate
+from pod.media.slot import LatestFrame
+from pod.runtime.metrics import PodMetrics
+from pod.services.access_control import AccessControl, Sighting
+from pod.vision.detector import Detections
+from pod.vision.pipeline import PlateReader
+
+log = logging.getLogger(__name__)
+
+IDLE_SWEEP_S = 3.0
+"""A still scene is searched this often all the same: a car may creep in under the motion gate."""
+
+STANDING_SWEEP_S = 0.5
+"""A still scene with cars in it is searched this often, to notice that they left."""
+
+PACE_TOLERANCE = 0.9
+"""Frames come on the camera's own grid; one that is due within a tenth of the period is taken now."""
+
+TAKE_TIMEOUT_S = 0.25
+"""Longest wait for a frame: tracks end and the heart beats without frames too."""
+
+
+class CameraLoop:
+    """Owns the camera's tracks and evidence; everything else it is handed."""
+
+    def __init__(
+        self,
+        camera: str,
+        slot: LatestFrame,
+        *,
+        reader: PlateReader,
+        tracker: Tracker,
+        approaches: Approaches,
+        access: AccessControl,
+        detect_fps: float,
+        freshness_limit_s: float,
+        metrics: PodMetrics,
+        beat: Callable[[], None],
+        on_fault: Callable[[Exception], None],
+    ) -> None:
+        """
+        Args:
+            detect_fps: most searches for plates a second.
+            beat: called at least four times a second while all is well.
+            on_fault: told the bug that ended this loop, on its thread.
+        """
+        self._camera = camera
+        self._slot = slot
+        self._reader = reader
+        self._tracker = tracker
+        self._approaches = approaches
+        self._access = access
+        self._period_s = 1 / detect_fps
+        self._freshness_limit_s = freshness_limit_s
+        self._metrics = metrics
+        self._beat = beat
+        self._on_fault = on_fault
+        self._motion = MotionGate()
+        self._evidence: dict[int, Evidence] = {}
+        self._sightings: dict[int, Sighting] = {}
+        self._live: set[int] = set()
+        self._session = 0
+        self._frame_size_px = (1, 1)
+        self._last_search_s = float("-inf")
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"decide-{camera}", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self, timeout_s: float = 2.0) -> None:
+        self._stop.set()
+        self._thread.join(timeout_s)
+
+    def _run(self) -> None:
+        try:
+            while not self._stop.is_set():
+                self._beat()
+                frame = self._slot.take(TAKE_TIMEOUT_S)
+                if frame is not None:
+                    self._look(frame)
+                elif self._live:
+                    self._nothing_came()
+        except Exception as error:
+            log.exception("camera %s: the decision loop failed", self._camera)
+            self._on_fault(error)
+
+    def _look(self, frame: Frame) -> None:
+        if frame.session != self._session:
+            self._session = frame.session
+            self._end(self._tracker.session_started(frame.captured_s), frame.captured_s)
+        if time.monotonic() - frame.captured_s > self._freshness_limit_s:
+            self._count("stale")
+            return
+        if not self._is_due(frame):
+            return
+        started_s = time.monotonic()
+        found = self._reader.detect(
+            frame.scaled_rgb(*self._reader.detector.fit_px(height=frame.height, width=frame.width)),
+            frame_size_px=(frame.height, frame.width),
+        )
+        self._follow(frame, found)
+        self._metrics.inference.labels(self._camera).observe(time.monotonic() - started_s)
+        self._count("read")
+
+    def _is_due(self, frame: Frame) -> bool:
+        since_s = frame.captured_s - self._last_search_s
+        if since_s < self._period_s * PACE_TOLERANCE:
+            self._count("paced")
+            return False
+        moving = self._motion.is_moving(frame.luma())
+        if not moving and since_s < (STANDING_SWEEP_S if self._live else IDLE_SWEEP_S):
+            self._count("still")
+            return False
+        self._last_search_s = frame.captured_s
+        return True
+
+    def _follow(self, frame: Frame, found: Detections) -> None:
+        """Tracks first, then OCR of the cars that are not settled yet, then each approach's step."""
+        now_s = frame.captured_s
+        update = self._tracker.update(
+            now_s, _as_boxes(found), frame_width_px=frame.width, frame_height_px=frame.height
+        )
+        self._frame_size_px = (frame.width, frame.height)
+        wanted = [i for i, track in enumerate(update.assigned) if self._approaches.wants_read(track, now_s)]
+        reads = self._reader.read_boxes(frame.rgb(), found.only(np.array(wanted, np.intp))) if wanted else []
+        fresh = dict(zip(wanted, reads, strict=True))
+        self._live.update(track.id for track in update.assigned)
+        for i, track in enumerate(update.assigned):
+            self._step(track, fresh.get(i), now_s)
+        self._end(update.ended, now_s)
+
+    def _step(self, track: Track, read: PlateRead | None, now_s: float) -> None:
+        decision = None
+        if read is not None:
+            evidence = self._evidence.setdefault(track.id, Evidence())
+            evidence.add(read)
+            consensus = evidence.consensus()
+            self._sightings[track.id] = Sighting(now_s, read.box, consensus.frames)
+            decision = self._access.decide(consensus)
+        steps = self._approaches.observe(now_s, track, decision)
+        if steps:
+            self._access.act(steps, self._sightings[track.id])
+
+    def _nothing_came(self) -> None:
+        """Time passes without frames too: tracks end, and what they left open is recorded."""
+        width_px, height_px = self._frame_size_px
+        now_s = time.monotonic()
+        update = self._tracker.update(now_s, (), frame_width_px=width_px, frame_height_px=height_px)
+        self._end(update.ended, now_s)
+
+    def _end(self, tracks: Sequence[Track], now_s: float) -> None:
+        for track in tracks:
+            steps = self._approaches.ended(now_s, track)
+            self._live.discard(track.id)
+            self._evidence.pop(track.id, None)
+            sighting = self._sightings.pop(track.id, None)
+            if steps and sighting is not None:
+                self._access.act(steps, sighting)
+
+    def _count(self, fate: str) -> None:
+        self._metrics.frames.labels(self._camera, fate).inc()
+
+
+def _as_boxes(found: Detections) -> list[Box]:
+    return [(float(x1), float(y1), float(x2), float(y2)) for x1, y1, x2, y2 in found.boxes]

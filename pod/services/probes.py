@@ -1,0 +1,59 @@
+"""What each part's state means for health, with the mend for whoever reads it."""
+
+from pod.gate.controller import GateController
+from pod.media.source import CameraSource
+from pod.services.health import HealthProbe, PartHealth, Status
+from pod.store.store import Store
+from pod.vision.pipeline import Models
+
+_CAMERA_STATUS = {
+    "connecting": Status.DEGRADED,
+    "playing": Status.OK,
+    "stale": Status.FAILING,
+    "failed": Status.FAILING,
+    "ended": Status.DEGRADED,
+}
+
+
+def camera_probe(name: str, source: CameraSource) -> HealthProbe:
+    """A camera is well while fresh frames come. A file that was played to its end is no fault, but blind."""
+
+    def probe() -> PartHealth:
+        state = source.state
+        sentence = "" if state.kind == "playing" else state.text
+        return PartHealth(f"camera {name}", _CAMERA_STATUS[state.kind], sentence)
+
+    return probe
+
+
+def gate_probe(gate: GateController) -> HealthProbe:
+    def probe() -> PartHealth:
+        state = gate.state
+        return PartHealth(
+            f"gate {gate.name}", Status.OK if state.condition == "ready" else Status.FAILING, state.reason
+        )
+
+    return probe
+
+
+def store_probe(store: Store) -> HealthProbe:
+    """The store is sound while its writer lives and no row was lost since the start."""
+
+    def probe() -> PartHealth:
+        if not store.alive:
+            mend = "The store takes no rows. Check the disk, then restart the POD."
+            return PartHealth("store", Status.FAILING, mend)
+        lost = store.stats.failed + store.stats.refused
+        if lost:
+            sentence = f"{lost} writes failed since the start; the log says why."
+            return PartHealth("store", Status.DEGRADED, sentence)
+        return PartHealth("store", Status.OK)
+
+    return probe
+
+
+def models_probe(models: Models) -> HealthProbe:
+    """Never fails by itself: models that do not read the reference picture never start."""
+    named = (models.detector, models.recognizer)
+    sentence = ", ".join(f"{model.name} on {model.provider}" for model in named)
+    return lambda: PartHealth("models", Status.OK, sentence)

@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# Install what the tests need and run all of them; `--quick` runs lint, types and the tests without I/O (< 60 s once
+# installed); further arguments go to pytest.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. scripts/lib/install.sh
+
+quick=no
+if [[ ${1:-} == --quick ]]; then
+  quick=yes
+  shift
+fi
+
+install_test_environment "$quick"
+
+step() {
+  local name=$1 started=$SECONDS
+  shift
+  echo "== $name" >&2
+  "$@"
+  echo "   $name: $((SECONDS - started)) s" >&2
+}
+
+step "lint" .venv/bin/ruff check .
+step "format" .venv/bin/ruff format --check .
+step "types" .venv/bin/mypy
+step "import layers" .venv/bin/lint-imports
+if command -v shellcheck >/dev/null; then
+  step "shell scripts" shellcheck -x scripts/*.sh scripts/lib/*.sh
+fi
+
+if [[ $quick == yes ]]; then
+  step "quick tests" .venv/bin/pytest tests/unit tests/simulation tests/house -q "$@"
+else
+  step "all tests" .venv/bin/pytest tests "$@"
+fi
