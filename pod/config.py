@@ -161,3 +161,7 @@ class PodConfig(Section):
     store: StoreConfig = StoreConfig()
     web: WebConfig = WebConfig()
     log: LogConfig = LogConfig()
+
+    def secrets(self) -> tuple[str, ...]:
+        """Every secret in it, for the log to strike out."""
+        return tuple(c.password.get_secret_value() for c in self.cameras if c.password is not None)

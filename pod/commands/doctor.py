@@ -1,0 +1,235 @@
+"""What a POD needs to run, checked one by one: each finding says ok, warn or fail, and how to mend it."""
+
+import errno
+import os
+import pwd
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pod.config import CameraConfig, PodConfig
+from pod.config_load import load_with_advice
+from pod.domain.errors import ConfigError, PlateBridgeError
+from pod.runtime.clock_sync import is_clock_synchronised
+
+Status = Literal["ok", "warn", "fail"]
+
+MIN_FREE_MB = 200
+GOOD_FREE_MB = 1000
+CAMERA_TIMEOUT_S = 10.0
+_NETWORK_FILESYSTEMS = ("nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The result of one check. `text` names the mend unless all is well; it holds no secret."""
+
+    check: str
+    status: Status
+    text: str
+
+
+def examine_config(path: Path) -> tuple[PodConfig | None, list[Finding]]:
+    """The configuration if it can be used, and a finding for every problem and advice."""
+    try:
+        loaded = load_with_advice(path)
+    except ConfigError as error:
+        return None, [Finding("config", "fail", line) for line in str(error).splitlines()]
+    advice = [Finding("config", "warn", line) for line in loaded.advice]
+    return loaded.config, advice or [Finding("config", "ok", f"{path} can be used")]
+
+
+def examine(config: PodConfig) -> Iterator[Finding]:
+    """Check the machine for one configuration. Opens every camera; no gate is pulsed."""
+    yield from check_data_dir(Path(config.data_dir))
+    yield check_time_zone(config.site.time_zone)
+    yield check_clock(is_clock_synchronised())
+    yield from check_page(config.web.host, config.web.port)
+    yield from check_models(config)
+    yield from check_gates(config)
+    yield from check_cameras(config.cameras)
+
+
+def check_data_dir(folder: Path) -> Iterator[Finding]:
+    """Whether the database can live there: a writable folder, space, a local disk."""
+    existing = next(place for place in (folder, *folder.parents) if place.exists())
+    user = f"the user who runs the POD (now {_user_name()})"
+    if not existing.is_dir():
+        yield Finding("data_dir", "fail", f"{existing} is a file; name a folder or move the file away")
+        return
+    fault = _write_fault(existing)
+    if fault is not None:
+        mend = f"{existing} cannot be written ({fault}); make {folder} and give it to {user}"
+        yield Finding("data_dir", "fail", mend)
+    elif existing == folder:
+        yield Finding("data_dir", "ok", f"{folder} can be written")
+    else:
+        yield Finding("data_dir", "ok", f"{folder} is made at the first start")
+    kind = _filesystem(existing)
+    if kind in _NETWORK_FILESYSTEMS:
+        text = f"{folder} is on a network share ({kind}), where a database breaks; use a local disk"
+        yield Finding("data_dir", "fail", text)
+    yield _free_space(existing)
+
+
+def _free_space(folder: Path) -> Finding:
+    free_mb = shutil.disk_usage(folder).free // 1_000_000
+    if free_mb >= GOOD_FREE_MB:
+        return Finding("disk", "ok", f"{free_mb} MB free")
+    status: Status = "warn" if free_mb >= MIN_FREE_MB else "fail"
+    return Finding("disk", status, f"only {free_mb} MB free; clear up, {GOOD_FREE_MB} MB should be free")
+
+
+def check_time_zone(zone: str | None) -> Finding:
+    """Whether schedules have a zone of their own."""
+    if zone is not None:
+        return Finding("time zone", "ok", zone)
+    return Finding(
+        "time zone", "warn", "the machine's own is used; set site.time_zone, such as Europe/Berlin"
+    )
+
+
+def check_clock(is_synchronised: bool | None) -> Finding:
+    """Whether the audit's times, and expiry, can be trusted."""
+    if is_synchronised:
+        return Finding("clock", "ok", "synchronised")
+    mend = "turn on a time service: timedatectl set-ntp true"
+    if is_synchronised is None:
+        return Finding("clock", "warn", f"this machine does not tell whether its clock is right; {mend}")
+    return Finding("clock", "warn", f"not synchronised; {mend}")
+
+
+def check_page(host: str, port: int) -> Iterator[Finding]:
+    """Whether the local page can have its port, and who can reach it."""
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, socket.SOCK_STREAM) as listener:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+    except OSError as error:
+        yield Finding("page", "fail", _page_mend(error, host, port))
+        return
+    if address[0] not in ("127.0.0.1", "::1"):
+        text = (
+            f"anyone in the network can open the page at {host}, it has no login; set web.host to 127.0.0.1"
+        )
+        yield Finding("page", "warn", text)
+    else:
+        yield Finding("page", "ok", f"port {port} is free on {host}" if port else "takes a free port")
+
+
+def _page_mend(error: OSError, host: str, port: int) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"port {port} is taken, perhaps by a POD that runs; stop it or choose another web.port"
+    if error.errno == errno.EACCES:
+        return f"this user may not listen on port {port}; choose a web.port above 1023"
+    return f"{host} is not an address of this machine; set web.host to 127.0.0.1"
+
+
+def check_models(config: PodConfig) -> Iterator[Finding]:
+    """Whether both models are whole and read the reference picture here."""
+    from models.registry import ModelError
+    from pod.vision.pipeline import open_models
+
+    try:
+        opened = open_models(config.vision)
+    except ModelError as error:
+        yield Finding("models", "fail", str(error))
+        return
+    for model in (opened.detector, opened.recognizer):
+        yield Finding("models", "ok", f"{model.name} on {model.provider}")
+
+
+def check_gates(config: PodConfig) -> Iterator[Finding]:
+    """Whether the guard process starts here. Its lines are simulated ones in a folder of their own."""
+    from pod.gate.guard_client import GuardClient
+
+    with tempfile.TemporaryDirectory(prefix="platebridge-doctor-") as folder:
+        try:
+            guard = GuardClient.start(config.gates, Path(folder))
+        except PlateBridgeError as error:
+            yield Finding("gates", "fail", str(error))
+            return
+        try:
+            for gate in config.gates:
+                state = guard.state(gate.name)
+                if state.condition != "ready":
+                    yield Finding("gates", "fail", f"{gate.name}: {state.reason}")
+                elif gate.driver == "simulated":
+                    text = f"{gate.name}: simulated, nothing moves; that is right for trying out only"
+                    yield Finding("gates", "warn", text)
+        finally:
+            guard.close()
+
+
+def check_cameras(cameras: tuple[CameraConfig, ...]) -> Iterator[Finding]:
+    """Whether each camera gives a picture within `CAMERA_TIMEOUT_S`; all are asked at once."""
+    with ThreadPoolExecutor(max_workers=min(len(cameras), 8), thread_name_prefix="doctor-camera") as pool:
+        yield from pool.map(check_camera, cameras)
+
+
+def check_camera(camera: CameraConfig, timeout_s: float = CAMERA_TIMEOUT_S) -> Finding:
+    """Whether one camera gives a picture; its own words where it does not."""
+    from pod.media.fanout import AccessUnitFanout
+    from pod.media.slot import LatestFrame
+    from pod.media.source import CameraSource
+    from pod.media.state import CameraState
+
+    faults: list[CameraState] = []
+
+    def keep_fault(state: CameraState) -> None:
+        if state.kind in ("failed", "ended"):
+            faults.append(state)
+
+    slot = LatestFrame()
+    source = CameraSource(camera, slot, AccessUnitFanout(), on_state=keep_fault)
+    try:
+        source.start()
+        frame = slot.take(timeout_s)
+    except PlateBridgeError as error:
+        return Finding("cameras", "fail", f"{camera.name}: {error}")
+    finally:
+        source.stop(2.0)
+    if frame is not None:
+        return Finding("cameras", "ok", f"{camera.name}: {frame.width}x{frame.height}")
+    mend = (
+        faults[-1].text if faults else f"no picture within {timeout_s:.0f} s; check its address and network"
+    )
+    return Finding("cameras", "fail", f"{camera.name}: {mend}")
+
+
+def _write_fault(folder: Path) -> str | None:
+    """Why nothing can be written there; None when it can. Leaves nothing behind."""
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return None
+    except OSError as error:
+        return error.strerror or "unknown error"
+
+
+def _filesystem(folder: Path) -> str:
+    """Kind of the filesystem that holds a folder, as in /proc/mounts; "" where that is not known."""
+    try:
+        mounts = Path("/proc/self/mounts").read_text(errors="replace").splitlines()
+    except OSError:
+        return ""
+    real = folder.resolve()
+    best, kind = "", ""
+    for mount in mounts:
+        _, point, found, *_ = mount.split(" ")
+        point = point.replace("\\040", " ")
+        if real.is_relative_to(point) and len(point) >= len(best):
+            best, kind = point, found
+    return kind
+
+
+def _user_name() -> str:
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return str(os.geteuid())
