@@ -91,7 +91,8 @@ REASONS = {
     "not_moved": "The car already stood in view when the camera started; it must move first.",
     "stale_frame": "The picture was too old to act on.",
     "gate_already_open": "The gate was opened moments ago; this car needs no pulse of its own.",
-    "gate_failed": "The gate did not answer; nothing was opened.",
+    "gate_failed": "The gate did not answer; whether it opened is not known.",
+    "gate_unavailable": "The gate could not be asked to open.",
     "store_failed": "The decision could not be written down, so the gate stayed closed.",
 }
 """Reason codes and the sentences people read."""

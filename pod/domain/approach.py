@@ -30,7 +30,7 @@ _MOVED_GROWTH = 0.18
 _LEFT_AFTER_S = 0.5
 """A car that goes the other way for so long has left; coming back it approaches anew."""
 
-_HITS_FOR_DIRECTION = 3
+_HITS_FOR_DIRECTION = 6
 """Where only one way opens, a car seen in fewer frames than this waits until its direction is known."""
 
 _GHOST_HITS = 3
@@ -47,7 +47,7 @@ _REREAD_MOVING_S = 0.5
 _REREAD_BEFORE_PAUSE_ENDS_S = 0.5
 _STANDS_S = 2.0
 
-_NOT_DRIVEN_RETRY_S = {"stale_frame": 0.1, "store_failed": 1.0}
+_NOT_DRIVEN_RETRY_S = {"stale_frame": 0.1, "store_failed": 1.0, "gate_unavailable": 1.0}
 """Failures before the guard was asked, and how long the first retry waits; each further one waits twice as
 long."""
 
@@ -209,9 +209,9 @@ class Approaches:
         """Nothing was opened, or nobody knows.
 
         Args:
-            reason: a code of `access.REASONS`. After `stale_frame` and `store_failed` the line was certainly
-                not driven, so the approach asks again, ever more rarely; after any other code it opens
-                nothing more.
+            reason: a code of `access.REASONS`. After `stale_frame`, `store_failed` and `gate_unavailable`
+                the line was certainly not driven, so the approach asks again, ever more rarely; after any
+                other code it opens nothing more.
         """
         approach = self._known.get(approach_id)
         if approach is None or reason not in _NOT_DRIVEN_RETRY_S:

@@ -13,19 +13,22 @@ from pod.domain.geometry import centre, iou_matrix
 from pod.domain.reads import Box
 
 _LOST_S = 1.0
-"""A track survives this long unseen: a wiper, a pedestrian, a few missed detections."""
+_LOST_FRAMES = 2
+_LOST_AT_ONCE_S = 5.0
+"""A track survives a second unseen (a wiper, a pedestrian, a few missed detections) and, where frames are
+rare, two of them; but not a gap this long, in which cars change places."""
 
 _MAX_TRACKS = 64
 """Tracks kept; more boxes than that in one frame are no gate. The track unseen longest goes first."""
 
 _WINDOW_S = 1.5
 _WINDOW_FRAMES = 32
-"""How far back motion is judged."""
+"""How far back motion is judged; farther where so few frames come that five take longer."""
 
 _MIN_GROWTH = 0.05
 _WIDTH_NOISE = 0.02
-_SIGNIFICANT = 3.0
-"""A car nears or leaves when the log of its plate's width changes over the window by 5 % and by three
+_SIGNIFICANT = 3.5
+"""A car nears or leaves when the log of its plate's width changes over the window by 5 % and by 3.5
 standard errors. Detectors jitter by about 2 % of the width, so less is never believed even where the frames
 happen to agree."""
 
@@ -35,8 +38,11 @@ _STILL_GROWTH = 0.10
 """A car stands while its plate stays within this part of its width, and of its size, of where it stopped."""
 
 _MOVED_SHIFT = 0.5
-_MOVED_GROWTH = 0.18
-"""A car has really moved once its plate is half its width away, or 18 % larger or smaller than at first."""
+_MOVED_GROWTH = 0.25
+_MOVED_FRAMES = 5
+"""A car has really moved once its plate is half its width away, or a quarter larger or smaller, than at
+first: the medians of so many first and last frames, or a parked car's jitter would pass for movement within
+    the hour."""
 
 _REACH_WIDTHS = 0.9
 _REACH_WIDTHS_PER_S = 2.0
@@ -123,25 +129,32 @@ class _Follower:
         self._start: list[_Sighting] = [first]
         self._recent: deque[_Sighting] = deque([first], maxlen=_WINDOW_FRAMES)
         self._stop = first
+        self.missed = 0
         self.track = Track(
             track_id, box, now_s, now_s, 1, session_born, Direction.UNKNOWN, moved=False, still_since_s=now_s
         )
 
     def see(self, box: Box, now_s: float) -> None:
         seen = _Sighting.of(box, now_s)
-        if len(self._start) < 3:
+        if len(self._start) < _MOVED_FRAMES:
             self._start.append(seen)
-        while self._recent and now_s - self._recent[0].at_s > _WINDOW_S:
-            self._recent.popleft()
         self._recent.append(seen)
+        while len(self._recent) > _MOVED_FRAMES and now_s - self._recent[0].at_s > _WINDOW_S:
+            self._recent.popleft()
         here = _middle(list(self._recent)[-3:])
         still_since_s = self.track.still_since_s
         if _apart(self._stop, here, _STILL_SHIFT, _STILL_GROWTH):
             self._stop, still_since_s = here, now_s
-        settled = len(self._start) == 3 and self.track.hits >= 3
         moved = self.track.moved or (
-            settled and _apart(_middle(self._start), here, _MOVED_SHIFT, _MOVED_GROWTH)
+            len(self._recent) >= _MOVED_FRAMES
+            and _apart(
+                _middle(self._start),
+                _middle(list(self._recent)[-_MOVED_FRAMES:]),
+                _MOVED_SHIFT,
+                _MOVED_GROWTH,
+            )
         )
+        self.missed = 0
         self.track = replace(
             self.track,
             box=box,
@@ -151,6 +164,10 @@ class _Follower:
             moved=moved,
             still_since_s=still_since_s,
         )
+
+    def is_lost(self, now_s: float) -> bool:
+        unseen_s = now_s - self.track.last_seen_s
+        return (unseen_s > _LOST_S and self.missed >= _LOST_FRAMES) or unseen_s > _LOST_AT_ONCE_S
 
     def predicted(self, now_s: float) -> Box:
         """Where the plate should be now if it went on as before."""
@@ -209,9 +226,11 @@ class Tracker:
         if self._session_started_s is None:
             self._session_started_s = now_s
         self._fit_to((frame_width_px, frame_height_px))
-        expired = [f for f in self._followers if now_s - f.track.last_seen_s > _LOST_S]
+        expired = [f for f in self._followers if f.is_lost(now_s)]
         self._followers = [f for f in self._followers if f not in expired]
         owner = self._match(now_s, boxes)
+        for seen_before in self._followers:
+            seen_before.missed += 1
         assigned: list[Track] = []
         for index, box in enumerate(boxes):
             follower = owner.get(index)
@@ -255,7 +274,7 @@ class Tracker:
         overlap = iou_matrix(np.array(predicted, dtype=np.float32), np.array(boxes, dtype=np.float32))
         pairs: list[tuple[float, int, int]] = []
         for row, follower in enumerate(self._followers):
-            unseen_s = max(0.0, now_s - follower.track.last_seen_s)
+            unseen_s = min(max(0.0, now_s - follower.track.last_seen_s), _LOST_S)
             for column, box in enumerate(boxes):
                 cost = _mismatch(predicted[row], box, unseen_s)
                 if cost is not None:
@@ -292,7 +311,7 @@ def _mismatch(predicted: Box, box: Box, unseen_s: float) -> float | None:
     a, b = _Sighting.of(predicted, 0), _Sighting.of(box, 0)
     distance = hypot(a.x - b.x, a.y - b.y) / max(a.width, b.width)
     growth = abs(log(b.width / a.width))
-    if distance > _REACH_WIDTHS + _REACH_WIDTHS_PER_S * unseen_s or growth > _REACH_GROWTH + unseen_s:
+    if distance > _REACH_WIDTHS + _REACH_WIDTHS_PER_S * unseen_s or growth > _REACH_GROWTH * (1 + unseen_s):
         return None
     return distance + growth
 
