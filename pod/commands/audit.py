@@ -56,8 +56,8 @@ def verify_chain(
 ) -> None:
     """Recompute the hash chain; exits 0 where it holds and 1 where it doesn't.
 
-    Somebody who may write the file could cut rows off the end and rewrite the chain's own note of it: keep the
-    printed head somewhere else, and give it with --head to see that, too.
+    Somebody who may write the file could cut rows off the end and rewrite the chain's own note of it: keep
+    the printed head somewhere else, and give it with --head to see that, too.
     """
     anchor = _parse_head(head) if head else None
     given = context.parent.params if context.parent else {}  # `audit --data-dir DIR verify` reads as well

@@ -65,7 +65,13 @@ def connect_reader(path: Path) -> sqlite3.Connection:
 
 def check_readable(path: Path) -> None:
     """Raises: StoreError: there is no database file that this user may read."""
-    if not path.is_file():
+    try:
+        found = path.is_file()
+    except OSError as error:
+        raise StoreError(
+            f"{path} cannot be reached ({error.strerror}): run as its owner, or as root"
+        ) from error
+    if not found:
         raise StoreError(
             f"there is no database at {path}: start the pod or add a plate once, or name another place"
         )
@@ -105,18 +111,28 @@ _MENDS = {
 
 def _check_place(path: Path) -> None:
     directory = path.parent
+    try:
+        _check_directory(directory)
+        if path.is_dir():
+            raise StoreError(f"{path} is a directory: move it away, the database belongs there")
+        if path.exists() and not os.access(path, os.R_OK | os.W_OK):
+            raise StoreError(f"{path} may not be written by this user: run as its owner ({_owner(path)})")
+    except OSError as error:
+        raise StoreError(
+            f"the data directory {directory} cannot be looked into ({error.strerror}): "
+            "run as its owner, or set another data_dir"
+        ) from error
+
+
+def _check_directory(directory: Path) -> None:
     if not directory.is_dir():
         what = "is not a directory" if directory.exists() else "does not exist"
         raise StoreError(f"the data directory {directory} {what}: create it, or set another data_dir")
-    if path.is_dir():
-        raise StoreError(f"{path} is a directory: move it away, the database belongs there")
     if not os.access(directory, os.W_OK | os.X_OK):
         raise StoreError(
             f"the data directory {directory} may not be written by this user: "
             f"run as its owner ({_owner(directory)}) or set another data_dir"
         )
-    if path.exists() and not os.access(path, os.R_OK | os.W_OK):
-        raise StoreError(f"{path} may not be written by this user: run as its owner ({_owner(path)})")
 
 
 def _create_private(path: Path) -> None:
