@@ -31,7 +31,7 @@ def main() -> int:
     for finding in findings:
         print(_sentence(finding), file=lines)
     print(
-        f"calibration {machine.measured_ms:.1f} ms, {machine.deviation:+.0%} against the machine of the targets",
+        f"calibration {machine.measured_ms:.1f} ms, {machine.deviation:+.0%} against the targets' machine",
         file=lines,
     )
     if asked.json:

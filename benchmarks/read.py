@@ -25,7 +25,7 @@ _CONFIDENCE = 0.4
 
 
 class _UpstreamDetector(BaseDetector):
-    """fast-alpr's own class for this downloads its weights; here they come from a file, the rest is the same."""
+    """fast-alpr's own class for this downloads its weights; here a file gives them, the rest is the same."""
 
     def __init__(self) -> None:
         self._detector = YoloV9Detector(
@@ -54,7 +54,7 @@ def measure() -> dict[str, float]:
         provider="cpu", detector=str(_DETECTOR), recognizer=str(_RECOGNIZER), detector_confidence=_CONFIDENCE
     )
     readers: dict[str, tuple[int, Callable[[npt.NDArray[np.uint8]], object]]] = {
-        "fast_alpr": (cv2.IMREAD_COLOR_BGR, _fast_alpr().predict),
+        "fast_alpr": (cv2.IMREAD_COLOR_BGR, fast_alpr().predict),
         "upstream": (cv2.IMREAD_COLOR_RGB, open_reader(upstream).read),
         "bundled": (
             cv2.IMREAD_COLOR_RGB,
@@ -75,7 +75,7 @@ def measure() -> dict[str, float]:
     return figures
 
 
-def _fast_alpr() -> ALPR:
+def fast_alpr() -> ALPR:
     return ALPR(
         detector=_UpstreamDetector(),
         ocr_model=None,

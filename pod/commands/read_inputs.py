@@ -14,7 +14,7 @@ import numpy.typing as npt
 from pod.config import CameraConfig
 from pod.domain.errors import CameraError, PictureError
 from pod.media.fanout import AccessUnitFanout
-from pod.media.location import redact
+from pod.media.location import locate, redact
 from pod.media.slot import LatestFrame
 from pod.media.source import CameraSource
 from pod.media.state import CameraState
@@ -175,6 +175,7 @@ def _stream(source: Input, shown: str) -> Iterator[Picture]:
     Raises:
         CameraError: it cannot be reached or decoded, or shows nothing.
     """
+    locate(source.address, None, password=None)
     camera = CameraConfig(name="read", url=source.address, gate="none")
     slot, newest = LatestFrame(), deque[CameraState](maxlen=1)
     live = CameraSource(camera, slot, AccessUnitFanout(), on_state=newest.append)

@@ -1,0 +1,64 @@
+"""What the two kinds of detector output mean."""
+
+import numpy as np
+import pytest
+
+from pod.vision.detector import Detections, decode_end2end, decode_plain
+
+
+def plain(*plates, classes=1, anchors=50):
+    """Rows of centre x, centre y, width, height and scores, the other anchors empty."""
+    answer = np.zeros((1, 4 + classes, anchors), np.float32)
+    for i, plate in enumerate(plates):
+        answer[0, : len(plate), i * 3] = plate
+    return answer
+
+
+def test_plain_output_gives_corners_of_the_plates_above_the_threshold_best_first():
+    boxes, scores = decode_plain(
+        plain((50, 40, 20, 10, 0.5), (150, 40, 30, 12, 0.9), (250, 40, 30, 12, 0.2)), confidence=0.25
+    )
+    assert boxes.tolist() == [[135, 34, 165, 46], [40, 35, 60, 45]]
+    assert scores.tolist() == pytest.approx([0.9, 0.5])
+
+
+def test_plain_output_of_one_plate_seen_by_many_anchors_is_one_plate():
+    boxes, scores = decode_plain(
+        plain(*[(50 + i, 40, 40, 20, 0.5 + i / 100) for i in range(5)]), confidence=0.25
+    )
+    assert len(boxes) == 1
+    assert scores.tolist() == pytest.approx([0.54])
+
+
+def test_plain_output_of_several_classes_takes_the_surest_class():
+    _, scores = decode_plain(plain((50, 40, 20, 10, 0.1, 0.7), classes=2), confidence=0.25)
+    assert scores.tolist() == pytest.approx([0.7])
+
+
+def test_end2end_output_gives_the_plates_above_the_threshold_best_first():
+    answer = np.array(
+        [[0, 1, 2, 3, 4, 0, 0.3], [0, 5, 6, 7, 8, 0, 0.9], [0, 9, 9, 10, 10, 0, 0.1]], np.float32
+    )
+    boxes, scores = decode_end2end(answer, confidence=0.25)
+    assert boxes.tolist() == [[5, 6, 7, 8], [1, 2, 3, 4]]
+    assert scores.tolist() == pytest.approx([0.9, 0.3])
+
+
+@pytest.mark.parametrize(
+    ("decode", "nothing"),
+    [
+        pytest.param(decode_plain, plain(), id="plain"),
+        pytest.param(decode_end2end, np.empty((0, 7), np.float32), id="end2end"),
+    ],
+)
+def test_an_empty_scene_gives_no_boxes(decode, nothing):
+    boxes, scores = decode(nothing, confidence=0.25)
+    assert boxes.shape == (0, 4)
+    assert scores.shape == (0,)
+
+
+def test_detections_are_picked_by_mask_and_by_index():
+    found = Detections(np.arange(12, dtype=np.float32).reshape(3, 4), np.array([0.9, 0.8, 0.7], np.float32))
+    assert found.only(np.array([True, False, True])).scores.tolist() == pytest.approx([0.9, 0.7])
+    assert found.only(np.array([2, 0], np.intp)).boxes[:, 0].tolist() == [8, 0]
+    assert len(found.only(np.array([], np.intp))) == 0

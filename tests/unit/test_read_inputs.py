@@ -1,0 +1,122 @@
+"""What `platebridge read` takes from the paths it is given."""
+
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+
+from pod.commands.read_inputs import Input, Picture, Unreadable, inputs, missing, pictures
+
+
+def video(path: Path, frames: int = 10, fps: int = 10) -> Path:
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=fps)
+        stream.width, stream.height = 64, 48
+        for i in range(frames):
+            picture = av.VideoFrame.from_ndarray(np.full((48, 64, 3), i * 20 % 256, np.uint8), format="rgb24")
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode())
+    return path
+
+
+def picture(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (8, 8)).save(path)
+    return path
+
+
+def from_file(path: Path, fps=None):
+    return list(pictures(Input(str(path), Path(path.name)), fps=fps))
+
+
+def test_folders_are_searched_in_depth_and_sorted_and_hold_what_is_neither_picture_nor_hidden_back(tmp_path):
+    for name in ("b.jpg", "a/z.PNG", "a/B.jpg", ".hidden.jpg", "c.mp4"):
+        picture(tmp_path / "x.png").rename((tmp_path / name).parent.mkdir(exist_ok=True) or tmp_path / name)
+    (tmp_path / "labels.txt").write_text("x")
+    found = inputs([str(tmp_path)], leave_out=None)
+    assert [str(source.under) for source in found] == ["a/B.jpg", "a/z.PNG", "b.jpg", "c.mp4"]
+
+
+def test_sources_keep_the_order_they_were_named_in(tmp_path):
+    names = [str(picture(tmp_path / name)) for name in ("b.png", "a.png")]
+    assert [source.address for source in inputs(names, leave_out=None)] == names
+
+
+def test_the_folder_this_run_writes_into_is_left_out(tmp_path):
+    picture(tmp_path / "a.png")
+    picture(tmp_path / "out" / "a.png")
+    found = inputs([str(tmp_path)], leave_out=tmp_path / "out")
+    assert [source.address for source in found] == [str(tmp_path / "a.png")]
+
+
+def test_a_folder_with_nothing_to_read_is_an_error_line(tmp_path):
+    assert inputs([str(tmp_path)], leave_out=None) == [
+        Unreadable(str(tmp_path), "no pictures or videos in this folder: name one that holds some")
+    ]
+
+
+def test_only_paths_can_be_missing(tmp_path):
+    assert missing([str(tmp_path), "gone.jpg", "rtsp://camera/stream"]) == ["gone.jpg"]
+
+
+def test_every_picture_of_a_video_comes_with_its_time(tmp_path):
+    found = from_file(video(tmp_path / "clip.mp4"))
+    assert [round(frame.time_s, 2) for frame in found] == [i / 10 for i in range(10)]
+    assert found[0].rgb.shape == (48, 64, 3)
+    assert found[0].rgb.mean() < 20 < 150 < found[9].rgb.mean()
+
+
+@pytest.mark.parametrize(
+    ("fps", "times"),
+    [
+        pytest.param(5, [0, 0.2, 0.4, 0.6, 0.8], id="half of them"),
+        pytest.param(1, [0], id="one a second"),
+        pytest.param(100, [i / 10 for i in range(10)], id="more than there are"),
+    ],
+)
+def test_a_video_may_be_thinned(tmp_path, fps, times):
+    found = from_file(video(tmp_path / "clip.mp4"), fps=fps)
+    assert [round(frame.time_s, 2) for frame in found] == times
+
+
+def test_a_video_cut_short_gives_its_pictures_and_then_an_error(tmp_path):
+    whole = video(tmp_path / "clip.ts", frames=30).read_bytes()
+    (tmp_path / "cut.ts").write_bytes(whole[: len(whole) // 2])
+    found = from_file(tmp_path / "cut.ts")
+    assert sum(isinstance(item, Picture) for item in found) >= 5
+    assert len(found) < 31
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        pytest.param(b"", "the file is empty: copy it again", id="zero bytes"),
+        pytest.param(
+            b"no video " * 100, "cannot be decoded: copy it again, or convert it to H.264", id="text"
+        ),
+    ],
+)
+def test_a_bad_video_is_one_error_line(tmp_path, content, says):
+    (tmp_path / "bad.mp4").write_bytes(content)
+    (only,) = from_file(tmp_path / "bad.mp4")
+    assert isinstance(only, Unreadable)
+    assert says in only.error
+
+
+def test_a_sound_file_is_told_that_it_holds_no_pictures(tmp_path):
+    with av.open(str(tmp_path / "sound.mp4"), "w") as container:
+        stream = container.add_stream("aac", rate=44100)
+        sound = av.AudioFrame.from_ndarray(np.zeros((1, 2048), np.float32), format="fltp", layout="mono")
+        sound.sample_rate = 44100
+        container.mux(stream.encode(sound))
+        container.mux(stream.encode())
+    (only,) = from_file(tmp_path / "sound.mp4")
+    assert "holds sound but no pictures" in only.error
+
+
+def test_the_password_of_an_address_is_not_shown():
+    (only,) = pictures(Input("http://user:secret@camera/stream", Path("stream")), fps=None)
+    assert "secret" not in only.file + only.error
+    assert "rtsp://" in only.error
