@@ -28,8 +28,8 @@ def gate() -> None:
     """Try a gate by hand."""
 
 
-@app.command(epilog="Example: platebridge gate test main --config config.yaml")
-def test(
+@app.command("test", epilog="Example: platebridge gate test main --config config.yaml")
+def pulse_by_hand(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The gate, as the configuration names it.")],
     config_path: Annotated[
         Path, typer.Option("--config", "-c", help="The configuration file.", envvar="PLATEBRIDGE_CONFIG")
@@ -40,8 +40,7 @@ def test(
 ) -> None:
     """Pulse one gate once, and show the edges of its line and the measured length of the pulse.
 
-    The gate may move. While a pod runs on the same data directory its guard holds the line, and this command
-    refuses. The pulse goes to no audit: it opens for nobody.
+    The gate may move. Refused while a pod runs on the same data directory, whose guard then holds the line.
     """
     config = load_config(config_path)
     gate = _gate_named(name, config)
@@ -78,7 +77,7 @@ def _pulse_once(gate: GateConfig, run_dir: Path) -> None:
 
 
 def _edges(started: PulseStarted, end: PulseEnd, trace: Path) -> list[tuple[float, str]]:
-    """The pulse's edges, milliseconds from the first: the line's own where it keeps a trace, else the guard's."""
+    """The pulse's edges, milliseconds from the first: from the line's trace, else from the guard."""
     traced = [(edge.t_mono_ns / 1e6, edge.state) for edge in read_edges(trace) if edge.pulse == end.pulse_id]
     edges = traced or [(started.on_s * 1000, "on"), (end.off_s * 1000, "off")]
     return [(at_ms - edges[0][0], state) for at_ms, state in edges]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from pod.gate.drivers.line import Line
 
-MARGIN_NS = 80_000_000
+MARGIN_NS = 70_000_000
 """After the pulse and this, the kernel ends the guard, which releases every line."""
 
 RETRY_NS = 10_000_000

@@ -29,7 +29,7 @@ ANSWER_TIMEOUT_S = 0.25
 """How long a caller waits; longer than a request stays valid."""
 
 OVERRUN_NS = 80_000_000
-"""A pulse still on this long after its end costs the guard its life, which releases the line."""
+"""A pulse still on this long after its end costs the guard its life; longer than its own alarm waits."""
 
 SILENCE_NS = 4_000_000_000
 """The guard speaks every second; silent for this long, it is frozen."""
@@ -283,8 +283,6 @@ class GuardClient:
             self._process = process
         self._starts += 1
         for gate in self._gates:
-            if self._states[gate].condition == "latched":
-                continue
             if (fault := faults.get(gate)) is None:
                 self._set_state(gate, "ready")
             else:
@@ -333,12 +331,13 @@ class GuardClient:
         stopping = self._closing.is_set()
         reason = "the pod is stopping" if stopping else f"the guard ended ({how}) and is being started again"
         for gate in self._gates:
-            if self._states[gate].condition != "latched":
-                self._set_state(gate, "down", reason)
+            self._set_state(gate, "down", reason)
 
     def _set_state(self, gate: str, condition: Condition, reason: str = "") -> None:
         state = GateState(gate, condition, reason)
         with self._lock:
+            if self._states[gate].condition == "latched":
+                return  # For good, and the first reason is the one that counts.
             if self._states[gate] == state:
                 return
             self._states[gate] = state

@@ -1,0 +1,306 @@
+"""Whatever one thing fails, the line falls in time: real processes, real signals, a real trace of edges."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from gate_fixtures import (
+    HERE,
+    LIMIT_MS,
+    PULSE_MS,
+    Recorder,
+    a_gate,
+    guard_with,
+    is_active,
+    is_gone,
+    on_times_ms,
+    pulses,
+    until,
+)
+
+from pod.domain.errors import GateError
+from pod.gate.pulse import NotPulsedError
+
+KILLS = 30
+
+
+@dataclass(frozen=True)
+class Pod:
+    """A pod process that pulses its gate once, with its guard. Both may be dead by now."""
+
+    pid: int
+    guard_pid: int
+    run_dir: Path
+
+    def kill(self) -> int:
+        """End the pod; CLOCK_MONOTONIC in nanoseconds when the guard was seen to be gone, too."""
+        os.kill(self.pid, signal.SIGKILL)
+        until(lambda: is_gone(self.guard_pid))
+        return time.monotonic_ns()
+
+
+@pytest.fixture(scope="module")
+def start_pod() -> Iterator[Callable[[Path], Pod]]:
+    server = subprocess.Popen(
+        [sys.executable, str(HERE / "gate_pod.py"), str(PULSE_MS)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        bufsize=1,
+    )
+    assert server.stdin is not None
+    assert server.stdout is not None
+    requests, answers = server.stdin, server.stdout
+
+    def start(run_dir: Path) -> Pod:
+        requests.write(f"{run_dir}\n")
+        pid, guard_pid = answers.readline().split()
+        return Pod(int(pid), int(guard_pid), run_dir)
+
+    yield start
+    server.kill()
+    server.wait()
+    requests.close()
+    answers.close()
+
+
+def test_sigkill_of_the_pod_at_any_moment_never_leaves_the_line_on(
+    start_pod: Callable[[Path], Pod], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    moments = random.Random(20_260)
+    during = 0
+    worst_ms = 0.0
+    for attempt in range(KILLS):
+        run_dir = tmp_path / str(attempt)
+        pod = start_pod(run_dir)
+        until(lambda at=run_dir: bool(pulses(at)))
+        time.sleep(moments.uniform(0, PULSE_MS * 1.1) / 1000)  # The moment of the kill is what is tried.
+        during += is_active(run_dir)
+        dead_ns = pod.kill()
+        times = on_times_ms(run_dir, dead_ns=dead_ns)
+        assert len(times) == 1
+        assert not is_active(run_dir)
+        worst_ms = max(worst_ms, *times)
+    with capsys.disabled():
+        print(f"\n  {KILLS} pods killed, {during} during a pulse; longest {worst_ms:.1f} of {LIMIT_MS} ms")
+    assert during >= KILLS // 2
+    assert worst_ms <= LIMIT_MS
+
+
+def test_sigkill_of_the_guard_at_any_moment_releases_the_line_and_is_reported(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    moments = random.Random(20_261)
+    during = 0
+    worst_ms = 0.0
+    for attempt in range(KILLS):
+        run_dir, recorder = tmp_path / str(attempt), Recorder()
+        client = recorder.start(run_dir)
+        try:
+            client.pulse("main", "p", on_end=recorder.ends.append)
+            time.sleep(moments.uniform(0, PULSE_MS * 1.1) / 1000)  # The moment of the kill is what is tried.
+            during += is_active(run_dir)
+            guard_pid = client.pid
+            assert guard_pid is not None
+            os.kill(guard_pid, signal.SIGKILL)
+            until(lambda seen=recorder: bool(seen.ends))
+            until(lambda running=client: running.starts == 2)
+            assert not is_active(run_dir)
+            assert len(pulses(run_dir)) == 1, "the next guard pulsed by itself"
+            worst_ms = max(worst_ms, recorder.ends[0].on_for_ms)
+        finally:
+            client.close()
+    with capsys.disabled():
+        print(f"\n  {KILLS} guards killed, {during} during a pulse; longest {worst_ms:.1f} of {LIMIT_MS} ms")
+    assert during >= KILLS // 2
+    assert worst_ms <= LIMIT_MS
+
+
+def test_a_pod_stopped_in_mid_pulse_holds_nothing(start_pod: Callable[[Path], Pod], tmp_path: Path) -> None:
+    pod = start_pod(tmp_path)
+    until(lambda: bool(pulses(tmp_path)))
+    os.kill(pod.pid, signal.SIGSTOP)
+    assert is_active(tmp_path)
+    until(lambda: not is_active(tmp_path))
+    [on_ms] = on_times_ms(tmp_path, dead_ns=time.monotonic_ns())
+    assert PULSE_MS <= on_ms <= LIMIT_MS
+    pod.kill()
+
+
+def test_a_guard_frozen_in_mid_pulse_is_ended_by_the_pod(tmp_path: Path) -> None:
+    recorder = Recorder()
+    client = recorder.start(tmp_path)
+    try:
+        client.pulse("main", "p", on_end=recorder.ends.append)
+        assert client.pid is not None
+        os.kill(client.pid, signal.SIGSTOP)
+        until(lambda: not is_active(tmp_path))
+        until(lambda: bool(recorder.ends))
+        [on_ms] = on_times_ms(tmp_path, dead_ns=time.monotonic_ns())
+        assert PULSE_MS < on_ms <= LIMIT_MS
+        assert recorder.ends[0].error is not None
+        until(lambda: client.starts == 2)
+        assert len(pulses(tmp_path)) == 1
+    finally:
+        client.close()
+
+
+def test_a_guard_outlives_no_pod_even_when_a_stranger_keeps_its_input_open(tmp_path: Path) -> None:
+    script = (
+        "import json, os, subprocess, sys, time\n"
+        "guard = subprocess.Popen([sys.executable, '-I', '-m', 'pod.gate.guard'], stdin=subprocess.PIPE)\n"
+        "gates = [{'name': 'main', 'driver': 'simulated', 'pulse_ms': 5000, 'trace': sys.argv[1]}]\n"
+        "guard.stdin.write(json.dumps({'parent': os.getpid(), 'gates': gates}).encode() + b'\\n')\n"
+        "guard.stdin.write(b'pulse main p %d\\n' % (time.monotonic_ns() + 900_000_000))\n"
+        "guard.stdin.flush()\n"
+        "leak = subprocess.Popen(['sleep', '60'], pass_fds=[guard.stdin.fileno()])\n"
+        "print(guard.pid, leak.pid, flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    trace = tmp_path / "main.edges.jsonl"
+    pod = subprocess.Popen([sys.executable, "-c", script, str(trace)], stdout=subprocess.PIPE, text=True)
+    assert pod.stdout is not None
+    ids = ""
+    while len(ids.split()) != 2:  # The guard's own events share this pipe.
+        ids = pod.stdout.readline()
+    guard_pid, stranger_pid = map(int, ids.split())
+    try:
+        until(lambda: is_active(tmp_path))
+        pod.kill()
+        pod.wait()
+        until(lambda: is_gone(guard_pid))
+        assert not is_gone(stranger_pid)
+        assert not is_active(tmp_path)
+    finally:
+        os.kill(stranger_pid, signal.SIGKILL)
+        pod.stdout.close()
+
+
+@pytest.mark.parametrize("fault", ["on_raises_before", "on_raises_after"])
+def test_a_driver_that_fails_to_switch_on_is_an_error_and_leaves_the_line_at_rest(
+    tmp_path: Path, fault: str
+) -> None:
+    recorder = Recorder()
+    client = recorder.start(tmp_path, command=guard_with(fault))
+    try:
+        with pytest.raises(GateError, match="switching on failed") as caught:
+            client.pulse("main", "p", on_end=recorder.ends.append)
+        assert not isinstance(caught.value, NotPulsedError), "the line may have been touched"
+        until(lambda: not is_active(tmp_path))
+        assert all(on_ms <= LIMIT_MS for on_ms in on_times_ms(tmp_path, dead_ns=time.monotonic_ns()))
+        assert client.state("main").condition == "ready"
+        assert recorder.ends == []
+    finally:
+        client.close()
+
+
+@pytest.mark.parametrize(
+    "fault", ["off_raises_1", "off_raises_2", "off_raises_always", "off_and_release_raise", "off_hangs"]
+)
+def test_an_off_that_fails_is_retried_in_time_and_latches_the_gate(tmp_path: Path, fault: str) -> None:
+    recorder = Recorder()
+    client = recorder.start(tmp_path, a_gate(), command=guard_with(fault))
+    try:
+        client.pulse("main", "p", on_end=recorder.ends.append)
+        until(lambda: not is_active(tmp_path))
+        assert on_times_ms(tmp_path, dead_ns=time.monotonic_ns())[0] <= LIMIT_MS
+        until(lambda: bool(recorder.ends))
+        assert recorder.ends[0].error is not None
+        assert client.state("main").condition == "latched"
+        until(lambda: client.alive)
+        with pytest.raises(NotPulsedError, match="restart the pod"):
+            client.pulse("main", "q", on_end=recorder.ends.append)
+        assert len(pulses(tmp_path)) == 1
+        assert [state.condition for state in recorder.states].count("latched") == 1
+    finally:
+        client.close()
+
+
+def test_a_gate_stays_latched_when_its_guard_is_started_again(tmp_path: Path) -> None:
+    recorder = Recorder()
+    client = recorder.start(tmp_path, command=guard_with("off_raises_1"))
+    try:
+        client.pulse("main", "p", on_end=recorder.ends.append)
+        until(lambda: bool(recorder.ends))
+        assert client.pid is not None
+        os.kill(client.pid, signal.SIGKILL)
+        until(lambda: client.starts == 2)
+        with pytest.raises(NotPulsedError, match="restart the pod"):
+            client.pulse("main", "q", on_end=recorder.ends.append)
+    finally:
+        client.close()
+
+
+@pytest.mark.parametrize("fault", ["on_hangs", "on_and_off_raise"])
+def test_a_driver_that_goes_wrong_while_switching_on_loses_the_line_in_time(
+    tmp_path: Path, fault: str
+) -> None:
+    recorder = Recorder()
+    client = recorder.start(tmp_path, command=guard_with(fault))
+    try:
+        with pytest.raises(GateError) as caught:
+            client.pulse("main", "p", on_end=recorder.ends.append)
+        assert not isinstance(caught.value, NotPulsedError)
+        until(lambda: not is_active(tmp_path))
+        assert max(on_times_ms(tmp_path, dead_ns=time.monotonic_ns())) <= LIMIT_MS
+    finally:
+        client.close()
+
+
+def test_a_line_that_cannot_be_taken_is_unavailable_and_says_why(tmp_path: Path) -> None:
+    recorder = Recorder()
+    client = recorder.start(tmp_path, command=guard_with("take_raises"))
+    try:
+        assert client.state("main").condition == "unavailable"
+        with pytest.raises(NotPulsedError, match="no such chip"):
+            client.pulse("main", "p", on_end=recorder.ends.append)
+    finally:
+        client.close()
+
+
+def test_a_guard_that_cannot_start_is_an_error_at_once(tmp_path: Path) -> None:
+    with pytest.raises(GateError, match="did not start"):
+        Recorder().start(tmp_path, command=(sys.executable, "-c", "raise SystemExit('broken')"))
+
+
+def test_starts_and_restarts_give_no_pulse(tmp_path: Path) -> None:
+    for _ in range(3):
+        client = Recorder().start(tmp_path, a_gate("in"), a_gate("out"))
+        assert client.pid is not None
+        os.kill(client.pid, signal.SIGKILL)
+        until(lambda running=client: running.starts == 2 and running.alive)
+        client.close()
+    assert pulses(tmp_path, "in") == pulses(tmp_path, "out") == []
+
+
+def test_closing_the_client_in_mid_pulse_cuts_the_pulse_and_reports_it(tmp_path: Path) -> None:
+    recorder = Recorder()
+    client = recorder.start(tmp_path, a_gate(pulse_ms=5000))
+    client.pulse("main", "p", on_end=recorder.ends.append)
+    client.close()
+    assert not is_active(tmp_path)
+    assert [end.error for end in recorder.ends] == ["the guard is stopping"]
+    assert recorder.ends[0].on_for_ms < 5000
+    with pytest.raises(NotPulsedError):
+        client.pulse("main", "q", on_end=recorder.ends.append)
+
+
+def test_gates_of_one_guard_pulse_independently(tmp_path: Path) -> None:
+    recorder = Recorder()
+    client = recorder.start(tmp_path, a_gate("in", 300), a_gate("out", 100))
+    try:
+        client.pulse("in", "p", on_end=recorder.ends.append)
+        client.pulse("out", "q", on_end=recorder.ends.append)
+        assert is_active(tmp_path, "in")
+        until(lambda: len(recorder.ends) == 2)
+        assert [end.gate for end in recorder.ends] == ["out", "in"]
+        assert [end.error for end in recorder.ends] == [None, None]
+    finally:
+        client.close()

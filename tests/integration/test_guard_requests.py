@@ -1,0 +1,215 @@
+"""The guard's own interface: it takes one kind of request, says no to all else, and survives what it may."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from gate_fixtures import LIMIT_MS, PULSE_MS, is_active, on_times_ms, pulses, until
+
+Event = dict[str, object]
+
+
+class RawGuard:
+    """A guard spoken to over its pipes."""
+
+    def __init__(self, run_dir: Path) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-I", "-m", "pod.gate.guard"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            bufsize=0,
+            process_group=0,
+        )
+        trace = str(run_dir / "main.edges.jsonl")
+        gates = [{"name": "main", "driver": "simulated", "pulse_ms": PULSE_MS, "trace": trace}]
+        self.write(json.dumps({"parent": os.getpid(), "gates": gates}).encode() + b"\n")
+        assert self.read("ready")["gates"] == {"main": None}
+
+    def write(self, data: bytes) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(data)
+
+    def ask(self, pulse_id: str, gate: str = "main", valid_ms: int = 200) -> None:
+        self.write(f"pulse {gate} {pulse_id} {time.monotonic_ns() + valid_ms * 1_000_000}\n".encode())
+
+    def read(self, *kinds: str) -> Event:
+        """The next event of one of these kinds."""
+        assert self.process.stdout is not None
+        while True:
+            line = self.process.stdout.readline()
+            assert line, "the guard ended"
+            event: Event = json.loads(line)
+            if event["event"] in kinds:
+                return event
+
+    def end(self) -> int:
+        """End of input; the exit status."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.close()
+        code = self.process.wait(5)
+        self.process.stdout.close()
+        return code
+
+
+@pytest.fixture
+def guard(tmp_path: Path) -> Iterator[RawGuard]:
+    raw = RawGuard(tmp_path)
+    yield raw
+    raw.process.kill()
+    raw.process.wait()
+
+
+@pytest.mark.parametrize(
+    "request_line",
+    [
+        pytest.param(b"hold main p 1", id="hold"),
+        pytest.param(b"close main p 1", id="close"),
+        pytest.param(b"on main p 1", id="on"),
+        pytest.param(b"off main p 1", id="off"),
+        pytest.param(b"", id="empty"),
+        pytest.param(b"pulse main p", id="no validity"),
+        pytest.param(b"pulse main p 1 5000", id="a length"),
+        pytest.param(b"pulse main p -1", id="a negative validity"),
+        pytest.param(b"pulse main  1", id="an empty id"),
+        pytest.param(b"pulse main " + b"p" * 65 + b" 1", id="a long id"),
+        pytest.param("pulse main é 1".encode(), id="not ascii"),
+        pytest.param(b"\x00\xff\xfe", id="bytes"),
+        pytest.param(b"pulse main p " + b"9" * 400, id="an endless number"),
+        pytest.param(b"x" * 100_000, id="an endless line"),
+    ],
+)
+def test_anything_but_a_pulse_is_answered_with_an_error_and_changes_nothing(
+    guard: RawGuard, tmp_path: Path, request_line: bytes
+) -> None:
+    guard.write(request_line + b"\n")
+    assert guard.read("error", "refused", "on")["event"] in ("error", "refused")
+    assert pulses(tmp_path) == []
+    guard.ask("after")
+    assert guard.read("error", "refused", "on")["event"] == "on"
+
+
+def test_a_request_that_comes_too_late_is_refused(guard: RawGuard, tmp_path: Path) -> None:
+    guard.process.send_signal(signal.SIGSTOP)
+    guard.ask("p", valid_ms=1)
+    time.sleep(0.005)  # The time that makes the request late.
+    guard.process.send_signal(signal.SIGCONT)
+    assert "too late" in str(guard.read("refused", "on")["reason"])
+    assert pulses(tmp_path) == []
+
+
+def test_a_request_that_would_stay_valid_for_long_is_refused(guard: RawGuard) -> None:
+    guard.ask("p", valid_ms=60_000)
+    assert "too long" in str(guard.read("refused", "on")["reason"])
+
+
+def test_a_pulse_is_given_once_however_often_it_is_asked_for(guard: RawGuard, tmp_path: Path) -> None:
+    guard.ask("p")
+    guard.read("on")
+    guard.read("off")
+    guard.ask("p")
+    assert "before" in str(guard.read("refused", "on")["reason"])
+    assert len(pulses(tmp_path)) == 1
+
+
+def test_a_pulse_during_a_pulse_is_refused_and_does_not_lengthen_it(guard: RawGuard, tmp_path: Path) -> None:
+    guard.ask("p")
+    guard.read("on")
+    guard.ask("q")
+    assert "under way" in str(guard.read("refused", "on")["reason"])
+    guard.read("off")
+    [on_ms] = on_times_ms(tmp_path, dead_ns=time.monotonic_ns())
+    assert PULSE_MS <= on_ms <= LIMIT_MS
+
+
+def test_an_unknown_gate_is_refused(guard: RawGuard) -> None:
+    guard.ask("p", gate="attic")
+    assert "no such gate" in str(guard.read("refused", "on")["reason"])
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP], ids=["ctrl-c", "terminal closed"])
+def test_signals_to_a_whole_terminal_leave_the_guard_at_work(guard: RawGuard, number: signal.Signals) -> None:
+    guard.ask("p")
+    guard.read("on")
+    guard.process.send_signal(number)
+    assert guard.read("off")["fault"] is None
+    guard.ask("q")
+    guard.read("on")
+
+
+def test_sigterm_in_mid_pulse_brings_the_line_to_rest_and_ends_the_guard(
+    guard: RawGuard, tmp_path: Path
+) -> None:
+    guard.ask("p")
+    guard.read("on")
+    guard.process.send_signal(signal.SIGTERM)
+    assert guard.read("off")["fault"] == "the guard is stopping"
+    assert guard.process.wait(5) == 0
+    assert not is_active(tmp_path)
+
+
+def test_end_of_input_in_mid_pulse_brings_the_line_to_rest_and_ends_the_guard(
+    guard: RawGuard, tmp_path: Path
+) -> None:
+    guard.ask("p")
+    guard.read("on")
+    assert guard.end() == 0
+    assert not is_active(tmp_path)
+    assert len(on_times_ms(tmp_path, dead_ns=time.monotonic_ns())) == 1
+
+
+def test_a_parent_that_reads_nothing_delays_no_line(guard: RawGuard, tmp_path: Path) -> None:
+    for _ in range(2000):  # Answers to these fill the pipe several times over.
+        guard.write(b"garbage\n")
+    guard.ask("p")
+    until(lambda: is_active(tmp_path))
+    guard.write(b"garbage\n" * 500)
+    until(lambda: not is_active(tmp_path))
+    [on_ms] = on_times_ms(tmp_path, dead_ns=time.monotonic_ns())
+    assert on_ms <= LIMIT_MS
+    event: Event = {}
+    while "dropped" not in event:  # Reading again makes room, and the next event tells what was lost.
+        guard.write(b"garbage\n")
+        event = guard.read("error", "beat")
+    assert int(str(event["dropped"])) > 0
+
+
+def test_two_guards_cannot_hold_one_line(guard: RawGuard, tmp_path: Path) -> None:
+    second = subprocess.run(
+        [sys.executable, "-I", "-m", "pod.gate.guard"],
+        input=json.dumps(
+            {
+                "parent": os.getpid(),
+                "gates": [
+                    {
+                        "name": "main",
+                        "driver": "simulated",
+                        "pulse_ms": 100,
+                        "trace": str(tmp_path / "main.edges.jsonl"),
+                    }
+                ],
+            }
+        ).encode()
+        + b"\n",
+        capture_output=True,
+        timeout=20,
+    )
+    assert "another process holds this line" in json.loads(second.stdout.splitlines()[0])["gates"]["main"]
+
+
+def test_the_guard_stays_small(guard: RawGuard, capsys: pytest.CaptureFixture[str]) -> None:
+    process = psutil.Process(guard.process.pid)
+    rss_mb = process.memory_info().rss / 1e6
+    with capsys.disabled():
+        print(f"\n  the guard uses {rss_mb:.1f} MB")
+    assert rss_mb < 20
+    assert process.num_threads() == 1
+    loaded = {Path(part.path).name for part in process.memory_maps()}
+    assert not [name for name in loaded if "numpy" in name or "pydantic" in name or "libav" in name]
