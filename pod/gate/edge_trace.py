@@ -30,19 +30,26 @@ def trace_path(run_dir: Path, gate: str) -> Path:
 
 
 def read_edges(trace: Path) -> tuple[Edge, ...]:
-    """All edges in order; none when the trace does not exist. A line cut off by a crash is left out."""
+    """All edges in order; none when the trace does not exist. What a power cut left half written is left out."""
     try:
-        lines = trace.read_bytes().split(b"\n")[:-1]
+        lines = trace.read_bytes().splitlines()
     except FileNotFoundError:
         return ()
-    rows = (json.loads(line) for line in lines)
-    return tuple(Edge(row["t_mono_ns"], row["t_wall"], row["state"], row["pulse"]) for row in rows)
+    return tuple(edge for line in lines if (edge := _parsed(line)) is not None)
 
 
 def line_is_active(trace: Path) -> bool:
     """Whether the relay would be energised now: the last edge says on, and its holder lives."""
     edges = read_edges(trace)
     return bool(edges) and edges[-1].state == "on" and _is_held(trace)
+
+
+def _parsed(line: bytes) -> Edge | None:
+    try:
+        row = json.loads(line)
+        return Edge(row["t_mono_ns"], row["t_wall"], row["state"], row["pulse"])
+    except (ValueError, TypeError, KeyError):
+        return None
 
 
 def _is_held(trace: Path) -> bool:

@@ -27,6 +27,7 @@ class SimulatedLine(Line):
         self._fd = os.open(trace, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             self._take()
+            os.write(self._fd, b"\n")  # Ends a line that a power cut left half written.
             self._record("off", None)
         except OSError:
             self.release()

@@ -1,0 +1,162 @@
+"""The interlock of a gate, over a real guard."""
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pod.config import GateConfig
+from pod.domain.errors import GateError
+from pod.gate.controller import GateController
+from pod.gate.edge_trace import read_edges, trace_path
+from pod.gate.guard_client import GuardClient
+from pod.gate.pulse import GateBusyError, NotPulsedError, PulseEnd, PulseStarted
+
+GATE = GateConfig(name="main", pulse_ms=50, pause_s=10)
+
+
+class Clock:
+    """A monotonic clock that runs ahead of the machine's by as much as a test wants."""
+
+    def __init__(self) -> None:
+        self.ahead_s = 0.0
+
+    def __call__(self) -> float:
+        return time.monotonic() + self.ahead_s
+
+
+class Ends:
+    """Collects the ends of pulses and lets a test wait for one."""
+
+    def __init__(self) -> None:
+        self.all: list[PulseEnd] = []
+        self._came = threading.Event()
+
+    def __call__(self, end: PulseEnd) -> None:
+        self.all.append(end)
+        self._came.set()
+
+    def one(self) -> PulseEnd:
+        assert self._came.wait(10)
+        self._came.clear()
+        return self.all[-1]
+
+
+@pytest.fixture
+def guard(tmp_path: Path) -> Iterator[GuardClient]:
+    client = GuardClient.start([GATE], tmp_path)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def controller(guard: GuardClient, clock: Clock) -> GateController:
+    return GateController(GATE, guard, clock_s=clock)
+
+
+def test_a_pulse_has_one_on_and_one_off_and_the_length_asked_for(
+    controller: GateController, tmp_path: Path
+) -> None:
+    ends = Ends()
+    started = controller.pulse("p", ends)
+    end = ends.one()
+    assert (end.pulse_id, end.gate, end.error, end.on_s) == ("p", "main", None, started.on_s)
+    assert 50 <= end.on_for_ms <= 150
+    edges = [edge for edge in read_edges(trace_path(tmp_path, "main")) if edge.pulse == "p"]
+    assert [edge.state for edge in edges] == ["on", "off"]
+
+
+def test_the_pause_refuses_and_says_until_when(controller: GateController, clock: Clock) -> None:
+    ends = Ends()
+    started = controller.pulse("p", ends)
+    ends.one()
+    with pytest.raises(GateBusyError) as caught:
+        controller.pulse("q", ends)
+    assert caught.value.until_s == pytest.approx(started.on_s + GATE.pause_s)
+    assert 9 < controller.pause_left_s() <= 10
+    clock.ahead_s = GATE.pause_s
+    assert controller.pause_left_s() == 0
+    controller.pulse("q", ends)
+    assert ends.one().pulse_id == "q"
+
+
+def test_of_cameras_that_ask_at_once_one_gets_the_pulse(controller: GateController, tmp_path: Path) -> None:
+    answers: list[object] = []
+    together = threading.Barrier(8)
+
+    def ask(camera: int) -> None:
+        together.wait()
+        try:
+            answers.append(controller.pulse(f"p{camera}", Ends()))
+        except GateError as error:
+            answers.append(error)
+
+    threads = [threading.Thread(target=ask, args=(camera,)) for camera in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(isinstance(answer, PulseStarted) for answer in answers) == 1
+    assert sum(isinstance(answer, GateBusyError) for answer in answers) == 7
+    assert sum(edge.state == "on" for edge in read_edges(trace_path(tmp_path, "main"))) == 1
+
+
+def test_a_refusal_that_touched_nothing_starts_no_pause(
+    controller: GateController, guard: GuardClient
+) -> None:
+    guard.close()
+    with pytest.raises(NotPulsedError, match="stopping"):
+        controller.pulse("p", Ends())
+    assert controller.pause_left_s() == 0
+
+
+class SilentGuard(GuardClient):
+    """Takes a request and never answers, as a guard on an overloaded machine."""
+
+    def pulse(self, gate: str, pulse_id: str, *, on_end: object) -> PulseStarted:
+        raise GateError("no answer")
+
+
+def test_a_request_whose_fate_is_unknown_starts_the_pause(tmp_path: Path) -> None:
+    guard = SilentGuard.start([GATE], tmp_path)
+    controller = GateController(GATE, guard)
+    with pytest.raises(GateError, match="no answer"):
+        controller.pulse("p", Ends())
+    assert controller.pause_left_s() > 9
+    guard.close()
+
+
+@pytest.mark.parametrize("pulse_id", ["", "two words", "ümlaut", "x" * 65, "line\nbreak"], ids=repr)
+def test_an_id_that_would_break_the_guards_line_is_refused(
+    controller: GateController, tmp_path: Path, pulse_id: str
+) -> None:
+    with pytest.raises(NotPulsedError, match="pulse id"):
+        controller.pulse(pulse_id, Ends())
+    assert all(edge.state == "off" for edge in read_edges(trace_path(tmp_path, "main")))
+
+
+def test_a_listener_that_fails_does_not_end_the_guard(controller: GateController, clock: Clock) -> None:
+    called = threading.Event()
+
+    def broken(end: PulseEnd) -> None:
+        called.set()
+        raise RuntimeError("the store is gone")
+
+    controller.pulse("p", broken)
+    assert called.wait(10)
+    clock.ahead_s = GATE.pause_s
+    ends = Ends()
+    controller.pulse("q", ends)
+    assert ends.one().error is None
+
+
+def test_the_interface_offers_nothing_but_a_pulse() -> None:
+    offered = {name for name in dir(GateController) if not name.startswith("_")}
+    assert offered == {"name", "state", "pause_left_s", "pulse"}

@@ -1,0 +1,77 @@
+"""The simulated line's trace: what is written, and what a reader makes of it."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from pod.gate.drivers.simulated import SimulatedLine
+from pod.gate.edge_trace import line_is_active, read_edges, trace_path
+
+
+def test_a_new_holder_records_the_line_at_rest(tmp_path: Path) -> None:
+    trace = trace_path(tmp_path, "main")
+    SimulatedLine(str(trace)).release()
+    assert [(edge.state, edge.pulse) for edge in read_edges(trace)] == [("off", None)]
+
+
+def test_edges_are_read_in_order_with_their_pulse(tmp_path: Path) -> None:
+    trace = trace_path(tmp_path, "main")
+    line = SimulatedLine(str(trace))
+    line.on("p")
+    assert line_is_active(trace)
+    line.off("p")
+    assert not line_is_active(trace)
+    line.release()
+    edges = read_edges(trace)
+    assert [(edge.state, edge.pulse) for edge in edges] == [("off", None), ("on", "p"), ("off", "p")]
+    assert [edge.t_mono_ns for edge in edges] == sorted(edge.t_mono_ns for edge in edges)
+
+
+def test_a_line_whose_holder_is_gone_is_not_active(tmp_path: Path) -> None:
+    trace = trace_path(tmp_path, "main")
+    line = SimulatedLine(str(trace))
+    line.on("p")
+    line.release()
+    assert read_edges(trace)[-1].state == "on"
+    assert not line_is_active(trace)
+
+
+def test_a_trace_that_does_not_exist_is_a_line_at_rest(tmp_path: Path) -> None:
+    assert read_edges(trace_path(tmp_path, "main")) == ()
+    assert not line_is_active(trace_path(tmp_path, "main"))
+
+
+def test_a_line_that_a_power_cut_left_half_written_is_left_out_and_spoils_no_other(tmp_path: Path) -> None:
+    trace = trace_path(tmp_path, "main")
+    SimulatedLine(str(trace)).release()
+    with trace.open("ab") as file:
+        file.write(b'{"t_mono_ns": 12')
+    assert len(read_edges(trace)) == 1
+    SimulatedLine(str(trace)).release()
+    assert len(read_edges(trace)) == 2
+
+
+def test_a_held_line_cannot_be_taken_and_is_not_disturbed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pod.gate.drivers.simulated.TAKE_TIMEOUT_S", 0.02)
+    trace = trace_path(tmp_path, "main")
+    line = SimulatedLine(str(trace))
+    line.on("p")
+    with pytest.raises(OSError, match="another process holds this line"):
+        SimulatedLine(str(trace))
+    assert line_is_active(trace)
+    line.release()
+
+
+def test_a_trace_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No such file"):
+        SimulatedLine(str(tmp_path / "missing" / "main.edges.jsonl"))
+
+
+def test_a_full_disk_is_an_error_and_no_silent_edge(tmp_path: Path) -> None:
+    if not os.path.exists("/dev/full"):  # noqa: PTH110  (a device, not a file of ours)
+        pytest.skip("needs /dev/full")
+    with pytest.raises(OSError, match="No space left"):
+        SimulatedLine("/dev/full")
