@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -178,6 +179,7 @@ class Pod:
             camera, slot, fanout, on_state=lambda state: self._camera_changed(camera.name, state)
         )
         self._probes.append(camera_probe(camera.name, source))
+        self.metrics.watch_source(camera.name, lambda: asdict(source.counters))
         loop.start()
         self._stack.callback(loop.stop)
         source.start()

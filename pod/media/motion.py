@@ -49,4 +49,4 @@ class MotionGate:
         change = np.abs(difference - np.median(difference[::_MEDIAN_STEP, ::_MEDIAN_STEP]))
         noise = float(np.median(change[::_MEDIAN_STEP, ::_MEDIAN_STEP]))
         threshold = max(_LEAST_CHANGE, _NOISE_FACTOR * noise)
-        return int(np.count_nonzero(change > threshold)) > _LEAST_AREA * change.size
+        return bool(np.count_nonzero(change > threshold) > _LEAST_AREA * change.size)

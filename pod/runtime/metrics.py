@@ -1,8 +1,15 @@
 """The figures a POD publishes for Prometheus, each with its unit in the name."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from collections.abc import Callable, Iterator, Mapping
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.registry import Collector
 
 LATENCY_BUCKETS_S = (0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.12, 0.15, 0.2, 0.3, 0.5, 1.0, 2.0)
+
+
+disable_created_metrics()  # type: ignore[no-untyped-call]  # the library left it unannotated
 
 
 class PodMetrics:
@@ -12,7 +19,7 @@ class PodMetrics:
         self.registry = CollectorRegistry()
         self.frames = Counter(
             "platebridge_frames_total",
-            "Frames by camera and what became of them: read, still, paced, stale, dropped",
+            "Frames by camera and what became of them: read, still (nothing moved), paced (too soon), stale",
             ["camera", "fate"],
             registry=self.registry,
         )
@@ -48,3 +55,27 @@ class PodMetrics:
         self.store_errors = Counter(
             "platebridge_store_errors_total", "Rows that the store did not commit", registry=self.registry
         )
+        self._sources = _SourceCounters()
+        self.registry.register(self._sources)
+
+    def watch_source(self, camera: str, counters: Callable[[], Mapping[str, int]]) -> None:
+        """Publish a camera source's own counters; they are asked for at each scrape."""
+        self._sources.cameras[camera] = counters
+
+
+class _SourceCounters(Collector):
+    """Reads counters where they are kept instead of keeping them twice."""
+
+    def __init__(self) -> None:
+        self.cameras: dict[str, Callable[[], Mapping[str, int]]] = {}
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        family = CounterMetricFamily(
+            "platebridge_camera_source",
+            "What a camera's source counted: sessions, units and frames, and every kind of loss",
+            labels=["camera", "count"],
+        )
+        for camera, counters in self.cameras.items():
+            for name, value in counters().items():
+                family.add_metric([camera, name], value)
+        yield family

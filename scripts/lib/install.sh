@@ -1,0 +1,113 @@
+# shellcheck shell=bash
+# Sourced by the scripts: system packages, the virtual environment, and what to say when either cannot be had.
+# Everything is told on stderr, so that a script's own output stays clean.
+
+CAMERA_PACKAGES=(python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-base gstreamer1.0-plugins-good
+  gstreamer1.0-plugins-bad)
+TEST_PACKAGES=(chromium shellcheck)
+
+say() { printf '%s\n' "$*" >&2; }
+
+die() {
+  say "error: $*"
+  exit 1
+}
+
+# The command that may install system packages; nothing when this user may not.
+as_root() {
+  if [[ $(id -u) -eq 0 ]]; then
+    printf 'env'
+  elif sudo -n true 2>/dev/null; then
+    printf 'sudo'
+  fi
+}
+
+# install_packages WHAT_FOR PACKAGE... : through apt when that is possible. Returns 1, and has said what to do,
+# when packages stay missing.
+install_packages() {
+  local what_for=$1 missing=() package root
+  shift
+  for package in "$@"; do
+    dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || missing+=("$package")
+  done
+  [[ ${#missing[@]} -eq 0 ]] && return 0
+  root=$(as_root)
+  if [[ -z $root ]] || ! command -v apt-get >/dev/null; then
+    say "note: $what_for needs system packages that this user may not install. Ask for:"
+    say "      sudo apt-get install ${missing[*]}"
+    return 1
+  fi
+  say "installing for $what_for: ${missing[*]}"
+  if ! logged "$root" apt-get update -q || ! logged "$root" env DEBIAN_FRONTEND=noninteractive \
+    apt-get install -y -q --no-install-recommends "${missing[@]}"; then
+    say "note: apt could not install ${missing[*]}; what it said stands above"
+    return 1
+  fi
+}
+
+# Runs a command quietly; shows the end of what it said when it fails.
+logged() {
+  local log status=0
+  log=$(mktemp)
+  "$@" >"$log" 2>&1 </dev/null || status=$?
+  [[ $status -eq 0 ]] || tail -n 30 "$log" >&2
+  rm -f "$log"
+  return "$status"
+}
+
+# A Python that is new enough, with venv.
+find_python() {
+  local candidate
+  for candidate in python3 python3.13 python3.12 python3.11; do
+    if command -v "$candidate" >/dev/null && "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
+      printf '%s' "$candidate"
+      return 0
+    fi
+  done
+  return 1
+}
+
+ensure_venv() {
+  local python
+  [[ -x .venv/bin/python ]] && .venv/bin/python -c '' 2>/dev/null && return 0
+  python=$(find_python) || die "no Python 3.11 or newer found: sudo apt-get install python3 python3-venv"
+  if ! "$python" -c 'import ensurepip' 2>/dev/null; then
+    install_packages "the virtual environment" python3-venv || die "python3-venv is missing: sudo apt-get install python3-venv"
+  fi
+  say "making .venv with $("$python" --version)"
+  rm -rf .venv
+  "$python" -m venv .venv || die "the virtual environment could not be made; what Python said stands above"
+}
+
+# install_python NAME PIP_ARGUMENTS... : once for each state of the lock file and pyproject.toml.
+install_python() {
+  local name=$1 stamp started=$SECONDS
+  shift
+  stamp=.venv/installed-$name-$(cat requirements.lock pyproject.toml | sha256sum | cut -c1-16)
+  [[ -e $stamp ]] && return 0
+  [[ -s requirements.lock ]] || die "requirements.lock is missing: check the checkout out again"
+  say "installing Python packages ($name); the first time takes a minute or two"
+  logged .venv/bin/pip install --disable-pip-version-check --require-hashes -r requirements.lock ||
+    die "pip could not install the locked packages: check the network and the free disk space"
+  [[ $# -eq 0 ]] || logged .venv/bin/pip install --disable-pip-version-check "$@" ||
+    die "pip could not install $*: check the network and the free disk space"
+  rm -f ".venv/installed-$name-"*
+  touch "$stamp"
+  say "installed in $((SECONDS - started)) s"
+}
+
+install_demo_environment() {
+  ensure_venv
+  install_python base --no-deps -e .
+}
+
+# install_test_environment QUICK : "yes" leaves out what only the slower tests need.
+install_test_environment() {
+  local quick=$1
+  ensure_venv
+  install_python dev -e '.[dev]'
+  if [[ $quick == no ]]; then
+    install_packages "the tests with real cameras" "${CAMERA_PACKAGES[@]}" || true
+    install_packages "the browser and script tests" "${TEST_PACKAGES[@]}" || true
+  fi
+}

@@ -1,0 +1,156 @@
+"""The order of intent, pulse and outcome, on a real store; the gate is a stand-in that fails on demand."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from pod.domain.access import Decision, Entry, EntryType, Policy, Verdict
+from pod.domain.approach import Action, Approaches, Step
+from pod.domain.errors import GateError, StoreError
+from pod.domain.plates import match_key
+from pod.gate.pulse import GateBusyError, NotPulsedError, PulseEnd, PulseStarted
+from pod.runtime.metrics import PodMetrics
+from pod.services.access_control import AccessControl, Sighting
+from pod.store.audit import SINCE_SQL, AuditRow, row_from
+from pod.store.store import Store
+
+ENTRY = Entry(match_key("AB123"), "AB123", Verdict.ALLOW, EntryType.RESIDENT, "Flat 3")
+OPEN = Step("entry-1", 1, Action.OPEN, Decision(Verdict.ALLOW, "listed", "AB123", 0.98, ENTRY))
+BOX = (10.0, 20.0, 110.0, 50.0)
+
+
+class Gate:
+    """Does what each test asks of it at the moment of the pulse."""
+
+    name = "main"
+
+    def __init__(self, at_pulse: Callable[[], None] = lambda: None, *, pause_left_s: float = 0.0) -> None:
+        self._at_pulse = at_pulse
+        self._pause_left_s = pause_left_s
+        self.pulses: list[str] = []
+
+    def pause_left_s(self) -> float:
+        return self._pause_left_s
+
+    def pulse(self, pulse_id: str, on_end: Callable[[PulseEnd], None]) -> PulseStarted:
+        self._at_pulse()
+        self.pulses.append(pulse_id)
+        now_s = time.monotonic()
+        on_end(PulseEnd(pulse_id, self.name, now_s, now_s + 0.5))
+        return PulseStarted(pulse_id, self.name, now_s)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store.open(tmp_path / "pod.db") as opened:
+        yield opened
+
+
+def control(store: Store, gate: Gate, events: list[object] | None = None) -> AccessControl:
+    return AccessControl(
+        "entry",
+        gate,  # type: ignore[arg-type]  # stands in for the controller
+        approaches=Approaches("entry", "both", deny_after_s=1.5, reapproach_s=60, last_grants={}),
+        store=store,
+        policy=Policy(),
+        freshness_limit_s=2.0,
+        commit_timeout_s=1.0,
+        metrics=PodMetrics(),
+        publish=(events if events is not None else []).append,
+    )
+
+
+def sighting(age_s: float = 0.05) -> Sighting:
+    return Sighting(time.monotonic() - age_s, BOX, 1)
+
+
+def rows(store: Store) -> list[AuditRow]:
+    found = store.submit(lambda conn: conn.execute(SINCE_SQL, (0, 100)).fetchall()).result(5)
+    return [row_from(tuple(columns)) for columns in found]
+
+
+def told(store: Store) -> list[tuple[str, object, object]]:
+    """Kind, verdict or result, and reason of every row."""
+    return [
+        (row.kind, row.payload.get("result") or row.payload.get("verdict"), row.payload.get("reason"))
+        for row in rows(store)
+        if row.payload is not None
+    ]
+
+
+def test_the_intent_is_on_disk_before_the_line_is_energised(store: Store) -> None:
+    seen: list[list[tuple[str, object, object]]] = []
+    gate = Gate(lambda: seen.append(told(store)))
+    control(store, gate).act([OPEN], sighting())
+    assert seen == [[("intent", "allow", "listed")]]
+    assert told(store) == [("intent", "allow", "listed"), ("outcome", "pulsed", None)]
+
+
+def test_a_frame_past_the_freshness_limit_opens_nothing_and_says_so(store: Store) -> None:
+    gate = Gate()
+    control(store, gate).act([OPEN], sighting(age_s=2.5))
+    assert gate.pulses == []
+    assert told(store) == [("decision", "deny", "stale_frame")]
+
+
+def test_a_frame_that_grows_stale_while_the_intent_is_written_opens_nothing(store: Store) -> None:
+    gate = Gate()
+    slow = store.submit(lambda _conn: time.sleep(0.4))
+    control(store, gate).act([OPEN], sighting(age_s=1.8))
+    slow.result(5)
+    assert gate.pulses == []
+    assert ("outcome", "refused", "stale_frame") in told(store)
+
+
+def test_without_a_committed_intent_the_gate_stays_closed(store: Store) -> None:
+    gate = Gate()
+    stalled = store.submit(lambda _conn: time.sleep(1.6))
+    control(store, gate).act([OPEN], sighting())
+    stalled.result(5)
+    assert gate.pulses == []
+    assert ("decision", "deny", "store_failed") in told(store)
+
+
+def test_a_store_that_takes_nothing_any_more_keeps_the_gate_closed(store: Store) -> None:
+    gate, events = Gate(), list[object]()
+    store.close()
+    control(store, gate, events).act([OPEN], sighting())
+    assert gate.pulses == []
+    with pytest.raises(StoreError):
+        store.record("decision", {})
+
+
+def test_in_the_pause_the_car_is_recorded_and_gets_no_pulse(store: Store) -> None:
+    gate = Gate(pause_left_s=4.0)
+    control(store, gate).act([OPEN], sighting())
+    assert gate.pulses == []
+    assert told(store) == [("decision", "allow", "gate_already_open")]
+
+
+@pytest.mark.parametrize(
+    ("error", "result", "reason"),
+    [
+        pytest.param(GateBusyError("busy", 0.0), "refused", "gate_already_open", id="another-camera-was-first"),
+        pytest.param(NotPulsedError("guard down"), "failed", "gate_unavailable", id="line-not-touched"),
+        pytest.param(GateError("no answer"), "failed", "gate_failed", id="nobody-knows"),
+    ],
+)
+def test_a_pulse_that_fails_is_told_with_its_reason(
+    store: Store, error: GateError, result: str, reason: str
+) -> None:
+    def fail() -> None:
+        raise error
+
+    control(store, Gate(fail)).act([OPEN], sighting())
+    kinds = told(store)
+    assert kinds[0] == ("intent", "allow", "listed")
+    assert ("outcome", result, reason) in kinds
+    assert kinds[-1][0] == "decision"
+    assert kinds[-1][2] == reason
+
+
+def test_a_granted_plate_is_remembered_with_the_intent(store: Store) -> None:
+    control(store, Gate()).act([OPEN], sighting())
+    assert set(store.last_grants("entry")) == {match_key("AB123")}

@@ -1,0 +1,117 @@
+"""The local page as a browser gets it, without a network between."""
+
+import io
+import tarfile
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import httpx
+import pytest
+from prometheus_client import CollectorRegistry
+
+from pod.domain.history import ApproachRecord
+from pod.runtime.broadcast import Event
+from pod.services.health import Health, PartHealth, Status
+from pod.web.page import PodView, create_app
+
+HOSTILE = '<img src=x onerror="alert(1)">'
+
+
+def record(**changes: object) -> ApproachRecord:
+    facts: dict[str, object] = {
+        "approach": "entry-1",
+        "at": datetime(2026, 7, 1, 10, 0, tzinfo=UTC),
+        "camera": "entry",
+        "gate": "main",
+        "plate": "AB123",
+        "outcome": "not opened",
+        "reason": "not_listed",
+        "why": "The plate is not on the list.",
+        "confidence": 0.97,
+        "label": "",
+        "revisions": 1,
+    }
+    return ApproachRecord(**(facts | changes))  # type: ignore[arg-type]  # a table of fields, typed above
+
+
+def client(
+    records: Sequence[ApproachRecord] = (), *, parts: Sequence[PartHealth] = (), site: str = "Gate"
+) -> httpx.AsyncClient:
+    async def recent(limit: int) -> Sequence[ApproachRecord]:
+        return records[:limit]
+
+    async def no_events() -> AsyncIterator[Event]:
+        for event in ():
+            yield event
+
+    def listen() -> AbstractContextManager[AsyncIterator[Event]]:
+        return nullcontext(no_events())
+
+    view = PodView(
+        site=site,
+        time_zone=ZoneInfo("Europe/Berlin"),
+        version="0.0",
+        health=lambda: Health(tuple(parts)),
+        recent=recent,
+        listen=listen,
+        registry=CollectorRegistry(),
+    )
+    app = create_app(view, allowed_hosts=["127.0.0.1"])
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1")
+
+
+async def test_an_empty_page_says_what_will_appear() -> None:
+    async with client() as browser:
+        assert "No car has come yet" in (await browser.get("/")).text
+
+
+async def test_times_are_those_of_the_site() -> None:
+    async with client([record()]) as browser:
+        assert "01 Jul 12:00:00" in (await browser.get("/now")).text
+
+
+@pytest.mark.parametrize("field", ["plate", "label", "why", "camera"])
+async def test_markup_in_anything_recorded_is_shown_as_text(field: str) -> None:
+    async with client([record(**{field: HOSTILE})], site=HOSTILE) as browser:
+        page = (await browser.get("/")).text
+    assert HOSTILE not in page
+    assert "&lt;img src=x" in page
+
+
+async def test_scripts_from_elsewhere_are_forbidden_and_nothing_is_cached() -> None:
+    async with client() as browser:
+        headers = (await browser.get("/")).headers
+    assert "default-src 'self'" in headers["content-security-policy"]
+    assert headers["cache-control"] == "no-store"
+
+
+async def test_a_foreign_host_name_is_refused() -> None:
+    async with client() as browser:
+        answer = await browser.get("/now", headers={"host": "evil.example"})
+    assert answer.status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        pytest.param(Status.OK, 200, id="ok"),
+        pytest.param(Status.DEGRADED, 200, id="degraded"),
+        pytest.param(Status.FAILING, 503, id="failing"),
+    ],
+)
+async def test_healthz_is_as_bad_as_the_worst_part(status: Status, code: int) -> None:
+    parts = [PartHealth("store", Status.OK), PartHealth("camera entry", status, "Check its power.")]
+    async with client(parts=parts) as browser:
+        answer = await browser.get("/healthz")
+    assert (answer.status_code, answer.json()["status"]) == (code, status.value)
+
+
+async def test_the_source_offered_is_that_of_the_running_program() -> None:
+    async with client() as browser:
+        packed = (await browser.get("/source.tar.gz")).content
+    with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
+        names = set(archive.getnames())
+    assert {"platebridge/pod/web/page.py", "platebridge/LICENSE"} <= names
+    assert not any(name.endswith((".onnx", ".pyc")) for name in names)
