@@ -30,7 +30,7 @@ def trace_path(run_dir: Path, gate: str) -> Path:
 
 
 def read_edges(trace: Path) -> tuple[Edge, ...]:
-    """All edges in order; none when the trace does not exist. What a power cut left half written is left out."""
+    """All edges in order; none without a trace. What a power cut left half written is left out."""
     try:
         lines = trace.read_bytes().splitlines()
     except FileNotFoundError:

@@ -1,0 +1,145 @@
+"""`platebridge gate test` as an operator runs it, and the lock that keeps it away from a running pod."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from gate_fixtures import pulses, until
+
+from pod.domain.errors import ConfigError
+from pod.runtime.instance_lock import AlreadyRunningError, InstanceLock
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "config.yaml"
+    path.write_text(
+        f"data_dir: {tmp_path}/data\n"
+        "cameras: [{name: front, url: clip.mp4, gate: main}]\n"
+        "gates: [{name: main, pulse_ms: 100}, {name: rear, pulse_ms: 50}]\n"
+    )
+    return path
+
+
+def gate_test(config: Path, *arguments: str, answer: str = "") -> "subprocess.CompletedProcess[str]":
+    command = [
+        str(Path(sys.executable).parent / "platebridge"),
+        "gate",
+        "test",
+        *arguments,
+        "--config",
+        str(config),
+    ]
+    return subprocess.run(command, input=answer, capture_output=True, text=True, timeout=60)
+
+
+def run_dir(config: Path) -> Path:
+    return config.parent / "data" / "run"
+
+
+def test_one_pulse_is_given_and_measured(config: Path) -> None:
+    result = gate_test(config, "main", "--yes")
+    assert result.returncode == 0, result.stderr
+    measured = re.search(r"pulse of (\d+\.\d) ms, 100 ms asked for", result.stdout)
+    assert measured is not None
+    assert 100 <= float(measured[1]) <= 200
+    assert re.findall(r"ms  (on|off)$", result.stdout, re.MULTILINE) == ["on", "off"]
+    assert len(pulses(run_dir(config))) == 1
+    assert pulses(run_dir(config), "rear") == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "given"),
+    [
+        pytest.param("y\n", 1, id="yes"),
+        pytest.param("n\n", 0, id="no"),
+        pytest.param("\n", 0, id="nothing"),
+        pytest.param("", 0, id="nobody there"),
+    ],
+)
+def test_the_gate_moves_only_after_a_yes(config: Path, answer: str, given: int) -> None:
+    result = gate_test(config, "main", answer=answer)
+    assert "clear of it?" in result.stdout
+    assert (result.returncode == 0) == bool(given)
+    assert len(pulses(run_dir(config))) == given
+
+
+def test_a_name_that_no_gate_has_is_answered_with_those_there_are(config: Path) -> None:
+    result = gate_test(config, "mian", "--yes")
+    assert result.returncode != 0
+    assert "no gate is named mian; the configuration has: main, rear" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_it_refuses_while_a_pod_runs_on_the_same_data(config: Path) -> None:
+    with InstanceLock(config.parent / "data"):
+        result = gate_test(config, "main", "--yes")
+    assert result.returncode != 0
+    assert (
+        f"a pod already runs on {config.parent}/data (process {os.getpid()}); stop it first" in result.stderr
+    )
+    assert pulses(run_dir(config)) == []
+
+
+def test_the_lock_admits_one_and_is_free_again_afterwards(tmp_path: Path) -> None:
+    with InstanceLock(tmp_path / "new"), pytest.raises(AlreadyRunningError), InstanceLock(tmp_path / "new"):
+        pytest.fail("two at once")
+    with InstanceLock(tmp_path / "new"):
+        pass
+
+
+def test_the_lock_of_a_killed_holder_is_free_though_its_children_live(tmp_path: Path) -> None:
+    script = (
+        "import subprocess, sys, time\n"
+        "from pathlib import Path\n"
+        "from pod.runtime.instance_lock import InstanceLock\n"
+        "with InstanceLock(Path(sys.argv[1])):\n"
+        "    child = subprocess.Popen(['sleep', '60'])\n"
+        "    print(child.pid, flush=True)\n"
+        "    time.sleep(60)\n"
+    )
+    holder = subprocess.Popen(
+        [sys.executable, "-c", script, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    )
+    assert holder.stdout is not None
+    child_pid = int(holder.stdout.readline())
+    try:
+        with pytest.raises(AlreadyRunningError), InstanceLock(tmp_path):
+            pytest.fail("two at once")
+        holder.kill()
+        holder.wait()
+        with InstanceLock(tmp_path):
+            assert (tmp_path / "pod.lock").read_text() == f"{os.getpid()}\n"
+    finally:
+        os.kill(child_pid, signal.SIGKILL)
+        holder.stdout.close()
+
+
+def test_a_directory_that_cannot_be_made_is_a_config_error_with_its_mend(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with (
+        pytest.raises(ConfigError, match=r"data_dir: .* cannot be written"),
+        InstanceLock(tmp_path / "file" / "data"),
+    ):
+        pytest.fail("no directory, no lock")
+
+
+def test_ctrl_c_at_the_question_leaves_the_gate_alone(config: Path) -> None:
+    command = [
+        str(Path(sys.executable).parent / "platebridge"),
+        "gate",
+        "test",
+        "main",
+        "--config",
+        str(config),
+    ]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    until(lambda: (config.parent / "data" / "pod.lock").exists())
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=20)
+    assert process.returncode != 0
+    assert pulses(run_dir(config)) == []
