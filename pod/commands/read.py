@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 from rich.console import Console
-from rich.progress import track
+from rich.progress import Progress
 
 from pod.commands.read_inputs import Input, Picture, Unreadable, inputs, missing, pictures
 from pod.config import VisionConfig
@@ -116,14 +116,14 @@ def read(
 
 def _each(todo: Sequence[Input | Unreadable], fps: float | None) -> Generator[Picture | Unreadable]:
     """All pictures of all inputs; a bar on the terminal where the lines go elsewhere."""
-    steps: Iterable[Input | Unreadable] = todo
-    if len(todo) >= _BAR_FROM_INPUTS and sys.stderr.isatty() and not sys.stdout.isatty():
-        steps = track(todo, description="Reading", console=Console(stderr=True))
-    for step in steps:
-        if isinstance(step, Unreadable):
-            yield step
-        else:
-            yield from pictures(step, fps=fps)
+    shown = len(todo) >= _BAR_FROM_INPUTS and sys.stderr.isatty() and not sys.stdout.isatty()
+    # Left to itself the bar would carry stdout's lines off to stderr.
+    with Progress(console=Console(stderr=True), redirect_stdout=False, disable=not shown) as progress:
+        for step in progress.track(todo, description="Reading"):
+            if isinstance(step, Unreadable):
+                yield step
+            else:
+                yield from pictures(step, fps=fps)
 
 
 def _json_line(picture: Picture, reads: Sequence[PlateRead], *, ms: float) -> str:

@@ -198,15 +198,18 @@ def self_check(reader: PlateReader) -> None:
 
 
 def _loaded(vision: VisionConfig, provider: ProviderChoice) -> Models:
-    found = registry.load(vision.detector, "detector")
-    reading = registry.load(vision.recognizer, "recognizer")
-    registry.verify(found)
-    registry.verify(reading)
+    detector, recognizer = _verified(vision.detector, "detector"), _verified(vision.recognizer, "recognizer")
     return Models(
-        Detector(found, provider, threads=vision.threads, confidence=vision.detector_confidence),
-        Recognizer(reading, provider, threads=vision.threads),
+        Detector(detector, provider, threads=vision.threads, confidence=vision.detector_confidence),
+        Recognizer(recognizer, provider, threads=vision.threads),
         vision.crop_margin,
     )
+
+
+def _verified(name_or_path: str, task: registry.Task) -> registry.Manifest:
+    manifest = registry.load(name_or_path, task)
+    registry.verify(manifest)
+    return manifest
 
 
 def _box(boxes: Boxes, i: int) -> Box:
