@@ -112,3 +112,7 @@ def _say(text: str) -> None:
 
     text = Redactor()(text)
     print(text if "\n" in text else f"platebridge: {text}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

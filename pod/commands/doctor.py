@@ -3,9 +3,11 @@
 import errno
 import os
 import pwd
+import queue
 import shutil
 import socket
 import tempfile
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -133,16 +135,28 @@ def _page_mend(error: OSError, host: str, port: int) -> str:
 
 def check_models(config: PodConfig) -> Iterator[Finding]:
     """Whether both models are whole and read the reference picture here."""
-    from models.registry import ModelError
+    from models import registry
     from pod.vision.pipeline import open_models
 
-    try:
-        opened = open_models(config.vision)
-    except ModelError as error:
-        yield Finding("models", "fail", str(error))
-        return
-    for model in (opened.detector, opened.recognizer):
-        yield Finding("models", "ok", f"{model.name} on {model.provider}")
+    faults: list[str] = []
+    wanted: tuple[tuple[str, registry.Task], ...] = (
+        (config.vision.detector, "detector"),
+        (config.vision.recognizer, "recognizer"),
+    )
+    for name, task in wanted:
+        try:
+            registry.verify(registry.load(name, task))
+        except registry.ModelError as error:
+            faults.append(str(error))
+    if not faults:
+        try:
+            opened = open_models(config.vision)
+        except registry.ModelError as error:
+            faults.append(str(error))
+        else:
+            for model in (opened.detector, opened.recognizer):
+                yield Finding("models", "ok", f"{model.name} on {model.provider}")
+    yield from (Finding("models", "fail", fault) for fault in faults)
 
 
 def check_gates(config: PodConfig) -> Iterator[Finding]:
@@ -180,27 +194,25 @@ def check_camera(camera: CameraConfig, timeout_s: float = CAMERA_TIMEOUT_S) -> F
     from pod.media.source import CameraSource
     from pod.media.state import CameraState
 
-    faults: list[CameraState] = []
-
-    def keep_fault(state: CameraState) -> None:
-        if state.kind in ("failed", "ended"):
-            faults.append(state)
-
+    states: queue.SimpleQueue[CameraState] = queue.SimpleQueue()
     slot = LatestFrame()
-    source = CameraSource(camera, slot, AccessUnitFanout(), on_state=keep_fault)
+    source = CameraSource(camera, slot, AccessUnitFanout(), on_state=states.put)
+    source.start()
+    deadline_s = time.monotonic() + timeout_s
     try:
-        source.start()
-        frame = slot.take(timeout_s)
-    except PlateBridgeError as error:
-        return Finding("cameras", "fail", f"{camera.name}: {error}")
+        while (state := states.get(timeout=max(0.0, deadline_s - time.monotonic()))).kind == "connecting":
+            pass
+    except queue.Empty:
+        mend = f"no picture within {timeout_s:.0f} s; check its address, network and power"
+        return Finding("cameras", "fail", f"{camera.name}: {mend}")
     finally:
         source.stop(2.0)
-    if frame is not None:
-        return Finding("cameras", "ok", f"{camera.name}: {frame.width}x{frame.height}")
-    mend = (
-        faults[-1].text if faults else f"no picture within {timeout_s:.0f} s; check its address and network"
-    )
-    return Finding("cameras", "fail", f"{camera.name}: {mend}")
+    frame = slot.take(0.0)
+    size = f"{frame.width}x{frame.height}" if frame is not None else "a picture"
+    if state.kind == "playing":
+        return Finding("cameras", "ok", f"{camera.name}: {size}")
+    status: Status = "warn" if state.kind == "stale" else "fail"
+    return Finding("cameras", status, f"{camera.name}: {state.text}")
 
 
 def _write_fault(folder: Path) -> str | None:

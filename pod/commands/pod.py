@@ -9,10 +9,10 @@ from typing import Annotated
 import typer
 
 from pod.commands.doctor import Finding, examine, examine_config
+from pod.commands.place import DEFAULT_CONFIG
 from pod.config_load import load_config
 from pod.runtime.logs import Redactor, configure_logging
 
-DEFAULT_CONFIG = Path("/etc/platebridge/config.yaml")
 _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Run the POD, or check what it needs.")

@@ -1,0 +1,96 @@
+"""The root of the command line: quick help, faults as sentences, and exit codes that scripts can trust."""
+
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from pod import cli
+from pod.domain.errors import StoreError
+
+HEAVY = ("numpy", "cv2", "av", "onnxruntime", "pydantic", "fastapi", "sqlite3", "yaml", "PIL")
+
+
+def run(*arguments: str, code: str = "from pod.cli import main; main()") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def test_help_names_every_verb_and_exits_with_success() -> None:
+    done = run("--help")
+    assert done.returncode == 0
+    for verb, what in cli.VERBS.items():
+        assert verb in done.stdout
+        assert what.help.split(",")[0] in done.stdout
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], []], ids=["help", "version", "bare"])
+def test_the_root_loads_nothing_heavy(arguments: list[str]) -> None:
+    code = (
+        "import sys\nfrom pod.cli import main\ntry: main()\nexcept SystemExit: pass\n"
+        f"print('HEAVY', sorted(set(sys.modules) & set({HEAVY!r})))"
+    )
+    assert run(*arguments, code=code).stdout.endswith("HEAVY []\n")
+
+
+def test_the_version_is_the_one_installed() -> None:
+    assert run("--version").stdout == f"platebridge {version('platebridge')}\n"
+
+
+def test_an_unknown_verb_suggests_the_known_one() -> None:
+    done = run("aduit")
+    assert done.returncode == 2
+    assert "Did you mean 'audit'?" in done.stderr
+
+
+def test_a_fault_is_one_sentence_and_exit_code_2(tmp_path: Path) -> None:
+    config = tmp_path / "none.yaml"
+    done = run("pod", "run", "--config", str(config))
+    assert (done.returncode, done.stdout) == (2, "")
+    mend = "there is no such file; copy config.example.yaml there and adapt it"
+    assert done.stderr == f"platebridge: {config}: {mend}\n"
+
+
+def test_every_problem_of_a_configuration_has_its_own_line(tmp_path: Path) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text("cameras: 1\ngates: 2\n")
+    done = run("pod", "run", "--config", str(config))
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        f"{config}:1: cameras: must be a list",
+        f"{config}:2: gates: must be a list",
+    ]
+
+
+def fails_with(fault: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    """Exit code and standard error of a command that raises."""
+
+    def fail(**_: object) -> None:
+        raise fault
+
+    monkeypatch.setattr(cli, "root_command", lambda: fail)
+    with pytest.raises(SystemExit) as left:
+        cli.main()
+    return left.value.code, capsys.readouterr().err
+
+
+def test_credentials_in_a_fault_are_struck_out(monkeypatch, capsys) -> None:
+    code, said = fails_with(StoreError("lost rtsp://u:hush@cam/live"), monkeypatch, capsys)
+    assert (code, said) == (2, "platebridge: lost rtsp://***@cam/live\n")
+
+
+def test_a_fault_of_a_model_is_a_fault_like_any_other(monkeypatch, capsys) -> None:
+    from models.registry import ModelError
+
+    code, said = fails_with(ModelError("weights are missing"), monkeypatch, capsys)
+    assert (code, said) == (2, "platebridge: weights are missing\n")
+
+
+def test_a_defect_says_so_with_its_trace_but_without_credentials(monkeypatch, capsys) -> None:
+    code, said = fails_with(RuntimeError("rtsp://u:hush@cam"), monkeypatch, capsys)
+    assert code == 70
+    assert said.startswith("this is a defect of PlateBridge; please report it")
+    assert "RuntimeError: rtsp://***@cam" in said

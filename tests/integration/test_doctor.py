@@ -1,0 +1,242 @@
+"""The doctor: each check tells what is wrong here and how to mend it, and touches no gate."""
+
+import json
+import shutil
+import socket
+import subprocess
+import sys
+from collections import namedtuple
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from pod.commands import doctor
+from pod.commands.doctor import Finding
+from pod.config import CameraConfig, GateConfig, PodConfig
+from pod.runtime.clock_sync import is_clock_synchronised
+
+Usage = namedtuple("Usage", "total used free")
+
+
+def camera(url: str, **settings: object) -> CameraConfig:
+    return CameraConfig.model_validate({"name": "front", "url": url, "gate": "main", **settings})
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for number in range(3):
+        Image.new("RGB", (320, 200), (number * 40, 90, 90)).save(folder / f"{number}.png")
+    return folder
+
+
+@pytest.fixture
+def taken_port() -> Iterator[int]:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        yield listener.getsockname()[1]
+
+
+def test_a_folder_that_can_be_written_is_good_and_stays_empty(tmp_path: Path) -> None:
+    findings = list(doctor.check_data_dir(tmp_path))
+    assert findings[0].status == "ok"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_yet_to_be_made_is_good_and_not_made(tmp_path: Path) -> None:
+    findings = list(doctor.check_data_dir(tmp_path / "a" / "b"))
+    assert findings[0] == Finding("data_dir", "ok", f"{tmp_path}/a/b is made at the first start")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_written_names_the_mend() -> None:
+    findings = list(doctor.check_data_dir(Path("/proc/platebridge")))
+    assert findings[0].status == "fail"
+    assert "make /proc/platebridge and give it to the user who runs the POD" in findings[0].text
+
+
+def test_a_file_in_place_of_the_folder_names_the_mend(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("")
+    assert [f.status for f in doctor.check_data_dir(tmp_path / "data")] == ["fail"]
+
+
+@pytest.mark.parametrize(
+    ("free_mb", "status"),
+    [(5000, "ok"), (1000, "ok"), (999, "warn"), (200, "warn"), (199, "fail"), (0, "fail")],
+)
+def test_little_free_space_warns_and_then_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free_mb: int, status: str
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(0, 0, free_mb * 1_000_000))
+    assert [f.status for f in doctor.check_data_dir(tmp_path) if f.check == "disk"] == [status]
+
+
+def test_a_network_share_is_no_place_for_the_database(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "_filesystem", lambda _: "nfs4")
+    assert [f.status for f in doctor.check_data_dir(tmp_path)] == ["ok", "fail", "ok"]
+
+
+def test_the_filesystem_of_a_folder_is_that_of_its_nearest_mount() -> None:
+    assert doctor._filesystem(Path("/proc/self")) == "proc"
+    assert doctor._filesystem(Path("/sys")) in ("sysfs", "tmpfs")
+
+
+@pytest.mark.parametrize(("synchronised", "status"), [(True, "ok"), (False, "warn"), (None, "warn")])
+def test_a_clock_that_may_be_wrong_warns(synchronised: bool | None, status: str) -> None:
+    assert doctor.check_clock(synchronised).status == status
+
+
+def test_the_kernel_tells_whether_the_clock_is_synchronised() -> None:
+    assert is_clock_synchronised() in (True, False)
+
+
+def test_a_zone_of_ones_own_is_better_than_the_machines() -> None:
+    assert (doctor.check_time_zone("Europe/Berlin").status, doctor.check_time_zone(None).status) == (
+        "ok",
+        "warn",
+    )
+
+
+def test_a_taken_port_is_named(taken_port: int) -> None:
+    (finding,) = doctor.check_page("127.0.0.1", taken_port)
+    assert finding.status == "fail"
+    assert f"port {taken_port} is taken" in finding.text
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "no-such-host.invalid"])
+def test_an_address_of_another_machine_cannot_be_listened_on(host: str) -> None:
+    (finding,) = doctor.check_page(host, 0)
+    assert finding.status == "fail"
+    assert "not an address of this machine" in finding.text
+
+
+def test_a_page_open_to_the_network_warns_that_it_has_no_login() -> None:
+    (finding,) = doctor.check_page("0.0.0.0", 0)
+    assert finding.status == "warn"
+    assert "no login" in finding.text
+
+
+def test_a_page_for_this_machine_alone_is_good() -> None:
+    assert [f.status for f in doctor.check_page("127.0.0.1", 0)] == ["ok"]
+
+
+def test_a_camera_that_shows_pictures_is_good(pictures: Path) -> None:
+    assert doctor.check_camera(camera(str(pictures))) == Finding("cameras", "ok", "front: 320x200")
+
+
+def test_a_camera_that_is_not_there_says_so(tmp_path: Path) -> None:
+    finding = doctor.check_camera(camera(str(tmp_path / "clip.mp4")))
+    assert finding.status == "fail"
+    assert "clip.mp4" in finding.text
+
+
+def test_a_camera_that_refuses_says_so_without_its_password() -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))  # bound but not listening: the connection is refused
+        port = closed.getsockname()[1]
+        finding = doctor.check_camera(camera(f"rtsp://user:s3cret-word@127.0.0.1:{port}/live"))
+    assert finding.status == "fail"
+    assert f"127.0.0.1:{port}" in finding.text
+    assert "s3cret-word" not in finding.text
+
+
+def test_a_camera_that_accepts_and_stays_silent_is_given_up(taken_port: int) -> None:
+    finding = doctor.check_camera(camera(f"rtsp://127.0.0.1:{taken_port}/live"), timeout_s=0.3)
+    assert finding.status == "fail"
+    assert "check its address, network and power" in finding.text
+
+
+def small_config(tmp_path: Path, **settings: object) -> PodConfig:
+    return PodConfig.model_validate(
+        {
+            "data_dir": str(tmp_path / "data"),
+            "cameras": (camera(str(tmp_path / "nothing.mp4")),),
+            "gates": (GateConfig(name="main"),),
+            **settings,
+        }
+    )
+
+
+def test_a_simulated_gate_warns_that_nothing_moves_and_is_not_pulsed(tmp_path: Path) -> None:
+    (finding,) = doctor.check_gates(small_config(tmp_path))
+    assert finding.status == "warn"
+    assert "main: simulated, nothing moves" in finding.text
+    assert not (tmp_path / "data").exists()
+
+
+def test_missing_models_are_told_one_by_one(tmp_path: Path) -> None:
+    vision = {"detector": str(tmp_path / "d.onnx"), "recognizer": str(tmp_path / "r.onnx")}
+    findings = list(doctor.check_models(small_config(tmp_path, vision=vision)))
+    assert [finding.status for finding in findings] == ["fail", "fail"]
+    assert "d.onnx" in findings[0].text
+    assert "r.onnx" in findings[1].text
+
+
+def test_good_models_are_named_with_what_they_run_on(tmp_path: Path, shared: Path) -> None:
+    vision = {
+        "provider": "cpu",
+        "detector": str(shared / "weights" / "yolo-v9-t-416-license-plates-end2end1.onnx"),
+        "recognizer": str(shared / "weights" / "cct_xs_v2_global.onnx"),
+    }
+    findings = list(doctor.check_models(small_config(tmp_path, vision=vision)))
+    assert [finding.status for finding in findings] == ["ok", "ok"]
+    assert all(finding.text.endswith(" on cpu") for finding in findings)
+
+
+def run_doctor(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "pod.cli", "pod", "doctor", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_the_doctor_answers_for_the_whole_machine(tmp_path: Path, pictures: Path) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text(
+        "data_dir: data\nweb: {port: 0}\ncameras:\n  - {name: front, url: pictures, gate: main}\n"
+        "  - {name: rear, url: nothing, gate: main}\ngates: [{name: main}]\n"
+    )
+    done = run_doctor("--json", "--config", str(config))
+    answer = json.loads(done.stdout)
+    by_check = {finding["check"]: finding["status"] for finding in answer["findings"]}
+    assert set(by_check) == {
+        "config",
+        "data_dir",
+        "disk",
+        "time zone",
+        "clock",
+        "page",
+        "models",
+        "gates",
+        "cameras",
+    }
+    assert {"check": "cameras", "status": "ok", "text": "front: 320x200"} in answer["findings"]
+    assert (done.returncode, answer["ok"], by_check["cameras"]) == (1, False, "fail")
+    assert not (tmp_path / "data").exists()
+
+
+def test_config_only_looks_at_nothing_but_the_file(tmp_path: Path) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text("cameras: [{name: front, url: nothing, gate: main}]\ngates: [{name: main}]\n")
+    done = run_doctor("--config-only", "--config", str(config))
+    assert (done.returncode, done.stdout) == (0, f"ok    config     {config} can be used\n")
+
+
+def test_a_bad_configuration_is_told_line_by_line(tmp_path: Path) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text("cameras: [{name: front, url: nothing, gate: main, loop: 7}]\ngates: [{name: mian}]\n")
+    done = run_doctor("--config", str(config))
+    assert done.returncode == 1
+    assert done.stdout.splitlines() == [
+        f"fail  config     {config}:1: cameras.0.gate: is not the name of any entry under gates",
+        f"fail  config     {config}:1: cameras.0.loop: must be true or false",
+    ]
