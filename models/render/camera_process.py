@@ -10,14 +10,18 @@ from typing import Literal, Self
 
 SYSTEM_PYTHON = Path("/usr/bin/python3")
 SCRIPT = Path(__file__).with_name("rtsp_camera.py")
-PACKAGES = "python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad"
+PACKAGES = (
+    "python3-gi gir1.2-gst-rtsp-server-1.0 "
+    "gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad"
+)
 _PROBE = """
 import gi
 gi.require_version("Gst", "1.0")
 gi.require_version("GstRtspServer", "1.0")
 from gi.repository import Gst, GstRtspServer
 Gst.init(None)
-missing = [n for n in ("appsrc", "qtdemux", "rtph264pay", "h264parse", "h265parse") if not Gst.ElementFactory.find(n)]
+elements = ("appsrc", "qtdemux", "rtph264pay", "rtph265pay", "h264parse", "h265parse")
+missing = [name for name in elements if not Gst.ElementFactory.find(name)]
 raise SystemExit(("no GStreamer element " + ", ".join(missing)) if missing else 0)
 """
 
@@ -45,7 +49,9 @@ class CameraProcess:
     Args:
         mounts: name of the stream to its clips, played in turn without end.
         port: on 127.0.0.1; 0 takes a free one.
-        log: file that gets one JSON line per frame sent.
+        auth, user, password: the login it asks for.
+    tls: PEM file with certificate and key; the camera then speaks rtsps:// only, and needs a login.
+    log: file that gets one JSON line per frame sent.
 
     Raises:
         RuntimeError: it did not start; the text says why.
@@ -59,17 +65,21 @@ class CameraProcess:
         auth: Literal["basic", "digest"] | None = None,
         user: str | None = None,
         password: str | None = None,
+        tls: Path | None = None,
         log: Path | None = None,
     ) -> None:
         self._command = [str(SYSTEM_PYTHON), str(SCRIPT), "--port", str(port)]
         if auth is not None and user is not None:
             self._command += ["--auth", auth, "--user", user]
+        if tls is not None:
+            self._command += ["--tls", str(tls)]
         if log is not None:
             self._command += ["--log", str(log)]
         self._command += [f"{name}={','.join(map(str, clips))}" for name, clips in mounts.items()]
         self._password = password or ""
         self._process: subprocess.Popen[str] | None = None
         self._port = port
+        self._scheme = "rtsp" if tls is None else "rtsps"
 
     @property
     def port(self) -> int:
@@ -78,7 +88,7 @@ class CameraProcess:
 
     def url(self, name: str) -> str:
         """The address of the stream `name`, without credentials."""
-        return f"rtsp://127.0.0.1:{self._port}/{name}"
+        return f"{self._scheme}://127.0.0.1:{self._port}/{name}"
 
     def start(self, timeout_s: float = 20.0) -> None:
         """Start it and wait until it listens."""

@@ -5,8 +5,9 @@ Runs under the system's python3, which has PyGObject and GStreamer's RTSP server
 
     rtsp_camera.py --port 0 gate=day.mp4 wall=day.mp4,night.mp4
 
-serves rtsp://127.0.0.1:PORT/gate and /wall; a list of clips is played in turn, over and over, with timestamps that never
-jump back. When it listens it prints one line, {"ready": true, "port": PORT}. H.264 or H.265 in MP4, no B-frames.
+serves rtsp://127.0.0.1:PORT/gate and /wall; a list of clips is played in turn, over and over, with timestamps
+that never jump back. When it listens it prints one line, {"ready": true, "port": PORT}. The clips are MP4
+with H.264 or H.265, without B-frames.
 """
 
 import argparse
@@ -23,7 +24,7 @@ import gi
 gi.require_version("Gst", "1.0")
 gi.require_version("GstRtsp", "1.0")
 gi.require_version("GstRtspServer", "1.0")
-from gi.repository import GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402  the versions must be required first
+from gi.repository import Gio, GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402  the versions must be required first
 
 PARSERS = {"video/x-h264": "h264", "video/x-h265": "h265"}
 
@@ -139,8 +140,8 @@ class Clip(GstRtspServer.RTSPMediaFactory):  # type: ignore[misc]  # the base ha
             self._log.write(json.dumps(line) + "\n")
 
 
-def require_login(server: Any, factories: list[Clip], *, user: str, password: str, method: str) -> None:
-    """Let only `user` in, by Basic or Digest authentication."""
+def login_required(factories: list[Clip], user: str, *, password: str, method: str) -> Any:
+    """What the server asks before it lets in `user`, and nobody else, by Basic or Digest."""
     token = GstRtspServer.RTSPToken()
     token.set_string("media.factory.role", "viewer")
     auth = GstRtspServer.RTSPAuth()
@@ -149,12 +150,12 @@ def require_login(server: Any, factories: list[Clip], *, user: str, password: st
         auth.add_digest(user, password, token)
     else:
         auth.add_basic(GstRtspServer.RTSPAuth.make_basic(user, password), token)
-    server.set_auth(auth)
     for factory in factories:
         permissions = GstRtspServer.RTSPPermissions()
         permissions.add_permission_for_role("viewer", "media.factory.access", True)
         permissions.add_permission_for_role("viewer", "media.factory.construct", True)
         factory.set_permissions(permissions)
+    return auth
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -168,9 +169,14 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--log", type=Path, help="append one JSON line per frame sent: mount, frame, sent_mono_ns"
     )
+    parser.add_argument(
+        "--tls", type=Path, help="PEM file of certificate and key: serve rtsps://; needs --auth"
+    )
     arguments = parser.parse_args()
     if (arguments.auth is None) != (arguments.user is None):
         parser.error("--auth and --user go together")
+    if arguments.tls is not None and arguments.auth is None:
+        parser.error("--tls needs --auth")
     return arguments
 
 
@@ -189,7 +195,10 @@ def main() -> None:
         factories.append(factory)
     if arguments.user is not None:
         password = sys.stdin.readline().rstrip("\n")
-        require_login(server, factories, user=arguments.user, password=password, method=arguments.auth)
+        auth = login_required(factories, arguments.user, password=password, method=arguments.auth)
+        if arguments.tls is not None:
+            auth.set_tls_certificate(Gio.TlsCertificate.new_from_file(str(arguments.tls)))
+        server.set_auth(auth)
     if server.attach(None) == 0:
         sys.exit(
             f"port {arguments.port} on 127.0.0.1 is taken: choose another with --port, or 0 for a free one"

@@ -1,36 +1,51 @@
-"""How far a stream lags behind its own best: the camera's clock against ours. Pure: the caller brings both."""
+"""How far a stream lags behind its own best: the camera's clock against ours. Pure; callers bring both."""
 
+import math
 from dataclasses import dataclass
 
 CLOCK_DRIFT = 200e-6
-"""Two free-running quartz clocks differ by at most this fraction (50-100 ppm each, with margin for heat)."""
+"""Two free-running quartz clocks differ by at most this fraction: 50-100 ppm each, with margin for heat."""
+SETTLE_S = 0.5
+SETTLE_STEP_S = 0.02
+"""A start that catches up faster than this step in each settling time (4 %) is still working off a delay."""
 
 
 @dataclass(slots=True)
 class FreshnessClock:
     """Tells delay from clock offset, for one session of one camera.
 
-    The difference between arrival and RTP time is an unknown constant (the offset of two clocks) plus the delay on the
-    way. Its running minimum stands for the constant, so what is above it is delay. The minimum may rise only as fast
-    as clocks drift: a stream that falls behind and stays there is seen as behind, not as the new normal.
+    The difference between arrival and RTP time is the offset of two clocks plus the delay on the way. Its
+    running minimum stands for the offset, so what is above it is delay. The minimum may rise only as fast as
+    clocks drift: a stream that falls behind and stays there is seen as behind, not as the new normal.
+
+    While the minimum still falls the offset is not known: a server that first sends what it had stored looks
+    punctual and is not. Until it has stood for `settle_s` every lag is infinite.
+
+    Attributes:
+        settle_s: 0 for streams that this machine paces itself.
     """
 
+    settle_s: float = SETTLE_S
     drift: float = CLOCK_DRIFT
-    _floor_s: float | None = None
-    _floor_at_s: float = 0.0
+    _floor_s: float = math.inf
+    _seen_s: float = -math.inf
+    _stood_from: tuple[float, float] = (-math.inf, math.inf)
 
     def observe(self, rtp_time_s: float, arrival_s: float) -> float:
-        """The lag of this access unit in seconds, at least 0.
+        """The lag of this access unit in seconds: at least 0, infinite while the offset is not known.
 
         Args:
             rtp_time_s: the camera's clock.
             arrival_s: the monotonic clock here when the unit arrived.
         """
         offset_s = arrival_s - rtp_time_s
-        if self._floor_s is None:
-            self._floor_s = offset_s
-        else:
-            elapsed_s = max(0.0, arrival_s - self._floor_at_s)
-            self._floor_s = min(offset_s, self._floor_s + self.drift * elapsed_s)
-        self._floor_at_s = arrival_s
+        elapsed_s = max(0.0, arrival_s - self._seen_s)
+        self._floor_s = min(offset_s, self._floor_s + self.drift * elapsed_s)
+        self._seen_s = arrival_s
+        stood_since_s, stood_at_s = self._stood_from
+        if self._floor_s < stood_at_s - SETTLE_STEP_S:
+            stood_since_s = arrival_s
+            self._stood_from = (arrival_s, self._floor_s)
+        if arrival_s - stood_since_s < self.settle_s:
+            return math.inf
         return offset_s - self._floor_s

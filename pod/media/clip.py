@@ -10,14 +10,15 @@ import av
 import av.container
 import av.error
 from av.bitstream import BitStreamFilterContext
+from av.video.stream import VideoStream
 
-from pod.media.decoder import StreamDecoder
-from pod.media.faults import CameraFault
+from pod.media.decoder import LIMITS, StreamDecoder
+from pod.media.faults import SessionError
 from pod.media.frame import AccessUnit
 from pod.media.session import CODECS
 
 LONGEST_GAP_S = 5.0
-"""A longer step between two timestamps is an error of the file and is played as one picture's time."""
+"""A longer step between two timestamps is an error of the file: one picture's time is played instead."""
 FALLBACK_FPS = 25
 ANNEX_B_FILTERS = {"h264": "h264_mp4toannexb", "hevc": "hevc_mp4toannexb"}
 
@@ -33,7 +34,7 @@ class ClipSession:
             stop: ends `units` at once when set.
 
         Raises:
-            CameraFault: missing, empty, unreadable, no video, or no decoder for it.
+            SessionError: missing, empty, unreadable, no video, or no decoder for it.
         """
         self._path = path
         self._stop = stop
@@ -55,7 +56,7 @@ class ClipSession:
         """Units at the times the file says.
 
         Raises:
-            CameraFault: `corrupt`, the file breaks off.
+            SessionError: `corrupt`, the file breaks off.
         """
         start_s = time.monotonic()
         clip_start_s = 0.0
@@ -79,8 +80,8 @@ class ClipSession:
             self._container.close()
             self._container = _open(self._path)
 
-    def _timed_packets(self, clip_start_s: float) -> Iterator[tuple[av.Packet, float, float]]:
-        """One pass: each packet with the time to send it and the time to show it, both counted from the first pass."""
+    def _timed_packets(self, clip_start_s: float) -> Iterator[tuple["av.Packet[VideoStream]", float, float]]:
+        """One pass: each packet with the times to send and to show it, counted from the first pass."""
         stream = self._container.streams.video[0]
         to_annex_b = BitStreamFilterContext(self._filter_name, stream) if self._filter_name else None
         at_s = clip_start_s
@@ -101,9 +102,9 @@ class ClipSession:
                 for unit in to_annex_b.filter(packet) if to_annex_b else [packet]:
                     yield unit, at_s, at_s + reorder_s
         except av.error.FFmpegError:
-            raise CameraFault(
+            raise SessionError(
                 "corrupt",
-                f"{self._path} is damaged {at_s - clip_start_s:.1f} s from its start: record or copy it again",
+                f"{self._path} is damaged {at_s - clip_start_s:.1f} s after its start: copy it again",
             ) from None
 
 
@@ -112,21 +113,19 @@ def _open(path: Path) -> av.container.InputContainer:
         size_bytes = path.stat().st_size
         readable = os.access(path, os.R_OK)
     except OSError:
-        raise CameraFault("not_found", f"{path} does not exist: correct the camera's url") from None
+        raise SessionError("not_found", f"{path} does not exist: correct the camera's url") from None
     if not readable:
-        raise CameraFault("forbidden", f"{path} may not be read by this user: change its owner or mode")
+        raise SessionError("forbidden", f"{path} may not be read by this user: change its owner or mode")
     if size_bytes == 0:
-        raise CameraFault("corrupt", f"{path} is empty: record or copy it again")
+        raise SessionError("corrupt", f"{path} is empty: record or copy it again")
     try:
-        container = av.open(str(path))
+        container = av.open(str(path), options=LIMITS)
     except av.error.FFmpegError:
-        raise CameraFault("corrupt", f"{path} is no video, or is cut off: record or copy it again") from None
+        raise SessionError("corrupt", f"{path} is no video, or is cut off: record or copy it again") from None
     if not container.streams.video:
         container.close()
-        raise CameraFault("no_video", f"{path} has no video in it: use another file")
+        raise SessionError("no_video", f"{path} has no video in it: use another file")
     if container.streams.video[0].codec_context is None:
         container.close()
-        raise CameraFault(
-            "unsupported_codec", f"no decoder for the video in {path}: convert it to H.264 or H.265"
-        )
+        raise SessionError("unsupported_codec", f"no decoder for {path}: convert it to H.264 or H.265")
     return container

@@ -1,5 +1,6 @@
-"""The thread that decodes one session: units in from a bounded queue, frames out to whoever asked for them."""
+"""The thread that decodes one session: units in from a bounded queue, frames out as they are done."""
 
+import math
 import threading
 from collections.abc import Callable
 
@@ -11,7 +12,7 @@ from pod.media.frame import AccessUnit, Frame
 
 
 class DecodeThread:
-    """Decodes every unit of its subscription until that is closed and empty."""
+    """Decodes every unit of its subscription, until `end`."""
 
     def __init__(
         self,
@@ -26,11 +27,13 @@ class DecodeThread:
     ) -> None:
         """
         Args:
-            deliver: takes each frame; called in this thread.
+            deliver: takes each frame whose age is known; called in this thread.
             on_quiet: called in this thread whenever no unit came for `quiet_s`.
         """
         self.corrupt = 0
+        self.undated = 0
         self._frames = 0
+        self._discard = False
         self._camera = camera
         self._session = session
         self._decoder = decoder
@@ -43,8 +46,13 @@ class DecodeThread:
     def start(self) -> None:
         self._thread.start()
 
+    def end(self, *, discard: bool) -> None:
+        """Close the subscription; what is queued and what the decoder holds back is shown or discarded."""
+        self._discard = discard
+        self._units.close(discard=discard)
+
     def join(self, timeout_s: float) -> bool:
-        """Wait for the end, once the subscription was closed; False when it did not come in time."""
+        """Wait for the thread after `end`; False when it did not come in time."""
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
@@ -57,13 +65,17 @@ class DecodeThread:
                 break
             else:
                 self._on_quiet()
-        self._decode(None)
+        if not self._discard:
+            self._decode(None)
 
     def _decode(self, unit: AccessUnit | None) -> None:
         try:
             for source, picture in self._decoder.decode(unit):
                 if picture.is_corrupt:
                     self.corrupt += 1
+                    continue
+                if math.isinf(source.lag_s):
+                    self.undated += 1
                     continue
                 self._deliver(
                     Frame(

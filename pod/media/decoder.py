@@ -5,12 +5,15 @@ from collections.abc import Iterator
 from typing import Protocol
 
 import av
+from av.codec import Codec
 from av.codec.context import Flags
 
 from pod.media.frame import AccessUnit
 
-MAX_PIXELS = 100_000_000
+MAX_PIXELS = 64_000_000
 """Larger pictures are refused before any memory is taken for them."""
+LIMITS = {"max_pixels": str(MAX_PIXELS)}
+"""What libav is told, for whatever it opens."""
 
 
 class Decoder(Protocol):
@@ -33,10 +36,10 @@ class StreamDecoder:
         Args:
             extradata: parameter sets that came beside the stream, in the form the units have.
         """
-        self._context = av.VideoCodecContext.create(codec_name, "r")
+        self._context = Codec(codec_name, "r").create("video")
         self._context.extradata = extradata
         self._context.thread_count = 1
-        self._context.options = {"max_pixels": str(MAX_PIXELS)}
+        self._context.options = LIMITS
         self._context.flags |= Flags.copy_opaque
 
     def decode(self, unit: AccessUnit | None) -> Iterator[tuple[AccessUnit, av.VideoFrame]]:
@@ -55,10 +58,7 @@ class PictureDecoder:
     def decode(self, unit: AccessUnit | None) -> Iterator[tuple[AccessUnit, av.VideoFrame]]:
         if unit is None:
             return
-        options = {"max_pixels": str(MAX_PIXELS)}
-        with av.open(io.BytesIO(unit.data), options=options, stream_options=[options]) as container:
-            for stream in container.streams.video[:1]:
-                stream.codec_context.options = options
-                for picture in container.decode(stream):
-                    yield unit, picture
-                    return
+        with av.open(io.BytesIO(unit.data), mode="r", options=LIMITS) as container:
+            for picture in container.decode(video=0):
+                yield unit, picture
+                return

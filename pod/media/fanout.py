@@ -9,8 +9,8 @@ from pod.media.frame import AccessUnit
 class Subscription:
     """One reader's bounded queue of access units; thread-safe.
 
-    It starts with a keyframe. When it is full it takes nothing more until the next keyframe, then forgets what it still
-    held and goes on from there, so a reader that catches up always holds a decodable run. Every unit lost is counted.
+    It starts with a keyframe. When it is full it takes nothing more until the next keyframe, then forgets
+    what it still held and goes on from there, so what a reader gets can always be decoded.
     """
 
     def __init__(self, fanout: "AccessUnitFanout", name: str, *, max_units: int) -> None:

@@ -3,7 +3,7 @@
 from pod.domain.errors import CameraError
 
 
-class CameraFault(CameraError):
+class SessionError(CameraError):
     """Why a session could not start or had to end.
 
     Attributes:

@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import quote, urlsplit
 
-from pod.media.faults import CameraFault
+from pod.media.faults import SessionError
 
 DEFAULT_PORTS = {"rtsp": 554, "rtsps": 322}
 _USER_INFO = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://)\S*@", re.IGNORECASE)
-_SECRET_ARGUMENT = re.compile(
-    r"\b(?P<name>user(?:name)?|pass(?:word|wd)?|pwd|token|auth)=[^&\s/]*", re.IGNORECASE
-)
+_SECRET_NAMES = "user|username|pass|password|passwd|pwd|token|auth"  # noqa: S105  the names, not a secret
+_SECRET_ARGUMENT = re.compile(rf"(?<![a-z])(?P<name>{_SECRET_NAMES})=[^&\s/]*", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,14 +19,16 @@ class StreamLocation:
 
     Attributes:
         url: with credentials, for the media library only.
-        shown: without credentials, for messages and logs.
+        request_url: without user name and password, as it stands in a request line.
+        shown: for messages and logs.
     """
 
-    url: str
-    shown: str
+    scheme: Literal["rtsp", "rtsps"]
     host: str
     port: int
-    scheme: Literal["rtsp", "rtsps"]
+    url: str
+    request_url: str
+    shown: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,40 +41,50 @@ class FileLocation:
 def locate(url: str, username: str | None, *, password: str | None) -> StreamLocation | FileLocation:
     """Read the `url` of a camera and put the configured credentials into it, percent-encoded.
 
+    Credentials in the url count where none are configured.
+
     Raises:
-        CameraFault: `bad_url`, when it is neither a path nor rtsp:// nor rtsps://.
+        SessionError: `bad_url`, when it is neither a path nor rtsp:// nor rtsps://.
     """
-    scheme, separator, rest = url.partition("://")
+    given_scheme, separator, rest = url.partition("://")
     if not separator:
         return FileLocation(url)
-    scheme = scheme.lower()
-    if scheme == "file":
+    if given_scheme.lower() == "file":
         return FileLocation(rest)
-    if scheme not in ("rtsp", "rtsps"):
-        raise CameraFault(
-            "bad_url",
-            f"{redact(url)} is no camera address: use rtsp://, rtsps://, a video file or a folder of pictures",
-        )
+    scheme: Literal["rtsp", "rtsps"]
+    match given_scheme.lower():
+        case "rtsp":
+            scheme = "rtsp"
+        case "rtsps":
+            scheme = "rtsps"
+        case _:
+            raise SessionError(
+                "bad_url",
+                f"{redact(url)} is no camera: use rtsp://, rtsps://, a video file or a folder of pictures",
+            )
+    authority, slash, path = rest.partition("/")
+    user_info, _, address = authority.rpartition("@")
+    if username is not None:
+        user_info = quote(username, safe="") + ":" + quote(password or "", safe="")
+    request_url = f"{scheme}://{address}{slash}{path}"
+    shown = redact(request_url)
     try:
-        parts = urlsplit(url)
+        parts = urlsplit(request_url)
         host, port = parts.hostname, parts.port
     except ValueError:
         host, port = None, None
     if not host:
-        raise CameraFault("bad_url", f"{redact(url)} names no host: write rtsp://HOST[:PORT]/PATH")
-    userinfo, at, address = rest.rpartition("@") if "@" in rest.partition("/")[0] else ("", "", rest)
-    if username is not None:
-        userinfo = quote(username, safe="") + (f":{quote(password, safe='')}" if password else "")
-        at = "@"
+        raise SessionError("bad_url", f"{shown} names no host and port: write rtsp://HOST[:PORT]/PATH")
     return StreamLocation(
-        url=f"{scheme}://{userinfo}{at}{address}",
-        shown=redact(f"{scheme}://{address}"),
+        scheme=scheme,
         host=host,
         port=port or DEFAULT_PORTS[scheme],
-        scheme="rtsps" if scheme == "rtsps" else "rtsp",
+        url=request_url.replace("://", f"://{user_info}@", 1) if user_info else request_url,
+        request_url=request_url,
+        shown=shown,
     )
 
 
 def redact(text: str) -> str:
-    """`text` with user name and password of every address in it replaced by ***."""
+    """`text` with the credentials of every address in it replaced by ***."""
     return _SECRET_ARGUMENT.sub(r"\g<name>=***", _USER_INFO.sub(r"\g<scheme>***@", text))

@@ -6,7 +6,7 @@ from pathlib import Path
 from threading import Event
 
 from pod.media.decoder import PictureDecoder
-from pod.media.faults import CameraFault
+from pod.media.faults import SessionError
 from pod.media.frame import AccessUnit
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
@@ -31,7 +31,7 @@ class PictureSession:
             stop: ends `units` at once when set.
 
         Raises:
-            CameraFault: `not_found` or `no_pictures`.
+            SessionError: `not_found` or `no_pictures`.
         """
         self._stop = stop
         self._loop = loop
@@ -39,13 +39,13 @@ class PictureSession:
         try:
             files = sorted(path.iterdir()) if path.is_dir() else [path]
         except OSError:
-            raise CameraFault(
+            raise SessionError(
                 "forbidden", f"{path} may not be read by this user: change its owner or mode"
             ) from None
         self._files = [file for file in files if is_picture(file) and file.is_file()]
         if not self._files:
             kinds = ", ".join(sorted(SUFFIXES))
-            raise CameraFault(
+            raise SessionError(
                 "no_pictures", f"{path} holds no picture: put files of these kinds there: {kinds}"
             )
 
@@ -76,7 +76,7 @@ class PictureSession:
 
 
 def _content(file: Path) -> bytes:
-    """The file's bytes; empty, and so counted as corrupt by the decoder, where it is too large or went away."""
+    """The file's bytes; empty where it is too large or went away, which the decoder counts as corrupt."""
     try:
         return file.read_bytes() if file.stat().st_size <= MAX_FILE_BYTES else b""
     except OSError:

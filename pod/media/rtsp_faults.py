@@ -2,13 +2,13 @@
 
 import av.error
 
-from pod.media.faults import CameraFault
+from pod.media.faults import SessionError
 
 
 def fault_of(
     error: av.error.FFmpegError, shown: str, *, waited_s: float, playing: bool = False
-) -> CameraFault:
-    """The fault that `error` means.
+) -> SessionError:
+    """What `error` means.
 
     Args:
         shown: the camera's address without credentials.
@@ -17,26 +17,25 @@ def fault_of(
     """
     match error:
         case av.error.HTTPUnauthorizedError() | av.error.HTTPForbiddenError():
-            return CameraFault("wrong_password", f"{shown} refuses the login: correct username and password")
+            return SessionError("wrong_password", f"{shown} refuses the login: correct username and password")
         case av.error.HTTPNotFoundError():
-            return CameraFault("not_found", f"{shown} is unknown to the camera: correct the path of its url")
+            return SessionError("not_found", f"{shown} is unknown to the camera: correct the path of its url")
         case av.error.HTTPClientError() | av.error.HTTPServerError():
-            return CameraFault(
-                "refused", f"{shown} refuses the stream: see whether another client holds its last session"
+            return SessionError(
+                "refused", f"{shown} refuses the stream: end other clients of the camera, or restart it"
             )
         case av.error.ExitError() | av.error.TimeoutError():
-            if playing:
-                return CameraFault(
-                    "silent", f"{shown} sent nothing for {waited_s:.0f} s: check its network and power"
-                )
-            return CameraFault(
-                "unreachable", f"{shown} does not answer within {waited_s:.0f} s: check its network and power"
-            )
+            problem = f"{shown} sent nothing for {waited_s:.0f} s: check its network and power"
+            return SessionError("silent" if playing else "unreachable", problem)
         case av.error.InvalidDataError():
-            return CameraFault(
-                "corrupt", f"{shown} sends what is no valid stream: restart it or update its firmware"
+            return SessionError(
+                "corrupt", f"{shown} sends no valid stream: restart the camera or update its firmware"
+            )
+        case av.error.OSError() if not playing:
+            return SessionError(
+                "refused", f"{shown} breaks off the handshake: check rtsp or rtsps, and end its other clients"
             )
         case av.error.OSError():
-            return CameraFault("closed", f"{shown} broke the connection: check its network and power")
+            return SessionError("closed", f"{shown} broke the connection: check its network and power")
         case _:
-            return CameraFault("broken", f"{shown} failed with {type(error).__name__}: restart the camera")
+            return SessionError("broken", f"{shown} failed ({type(error).__name__}): restart the camera")

@@ -26,7 +26,7 @@ class Session(Protocol):
         """Units as they arrive, until the stream ends for good.
 
         Raises:
-            CameraFault: the stream broke, or nothing came for too long.
+            SessionError: the stream broke, or nothing came for too long.
         """
         ...
 

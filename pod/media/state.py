@@ -10,8 +10,8 @@ StateKind = Literal["connecting", "playing", "stale", "failed", "ended"]
 class CameraState:
     """One state of a camera.
 
-    `connecting` before the first session, `playing` while fresh frames come, `stale` while a session is open but its
-    frames are late or missing, `failed` from the end of a session until frames come again, `ended` for good.
+    `connecting` before the first session, `playing` while fresh frames come, `stale` while a session is open
+    but its frames are late or missing, `failed` from its end until frames come again, `ended` for good.
 
     Attributes:
         reason: a stable code; "" while connecting or playing.
@@ -36,8 +36,9 @@ class SourceCounters:
         frames: pictures decoded and put into the slot.
         frames_overwritten: frames nobody took before the next came.
         units_dropped: access units the decoder was too slow for.
+        frames_undated: pictures of a session too young to know their age; never put into the slot.
         units_corrupt: access units or pictures that arrived damaged or did not decode.
-        late_units: access units that arrived beyond the freshness limit.
+        units_late: access units that arrived beyond the freshness limit.
     """
 
     sessions: int = 0
@@ -45,6 +46,7 @@ class SourceCounters:
     units: int = 0
     frames: int = 0
     frames_overwritten: int = 0
+    frames_undated: int = 0
     units_dropped: int = 0
     units_corrupt: int = 0
-    late_units: int = 0
+    units_late: int = 0

@@ -1,0 +1,58 @@
+"""Judges an open session by its units: too late for too long, or giving no picture. Pure."""
+
+import math
+from dataclasses import dataclass, field
+
+from pod.media.faults import SessionError
+from pod.media.frame import AccessUnit
+
+
+@dataclass(slots=True)
+class SessionWatch:
+    """Says when a session should be given up; a new one starts without what network or camera held back.
+
+    Attributes:
+        camera: name, for the message.
+        opened_s: monotonic clock when the session began.
+        freshness_limit_s: a unit with a greater lag is late.
+        late_s: how long nothing but late units may come.
+        no_picture_s: how long units may come without one picture.
+        late: units that were late.
+    """
+
+    camera: str
+    opened_s: float
+    freshness_limit_s: float
+    late_s: float
+    no_picture_s: float
+    late: int = 0
+    _late_since_s: float | None = field(default=None, init=False)
+
+    def judge(self, unit: AccessUnit, last_picture_s: float | None) -> None:
+        """Take in the newest unit.
+
+        Args:
+            last_picture_s: monotonic clock of the newest picture; None before the first.
+
+        Raises:
+            SessionError: `late` or `undecodable`.
+        """
+        if unit.lag_s <= self.freshness_limit_s:
+            self._late_since_s = None
+        else:
+            self.late += math.isfinite(unit.lag_s)
+            if self._late_since_s is None:
+                self._late_since_s = unit.arrival_s
+            if unit.arrival_s - self._late_since_s > self.late_s:
+                raise SessionError(
+                    "late",
+                    f"{self.camera} stays more than {self.freshness_limit_s:g} s behind: "
+                    "lower its bit rate, or mend the network to it",
+                )
+        if unit.arrival_s - max(self.opened_s, last_picture_s or self.opened_s) > self.no_picture_s:
+            raise SessionError("undecodable", no_picture(self.camera))
+
+
+def no_picture(camera: str) -> str:
+    """What to say about units that no decoder makes a picture of."""
+    return f"{camera} gives video that cannot be decoded: use H.264 or H.265 with 8 bits, or another file"
