@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from pod.vision.boxes import Boxes
 
-_GREY = 114
+_TO_UNIT = np.float32(1 / 255)
+_GREY = 114 * _TO_UNIT
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +54,16 @@ class Letterbox:
             shape (1, 3, model_height, model_width), float32, RGB, 0..1.
         """
         height, width = self.inner_height, self.inner_width
-        whole = np.empty((self.model_height, self.model_width, 3), np.uint8)
-        inside = whole[self.top : self.top + height, self.left : self.left + width]
-        if rgb.shape[:2] == (height, width):
-            inside[:] = rgb
-        else:
-            inside[:] = cv2.resize(rgb, (width, height), interpolation=cv2.INTER_LINEAR)
-        whole[: self.top] = _GREY
-        whole[self.top + height :] = _GREY
-        whole[:, : self.left] = _GREY
-        whole[:, self.left + width :] = _GREY
-        blob: npt.NDArray[np.float32] = cv2.dnn.blobFromImage(whole, 1 / 255)
-        return blob
+        if rgb.shape[:2] != (height, width):
+            rgb = cv2.resize(rgb, (width, height), interpolation=cv2.INTER_LINEAR)
+        bottom, right = self.top + height, self.left + width
+        tensor = np.empty((1, 3, self.model_height, self.model_width), np.float32)
+        tensor[:, :, : self.top] = tensor[:, :, bottom:] = _GREY
+        tensor[:, :, :, : self.left] = tensor[:, :, :, right:] = _GREY
+        # Plane by plane: OpenCV's own blobFromImage takes nine times as long.
+        for plane, channel in zip(tensor[0], cv2.split(rgb), strict=True):
+            np.multiply(channel, _TO_UNIT, out=plane[self.top : bottom, self.left : right])
+        return tensor
 
     def to_frame(self, boxes: Boxes) -> Boxes:
         """Boxes of the model's rectangle, as pixels of the frame, cut at its edges.
