@@ -40,6 +40,7 @@ _PARKED_MEMORY_S = 3600.0
 """How long a car that stood there when the camera started is remembered while hidden."""
 
 _MAX_REMEMBERED = 512
+_MAX_KEYS = 8
 
 _REREAD_DENIED_S = 1.0
 _REREAD_GRANTED_S = 2.0
@@ -85,7 +86,7 @@ class _Approach:
 
     def __init__(self, approach_id: str, now_s: float, *, must_move: bool, anchor: Box | None) -> None:
         self.id = approach_id
-        self.key = ""
+        self.keys: list[str] = []
         self.began_s = now_s
         self.seen_s = now_s
         self.box = self.anchor = anchor
@@ -107,6 +108,15 @@ class _Approach:
         self.left = False
         self.last_read_s: float | None = None
         self.doubtful = False
+
+    @property
+    def key(self) -> str:
+        """The match key it was last read as; empty before."""
+        return self.keys[-1] if self.keys else ""
+
+    def name(self, key: str) -> None:
+        """It was read as this. Former readings are kept: they are how it is known again."""
+        self.keys = [*(k for k in self.keys if k != key), key][-_MAX_KEYS:]
 
     def step(self, action: Action, decision: Decision) -> Step:
         self.revision += 1
@@ -147,7 +157,7 @@ class Approaches:
         self.forgotten = 0
         for key, granted_at_s in last_grants.items():
             seed = self._begin(granted_at_s, must_move=False, anchor=None)
-            seed.key, seed.granted = key, True
+            seed.keys, seed.granted = [key], True
             seed.seeded_until_s = granted_at_s + reapproach_s
 
     def observe(self, now_s: float, track: Track, decision: Decision | None = None) -> tuple[Step, ...]:
@@ -175,7 +185,7 @@ class Approaches:
                 approach = home
         self._see(now_s, track, approach)
         if decision is not None:
-            self._note_read(now_s, decision, approach)
+            self._note_read(now_s, track, decision, approach)
             steps += self._weigh(now_s, track, decision, approach)
         steps += self._overdue(now_s, track, approach)
         return tuple(steps)
@@ -242,9 +252,11 @@ class Approaches:
         self._known[approach.id] = approach
         return approach
 
-    def _begin_for(self, now_s: float, track: Track) -> _Approach:
-        must_move = track.session_born and not track.moved
-        return self._begin(now_s, must_move=must_move, anchor=track.box)
+    def _begin_for(self, now_s: float, track: Track, *, instead_of: _Approach | None = None) -> _Approach:
+        """A new approach; where a parked car was thought to stand, the new one has to move as well."""
+        if instead_of is not None and instead_of.must_move:
+            return self._begin(now_s, must_move=True, anchor=instead_of.anchor)
+        return self._begin(now_s, must_move=track.session_born and not track.moved, anchor=track.box)
 
     def _refound(self, now_s: float, track: Track) -> _Approach | None:
         """The approach whose car was lost where this track begins."""
@@ -263,24 +275,22 @@ class Approaches:
     def _home(self, now_s: float, track: Track, decision: Decision, current: _Approach) -> _Approach:
         """The approach that a car with this plate belongs to."""
         key = match_key(decision.plate)
-        home = self._by_key(key)
+        home = next((a for a in self._known.values() if key in a.keys), None)
         if home is not None and self._is_back(now_s, track, home):
-            home.key, home = "", None
-        elif home is None and not current.key:
+            home.keys.remove(key)
+            home = None
+        elif home is None and not current.keys:
             home = current
-        elif home is None and one_edit_apart(current.key, key):
+        elif home is None and any(one_edit_apart(known, key) for known in current.keys):
             another_car = current.granted and track.id not in current.read_on and _allows(decision)
             if current.granted and not another_car:
                 return current
             home = None if another_car else current
         if home is None:
-            home = self._begin_for(now_s, track)
-        home.key = key
+            home = self._begin_for(now_s, track, instead_of=current)
+        home.name(key)
         home.read_on.add(track.id)
         return home
-
-    def _by_key(self, key: str) -> _Approach | None:
-        return next((a for a in self._known.values() if a.key == key), None)
 
     def _is_back(self, now_s: float, track: Track, known: _Approach) -> bool:
         """Whether a known car has left and now comes again."""
@@ -296,11 +306,6 @@ class Approaches:
         approach.hits += 1
         approach.seen_s = now_s
         approach.box = track.box
-        if approach.anchor is None:
-            approach.anchor = track.box
-        if approach.must_move and track.moved:
-            shift, growth = _difference(approach.anchor, track.box)
-            approach.must_move = shift <= _MOVED_WIDTHS and growth <= _MOVED_GROWTH
         if track.direction not in (Direction.APPROACHING, Direction.LEAVING):
             return
         if approach.heading is None:
@@ -316,11 +321,15 @@ class Approaches:
         approach.tracks.discard(track.id)
         approach.read_on.discard(track.id)
 
-    def _note_read(self, now_s: float, decision: Decision, approach: _Approach) -> None:
+    def _note_read(self, now_s: float, track: Track, decision: Decision, approach: _Approach) -> None:
         approach.last_read_s = now_s
         approach.doubtful = match_key(decision.plate) != approach.key or not _is_settled(decision)
         if approach.read_since_s is None:
             approach.read_since_s = now_s
+        # Only where its own plate is read: a track that strayed to a passing car moves no parked one.
+        if approach.must_move and track.moved and approach.anchor is not None and not approach.doubtful:
+            shift, growth = _difference(approach.anchor, track.box)
+            approach.must_move = shift <= _MOVED_WIDTHS and growth <= _MOVED_GROWTH
 
     def _weigh(self, now_s: float, track: Track, decision: Decision, approach: _Approach) -> tuple[Step, ...]:
         if approach.granted:
@@ -357,6 +366,7 @@ class Approaches:
 
     def _open(self, decision: Decision, approach: _Approach) -> tuple[Step, ...]:
         approach.granted = True
+        approach.keys = [match_key(decision.plate)]
         approach.retry_at_s = None
         approach.pending = None
         return (approach.step(Action.OPEN, decision),)

@@ -33,8 +33,8 @@ standard errors. Detectors jitter by about 2 % of the width, so less is never be
 happen to agree."""
 
 _STILL_AFTER_S = 0.5
-_STILL_SHIFT = 0.15
-_STILL_GROWTH = 0.10
+_STILL_SHIFT = 0.2
+_STILL_GROWTH = 0.15
 """A car stands while its plate stays within this part of its width, and of its size, of where it stopped."""
 
 _MOVED_SHIFT = 0.5
@@ -47,8 +47,9 @@ first: the medians of so many first and last frames, or a parked car's jitter wo
 _REACH_WIDTHS = 0.9
 _REACH_WIDTHS_PER_S = 2.0
 _REACH_GROWTH = 0.35
+_STANDING_REACH = 0.6
 """How far from the predicted place, in plate widths, and how different in size a box may be and still be the
-same car; the longer unseen, the farther."""
+same car; the longer unseen, the farther, and less far for a standing car, which starts slowly."""
 
 _MAX_PREDICTED_S = 0.5
 
@@ -275,8 +276,9 @@ class Tracker:
         pairs: list[tuple[float, int, int]] = []
         for row, follower in enumerate(self._followers):
             unseen_s = min(max(0.0, now_s - follower.track.last_seen_s), _LOST_S)
+            reach = _STANDING_REACH if follower.track.direction is Direction.STILL else 1.0
             for column, box in enumerate(boxes):
-                cost = _mismatch(predicted[row], box, unseen_s)
+                cost = _mismatch(predicted[row], box, unseen_s, reach)
                 if cost is not None:
                     pairs.append((cost - float(overlap[row, column]), row, column))
         owner: dict[int, _Follower] = {}
@@ -306,12 +308,13 @@ def direction_of(sightings: Sequence[_Sighting], *, still_for_s: float) -> Direc
     return Direction.STILL if still_for_s >= _STILL_AFTER_S else Direction.UNKNOWN
 
 
-def _mismatch(predicted: Box, box: Box, unseen_s: float) -> float | None:
+def _mismatch(predicted: Box, box: Box, unseen_s: float, reach: float) -> float | None:
     """How badly a box fits a prediction; None where it cannot be the same car."""
     a, b = _Sighting.of(predicted, 0), _Sighting.of(box, 0)
     distance = hypot(a.x - b.x, a.y - b.y) / max(a.width, b.width)
     growth = abs(log(b.width / a.width))
-    if distance > _REACH_WIDTHS + _REACH_WIDTHS_PER_S * unseen_s or growth > _REACH_GROWTH * (1 + unseen_s):
+    farthest = reach * (_REACH_WIDTHS + _REACH_WIDTHS_PER_S * unseen_s)
+    if distance > farthest or growth > _REACH_GROWTH * (1 + unseen_s):
         return None
     return distance + growth
 
