@@ -37,7 +37,7 @@ def encode(pictures: Iterable[Picture], path: Path, *, fps: int) -> None:
     try:
         with av.open(str(part), "w", format="mp4") as container:
             options = {
-                "preset": "veryfast",
+                "preset": "superfast",
                 "profile": "baseline",
                 "crf": "26",
                 "threads": "1",

@@ -1,0 +1,205 @@
+"""`platebridge demo`: a POD on embedded defaults before a camera that the project renders itself."""
+
+import asyncio
+import importlib.metadata
+import json
+import platform
+import signal
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractContextManager, ExitStack
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from models import registry
+from pod.commands.demo_camera import DemoCamera, demo_camera
+from pod.commands.demo_list import write_demo_list
+from pod.commands.demo_words import Answer, answer_of, line_of
+from pod.config import AccessConfig, CameraConfig, GateConfig, PodConfig, SiteConfig, VisionConfig, WebConfig
+from pod.runtime.broadcast import Event
+from pod.runtime.logs import configure_logging
+from pod.store.store import FILE_NAME
+
+CHECK_TIMEOUT_S = 90.0
+PAGE_PORT = 8480
+GATE, CAMERA = "main", "entrance"
+
+
+def demo(
+    video: Annotated[
+        str | None,
+        typer.Option(metavar="FILE|rtsp://...", help="Play this instead of the project's own clip."),
+    ] = None,
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check",
+            help="Run until one car was let in and one was not, then print one JSON line.",
+        ),
+    ] = False,
+    data_dir: Annotated[
+        Path | None,
+        typer.Option(help="Keep list and audit here; without it they are forgotten at the end."),
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65535, help=f"Port of the local page: {PAGE_PORT}; 0 takes a free one."),
+    ] = None,
+) -> None:
+    """Run a POD on a rendered gate camera, with nothing to set up: Ctrl-C ends it.
+
+    The gate is simulated; the plates are read from the pictures alone.
+
+    With --check it exits with 0 when a car was let in and another was not, with 1 when that did not happen
+    within 90 s; progress goes to stderr.
+
+    Example: platebridge demo --video rtsp://192.0.2.7/stream1
+    """
+    console = Console(stderr=check, highlight=False)
+    configure_logging("human", "error" if check else "warning")
+    with ExitStack() as stack:
+        folder = data_dir or Path(
+            stack.enter_context(tempfile.TemporaryDirectory(prefix="platebridge-demo-"))
+        )
+        camera = stack.enter_context(demo_camera(video, console=Console(stderr=True, highlight=False)))
+        page_port = port if port is not None else 0 if check else PAGE_PORT
+        config = demo_config(camera, folder, port=page_port)
+        if video is None and not write_demo_list(folder / FILE_NAME):
+            console.print(f"The access list in {folder} is kept as it is.", soft_wrap=True)
+        console.print(f"Starting; the camera plays over {'RTSP' if camera.source == 'rtsp' else 'its file'}.")
+        verdict = run_demo(config, console, check=check)
+        if check:
+            print(json.dumps(verdict.report(camera, config)), flush=True)
+            raise typer.Exit(0 if verdict.complete else 1)
+
+
+def demo_config(
+    camera: DemoCamera, folder: Path, *, port: int, vision: VisionConfig | None = None
+) -> PodConfig:
+    """Embedded defaults: one camera, one simulated gate, everything on this machine."""
+    return PodConfig(
+        data_dir=str(folder),
+        site=SiteConfig(name="PlateBridge demo"),
+        cameras=(CameraConfig(name=CAMERA, url=camera.url, gate=GATE, direction="in", loop=camera.loop),),
+        gates=(GateConfig(name=GATE, pause_s=5),),
+        vision=vision or VisionConfig(),
+        # The clip starts over within a minute; its cars are to be let in again.
+        access=AccessConfig(reapproach_s=20),
+        web=WebConfig(port=port),
+    )
+
+
+class CheckResult:
+    """The answers so far, and whether they are what --check waits for."""
+
+    def __init__(self) -> None:
+        self.answers: list[Answer] = []
+
+    @property
+    def missing(self) -> list[str]:
+        """What --check still waits for, in words."""
+        given = {answer.verdict for answer in self.answers}
+        wanted = {"allow": "a car that is let in", "deny": "a car that is not let in"}
+        return [words for verdict, words in wanted.items() if verdict not in given]
+
+    @property
+    def complete(self) -> bool:
+        return not self.missing
+
+    def report(self, camera: DemoCamera, config: PodConfig) -> dict[str, object]:
+        """The JSON line of --check; the lists run in parallel, one item an answer."""
+        return {
+            "ok": self.complete,
+            "source": camera.source,
+            "plates": [answer.plate for answer in self.answers],
+            "verdicts": [answer.verdict for answer in self.answers],
+            "reasons": [answer.reason for answer in self.answers],
+            "latencies_ms": [answer.latency_ms for answer in self.answers],
+            "versions": _versions(config.vision),
+            **({} if self.complete else {"missing": self.missing}),
+        }
+
+
+def _versions(vision: VisionConfig) -> dict[str, str]:
+    packages = ("platebridge", "av", "onnxruntime")
+    return {
+        "python": platform.python_version(),
+        **{name: importlib.metadata.version(name) for name in packages},
+        "detector": registry.load(vision.detector, "detector").name,
+        "recognizer": registry.load(vision.recognizer, "recognizer").name,
+    }
+
+
+def run_demo(
+    config: PodConfig, console: Console, *, check: bool, timeout_s: float = CHECK_TIMEOUT_S
+) -> CheckResult:
+    """Run the POD: until Ctrl-C or SIGTERM, or with `check` until both answers were seen or time is up."""
+    return asyncio.run(_run(config, console, check=check, timeout_s=timeout_s))
+
+
+async def _run(config: PodConfig, console: Console, *, check: bool, timeout_s: float) -> CheckResult:
+    from pod.app import (
+        Pod,
+    )  # not before: it takes a second to import, and a bad option should be told at once
+
+    result = CheckResult()
+    started_s = time.monotonic()
+
+    def show(event: Event) -> None:
+        line = line_of(event, datetime.now().astimezone().strftime("%H:%M:%S"))
+        if line is not None:
+            console.print(line, soft_wrap=True)
+
+    async with Pod(config) as pod:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, pod.stop)
+        console.print(
+            f"Started in {time.monotonic() - started_s:.1f} s. Local page: {pod.address}", soft_wrap=True
+        )
+        if not check:
+            _hint(config, console)
+
+        def take(event: Event) -> None:
+            show(event)
+            answer = answer_of(event)
+            if answer is not None and check:
+                result.answers.append(answer)
+                if result.complete:
+                    pod.stop()
+
+        async with asyncio.TaskGroup() as group:
+            watching = group.create_task(_watch(pod.listen, take), name="demo events")
+            try:
+                async with asyncio.timeout(timeout_s if check else None):
+                    await pod.finished()
+            except TimeoutError:
+                console.print(f"[red]Not seen within {timeout_s:.0f} s:[/] {', '.join(result.missing)}.")
+            finally:
+                watching.cancel()
+    return result
+
+
+async def _watch(
+    listen: Callable[[], AbstractContextManager[AsyncIterator[Event]]], take: Callable[[Event], None]
+) -> None:
+    """Hand on every event; listen again after having been too slow."""
+    while True:
+        with listen() as events:
+            async for event in events:
+                take(event)
+
+
+def _hint(config: PodConfig, console: Console) -> None:
+    console.print(
+        f"The list: platebridge plates list --data-dir {config.data_dir}   "
+        f"The audit: platebridge audit --data-dir {config.data_dir}",
+        style="dim",
+        soft_wrap=True,
+    )
+    console.print("Ctrl-C ends the demo.\n", style="dim")
