@@ -1,6 +1,7 @@
 """What a POD needs to run, checked one by one: each finding says ok, warn or fail, and how to mend it."""
 
 import errno
+import fcntl
 import os
 import pwd
 import queue
@@ -18,6 +19,7 @@ from pod.config import CameraConfig, PodConfig
 from pod.config_load import load_with_advice
 from pod.domain.errors import ConfigError, PlateBridgeError
 from pod.runtime.clock_sync import is_clock_synchronised
+from pod.runtime.instance_lock import LOCK_NAME
 
 Status = Literal["ok", "warn", "fail"]
 
@@ -51,7 +53,7 @@ def examine(config: PodConfig) -> Iterator[Finding]:
     yield from check_data_dir(Path(config.data_dir))
     yield check_time_zone(config.site.time_zone)
     yield check_clock(is_clock_synchronised())
-    yield from check_page(config.web.host, config.web.port)
+    yield from check_page(config.web.host, config.web.port, data_dir=Path(config.data_dir))
     yield from check_models(config)
     yield from check_gates(config)
     yield from check_cameras(config.cameras)
@@ -106,7 +108,7 @@ def check_clock(is_synchronised: bool | None) -> Finding:
     return Finding("clock", "warn", f"not synchronised; {mend}")
 
 
-def check_page(host: str, port: int) -> Iterator[Finding]:
+def check_page(host: str, port: int, *, data_dir: Path) -> Iterator[Finding]:
     """Whether the local page can have its port, and who can reach it."""
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
@@ -114,7 +116,10 @@ def check_page(host: str, port: int) -> Iterator[Finding]:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind(address)
     except OSError as error:
-        yield Finding("page", "fail", _page_mend(error, host, port))
+        if error.errno == errno.EADDRINUSE and _is_pod_running(data_dir):
+            yield Finding("page", "warn", f"port {port} is taken, as it should be while this POD runs")
+        else:
+            yield Finding("page", "fail", _page_mend(error, host, port))
         return
     if address[0] not in ("127.0.0.1", "::1"):
         text = (
@@ -127,7 +132,7 @@ def check_page(host: str, port: int) -> Iterator[Finding]:
 
 def _page_mend(error: OSError, host: str, port: int) -> str:
     if error.errno == errno.EADDRINUSE:
-        return f"port {port} is taken, perhaps by a POD that runs; stop it or choose another web.port"
+        return f"port {port} is taken by another program; stop it or choose another web.port"
     if error.errno == errno.EACCES:
         return f"this user may not listen on port {port}; choose a web.port above 1023"
     return f"{host} is not an address of this machine; set web.host to 127.0.0.1"
@@ -213,6 +218,17 @@ def check_camera(camera: CameraConfig, timeout_s: float = CAMERA_TIMEOUT_S) -> F
         return Finding("cameras", "ok", f"{camera.name}: {size}")
     status: Status = "warn" if state.kind == "stale" else "fail"
     return Finding("cameras", status, f"{camera.name}: {state.text}")
+
+
+def _is_pod_running(data_dir: Path) -> bool:
+    try:
+        with (data_dir / LOCK_NAME).open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            return False
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
 
 
 def _write_fault(folder: Path) -> str | None:

@@ -16,6 +16,7 @@ from pod.commands import doctor
 from pod.commands.doctor import Finding
 from pod.config import CameraConfig, GateConfig, PodConfig
 from pod.runtime.clock_sync import is_clock_synchronised
+from pod.runtime.instance_lock import InstanceLock
 
 Usage = namedtuple("Usage", "total used free")
 
@@ -103,27 +104,35 @@ def test_a_zone_of_ones_own_is_better_than_the_machines() -> None:
     )
 
 
-def test_a_taken_port_is_named(taken_port: int) -> None:
-    (finding,) = doctor.check_page("127.0.0.1", taken_port)
+def test_a_port_that_another_program_took_is_named(taken_port: int, tmp_path: Path) -> None:
+    (finding,) = doctor.check_page("127.0.0.1", taken_port, data_dir=tmp_path)
     assert finding.status == "fail"
-    assert f"port {taken_port} is taken" in finding.text
+    assert f"port {taken_port} is taken by another program" in finding.text
+
+
+def test_a_port_taken_while_this_pod_runs_is_no_failure(taken_port: int, tmp_path: Path) -> None:
+    with InstanceLock(tmp_path):
+        (finding,) = doctor.check_page("127.0.0.1", taken_port, data_dir=tmp_path)
+    assert finding.status == "warn"
+    (finding,) = doctor.check_page("127.0.0.1", taken_port, data_dir=tmp_path)
+    assert finding.status == "fail"
 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "no-such-host.invalid"])
-def test_an_address_of_another_machine_cannot_be_listened_on(host: str) -> None:
-    (finding,) = doctor.check_page(host, 0)
+def test_an_address_of_another_machine_cannot_be_listened_on(host: str, tmp_path: Path) -> None:
+    (finding,) = doctor.check_page(host, 0, data_dir=tmp_path)
     assert finding.status == "fail"
     assert "not an address of this machine" in finding.text
 
 
-def test_a_page_open_to_the_network_warns_that_it_has_no_login() -> None:
-    (finding,) = doctor.check_page("0.0.0.0", 0)
+def test_a_page_open_to_the_network_warns_that_it_has_no_login(tmp_path: Path) -> None:
+    (finding,) = doctor.check_page("0.0.0.0", 0, data_dir=tmp_path)
     assert finding.status == "warn"
     assert "no login" in finding.text
 
 
-def test_a_page_for_this_machine_alone_is_good() -> None:
-    assert [f.status for f in doctor.check_page("127.0.0.1", 0)] == ["ok"]
+def test_a_page_for_this_machine_alone_is_good(tmp_path: Path) -> None:
+    assert [f.status for f in doctor.check_page("127.0.0.1", 0, data_dir=tmp_path)] == ["ok"]
 
 
 def test_a_camera_that_shows_pictures_is_good(pictures: Path) -> None:
