@@ -25,7 +25,7 @@ as_root() {
 # install_packages WHAT_FOR PACKAGE... : through apt when that is possible. Returns 1, and has said what to do,
 # when packages stay missing.
 install_packages() {
-  local what_for=$1 missing=() package root
+  local what_for=$1 missing=() package root started=$SECONDS
   shift
   for package in "$@"; do
     dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || missing+=("$package")
@@ -43,6 +43,7 @@ install_packages() {
     say "note: apt could not install ${missing[*]}; what it said stands above"
     return 1
   fi
+  say "installed in $((SECONDS - started)) s"
 }
 
 # Runs a command quietly; shows the end of what it said when it fails.
@@ -55,11 +56,13 @@ logged() {
   return "$status"
 }
 
-# A Python that is new enough, with venv.
+NEW_ENOUGH='sys.exit(sys.version_info < (3, 11))'
+
+# The name of a Python that is new enough, as its Debian package has it.
 find_python() {
   local candidate
-  for candidate in python3 python3.13 python3.12 python3.11; do
-    if command -v "$candidate" >/dev/null && "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
+  for candidate in python3 python3.14 python3.13 python3.12 python3.11; do
+    if command -v "$candidate" >/dev/null && "$candidate" -c "import sys; $NEW_ENOUGH"; then
       printf '%s' "$candidate"
       return 0
     fi
@@ -69,27 +72,29 @@ find_python() {
 
 ensure_venv() {
   local python
-  [[ -x .venv/bin/python ]] && .venv/bin/python -c '' 2>/dev/null && return 0
+  [[ -x .venv/bin/python ]] && .venv/bin/python -c "import pip, sys; $NEW_ENOUGH" 2>/dev/null && return 0
   python=$(find_python) || die "no Python 3.11 or newer found: sudo apt-get install python3 python3-venv"
   if ! "$python" -c 'import ensurepip' 2>/dev/null; then
-    install_packages "the virtual environment" python3-venv || die "python3-venv is missing: sudo apt-get install python3-venv"
+    install_packages "the virtual environment" "$python-venv" ||
+      die "$python-venv is missing: sudo apt-get install $python-venv, then start this again"
   fi
   say "making .venv with $("$python" --version)"
   rm -rf .venv
   "$python" -m venv .venv || die "the virtual environment could not be made; what Python said stands above"
 }
 
-# install_python NAME PIP_ARGUMENTS... : once for each state of the lock file and pyproject.toml.
+# install_python NAME PIP_ARGUMENTS... : once for each state of the lock file and pyproject.toml. The folder counts
+# too: a virtual environment that was moved still starts its programs from the old place.
 install_python() {
   local name=$1 stamp started=$SECONDS
   shift
-  stamp=.venv/installed-$name-$(cat requirements.lock pyproject.toml | sha256sum | cut -c1-16)
+  [[ -s requirements.lock ]] || die "requirements.lock is missing: restore it with git checkout requirements.lock"
+  stamp=.venv/installed-$name-$(printf '%s' "$PWD" | cat - requirements.lock pyproject.toml | sha256sum | cut -c1-16)
   [[ -e $stamp ]] && return 0
-  [[ -s requirements.lock ]] || die "requirements.lock is missing: check the checkout out again"
   say "installing Python packages ($name); the first time takes a minute or two"
-  logged .venv/bin/pip install --disable-pip-version-check --require-hashes -r requirements.lock ||
+  logged .venv/bin/python -m pip install --disable-pip-version-check --require-hashes -r requirements.lock ||
     die "pip could not install the locked packages: check the network and the free disk space"
-  [[ $# -eq 0 ]] || logged .venv/bin/pip install --disable-pip-version-check "$@" ||
+  [[ $# -eq 0 ]] || logged .venv/bin/python -m pip install --disable-pip-version-check "$@" ||
     die "pip could not install $*: check the network and the free disk space"
   rm -f ".venv/installed-$name-"*
   touch "$stamp"
