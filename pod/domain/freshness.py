@@ -7,7 +7,9 @@ CLOCK_DRIFT = 200e-6
 """Two free-running quartz clocks differ by at most this fraction: 50-100 ppm each, with margin for heat."""
 SETTLE_S = 0.5
 SETTLE_STEP_S = 0.02
-"""A start that catches up faster than this step in each settling time (4 %) is still working off a delay."""
+"""A start that catches up by more than this in a settling time (4 %) is still working off a delay."""
+UNSETTLE_STEP_S = 0.2
+"""A settled stream that gains more than this at once was late all along, and its offset is unknown again."""
 
 
 @dataclass(slots=True)
@@ -29,7 +31,9 @@ class FreshnessClock:
     drift: float = CLOCK_DRIFT
     _floor_s: float = math.inf
     _seen_s: float = -math.inf
-    _stood_from: tuple[float, float] = (-math.inf, math.inf)
+    _window_s: float = -math.inf
+    _window_floor_s: float = math.inf
+    _settled: bool = False
 
     def observe(self, rtp_time_s: float, arrival_s: float) -> float:
         """The lag of this access unit in seconds: at least 0, infinite while the offset is not known.
@@ -42,10 +46,12 @@ class FreshnessClock:
         elapsed_s = max(0.0, arrival_s - self._seen_s)
         self._floor_s = min(offset_s, self._floor_s + self.drift * elapsed_s)
         self._seen_s = arrival_s
-        stood_since_s, stood_at_s = self._stood_from
-        if self._floor_s < stood_at_s - SETTLE_STEP_S:
-            stood_since_s = arrival_s
-            self._stood_from = (arrival_s, self._floor_s)
-        if arrival_s - stood_since_s < self.settle_s:
-            return math.inf
-        return offset_s - self._floor_s
+        self._settle(arrival_s)
+        return offset_s - self._floor_s if self._settled else math.inf
+
+    def _settle(self, arrival_s: float) -> None:
+        step_s = UNSETTLE_STEP_S if self._settled else SETTLE_STEP_S
+        fell = self._floor_s < self._window_floor_s - step_s
+        if fell or arrival_s - self._window_s >= self.settle_s:
+            self._settled = not fell or self.settle_s == 0
+            self._window_s, self._window_floor_s = arrival_s, self._floor_s

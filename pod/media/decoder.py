@@ -1,10 +1,12 @@
 """Access units to pictures: a running codec for streams, one picture file at a time for folders."""
 
+import errno
 import io
 from collections.abc import Iterator
 from typing import Protocol
 
 import av
+import av.error
 from av.codec import Codec
 from av.codec.context import Flags
 
@@ -59,6 +61,10 @@ class PictureDecoder:
         if unit is None:
             return
         with av.open(io.BytesIO(unit.data), mode="r", options=LIMITS) as container:
-            for picture in container.decode(video=0):
+            if not container.streams.video:
+                raise av.error.InvalidDataError(errno.EINVAL, "no picture in it")
+            stream = container.streams.video[0]
+            stream.codec_context.options = LIMITS
+            for picture in container.decode(stream):
                 yield unit, picture
                 return

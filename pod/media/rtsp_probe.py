@@ -1,5 +1,6 @@
 """Asks a camera for a sign of life before libav does, because this wait can be interrupted and named."""
 
+import contextlib
 import errno
 import select
 import socket
@@ -16,21 +17,16 @@ SLICE_S = 0.1
 def probe(location: StreamLocation, stop: Event, *, timeout_s: float) -> None:
     """Connect, ask for OPTIONS and take any RTSP answer. Over rtsps:// only the connection is tried.
 
-    Returns early, without a fault, when `stop` is set.
-
     Raises:
-        SessionError: `unknown_host`, `unreachable`, `closed` or `not_rtsp`.
+        SessionError: `unknown_host`, `unreachable`, `closed`, `not_rtsp`; `stopped` once `stop` is set.
     """
-    connection = _connect(location, stop, timeout_s=timeout_s)
-    if connection is None:
-        return
-    with connection:
+    with _connect(location, stop, timeout_s=timeout_s) as connection:
         if location.scheme == "rtsp":
             _ask(connection, location, stop, timeout_s=timeout_s)
 
 
-def _connect(location: StreamLocation, stop: Event, *, timeout_s: float) -> socket.socket | None:
-    """A connection to the first of the host's addresses that takes one; None when stopped."""
+def _connect(location: StreamLocation, stop: Event, *, timeout_s: float) -> socket.socket:
+    """A connection to the first of the host's addresses that takes one."""
     shown = location.shown
     try:
         addresses = socket.getaddrinfo(location.host, location.port, type=socket.SOCK_STREAM)
@@ -40,17 +36,16 @@ def _connect(location: StreamLocation, stop: Event, *, timeout_s: float) -> sock
         ) from None
     problem = f"{shown} takes no connection: check address, port and whether the camera's RTSP is on"
     for family, kind, protocol, _, address in addresses:
-        connection = socket.socket(family, kind, protocol)
-        connection.setblocking(False)
-        refused = connection.connect_ex(address)
-        if refused in (0, errno.EINPROGRESS):
+        with contextlib.ExitStack() as undo:
+            connection = undo.enter_context(socket.socket(family, kind, protocol))
+            connection.setblocking(False)
+            if connection.connect_ex(address) not in (0, errno.EINPROGRESS):
+                continue
             if not _wait(connection, stop, events=select.POLLOUT, timeout_s=timeout_s):
                 problem = f"{shown} does not answer in {timeout_s:.0f} s: check address, network and power"
             elif not connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+                undo.pop_all()
                 return connection
-        connection.close()
-        if stop.is_set():
-            return None
     raise SessionError("unreachable", problem)
 
 
@@ -62,8 +57,6 @@ def _ask(connection: socket.socket, location: StreamLocation, stop: Event, *, ti
         answer = connection.recv(64) if answered else b""
     except OSError:
         answered, answer = True, b""
-    if stop.is_set():
-        return
     if not answered:
         raise SessionError(
             "unreachable", f"{shown} takes connections but does not answer them: restart the camera"
@@ -77,11 +70,13 @@ def _ask(connection: socket.socket, location: StreamLocation, stop: Event, *, ti
 
 
 def _wait(connection: socket.socket, stop: Event, *, events: int, timeout_s: float) -> bool:
-    """True once the socket is ready, False when `stop` was set or the time is over."""
+    """True once the socket is ready, False when the time is over. Raises SessionError `stopped`."""
     poll = select.poll()
     poll.register(connection, events)
     deadline_s = time.monotonic() + timeout_s
-    while not stop.is_set() and (left_s := deadline_s - time.monotonic()) > 0:
+    while (left_s := deadline_s - time.monotonic()) > 0:
         if poll.poll(min(SLICE_S, left_s) * 1000):
             return True
+        if stop.is_set():
+            raise SessionError("stopped", "nobody waits for the camera any more")
     return False

@@ -1,0 +1,145 @@
+"""Video files and folders of pictures as cameras: paced, looped, and named when they are broken."""
+
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from camera_fixtures import FPS, Watched, number_of, until, write_clip
+from PIL import Image
+
+
+@pytest.mark.parametrize(
+    ("codec", "name", "b_frames"),
+    [
+        pytest.param("libx264", "clip.mp4", 0, id="h264-mp4"),
+        pytest.param("libx264", "clip.mkv", 2, id="h264-b-frames-mkv"),
+        pytest.param("libx265", "clip.mp4", 0, id="h265-mp4"),
+        pytest.param("libx264", "clip.ts", 0, id="h264-ts"),
+        pytest.param("libx264", "clip.h264", 0, id="h264-bare"),
+        pytest.param("mpeg4", "clip.avi", 0, id="mpeg4-avi"),
+        pytest.param("mjpeg", "clip.mov", 0, id="mjpeg-mov"),
+    ],
+)
+def test_a_file_plays_every_frame_once_in_order_and_in_real_time(
+    tmp_path: Path, codec: str, name: str, b_frames: int
+) -> None:
+    clip = write_clip(tmp_path / name, 40, codec=codec, b_frames=b_frames)
+    with Watched(clip) as watched:
+        watched.until_reason("ended")
+    assert [number_of(f) for f in watched.frames] == sorted({number_of(f) for f in watched.frames})
+    counters = watched.source.counters
+    assert counters.frames == 40
+    assert len(watched.frames) + counters.frames_overwritten == 40
+    lasted_s = watched.frames[-1].captured_s - watched.frames[0].captured_s
+    assert lasted_s == pytest.approx(39 / FPS, abs=0.15)
+
+
+def test_a_looped_file_goes_on_without_a_step_in_time(tmp_path: Path) -> None:
+    watched = Watched(write_clip(tmp_path / "clip.mp4", 20), loop=True)
+    viewer = watched.fanout.subscribe("viewer", 200)
+    with watched:
+        units = [viewer.take(5) for _ in range(50)]
+    times_s = [unit.rtp_time_s for unit in units if unit is not None]
+    steps_s = np.diff(times_s)
+    assert len(times_s) == 50
+    assert steps_s.min() == pytest.approx(1 / FPS, abs=1e-3)
+    assert steps_s.max() == pytest.approx(1 / FPS, abs=1e-3)
+    assert {f.session for f in watched.frames} == {1}
+
+
+def truncated_mp4(folder: Path) -> Path:
+    whole = write_clip(folder / "whole.mp4", 50).read_bytes()
+    cut = folder / "cut.mp4"
+    cut.write_bytes(whole[: len(whole) // 2])
+    return cut
+
+
+def empty_file(folder: Path) -> Path:
+    path = folder / "empty.mp4"
+    path.touch()
+    return path
+
+
+def text_file(folder: Path) -> Path:
+    path = folder / "notes.mp4"
+    path.write_text("this is no video\n" * 100)
+    return path
+
+
+def sound_file(folder: Path) -> Path:
+    path = folder / "sound.wav"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("pcm_s16le", rate=8000, layout="mono")
+        samples = av.AudioFrame.from_ndarray(np.zeros((1, 8000), np.int16), format="s16", layout="mono")
+        samples.sample_rate = 8000
+        container.mux(stream.encode(samples))
+    return path
+
+
+def zeroed_content(folder: Path) -> Path:
+    content = write_clip(folder / "whole.mp4", 50).read_bytes()
+    before, mark, after = content.partition(b"mdat")
+    table = after.rindex(b"moov") - 4
+    path = folder / "zeroed.mp4"
+    path.write_bytes(before + mark + bytes(table) + after[table:])
+    return path
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        pytest.param(lambda folder: folder / "nowhere.mp4", "not_found", id="missing"),
+        pytest.param(empty_file, "corrupt", id="zero-bytes"),
+        pytest.param(text_file, "corrupt", id="text"),
+        pytest.param(truncated_mp4, "corrupt", id="cut-off"),
+        pytest.param(sound_file, "no_video", id="sound-only"),
+        pytest.param(zeroed_content, "corrupt", id="content-zeroed"),
+        pytest.param(lambda folder: folder, "no_pictures", id="empty-folder"),
+    ],
+)
+def test_a_file_that_cannot_be_played_is_named(tmp_path: Path, make: object, reason: str) -> None:
+    with Watched(make(tmp_path)) as watched:
+        state = watched.until_reason(f"failed:{reason}")
+    assert ": " in state.text
+    assert watched.frames == []
+
+
+def test_a_file_cut_off_in_flight_plays_what_is_whole(tmp_path: Path) -> None:
+    clip = write_clip(tmp_path / "clip.ts", 40)
+    content = clip.read_bytes()
+    clip.write_bytes(content[: len(content) // 2])
+    with Watched(clip) as watched:
+        watched.until_reason("ended")
+    assert 5 < watched.source.counters.frames < 40
+
+
+def test_a_file_put_in_place_later_is_played_then(tmp_path: Path) -> None:
+    clip = tmp_path / "clip.mp4"
+    with Watched(clip) as watched:
+        watched.until_reason("failed:not_found")
+        write_clip(tmp_path / "made.mp4", 20).rename(clip)
+        watched.until_frames(1)
+
+
+def test_the_pictures_of_a_folder_are_shown_in_order_of_name_and_broken_ones_counted(tmp_path: Path) -> None:
+    for name, grey in (("1.jpg", 30), ("3.PNG", 120), ("5.webp", 210)):
+        Image.new("RGB", (64, 48), (grey, grey, grey)).save(tmp_path / name)
+    (tmp_path / "2.jpg").write_bytes(b"")
+    (tmp_path / "4.png").write_bytes((tmp_path / "3.PNG").read_bytes()[:60])
+    (tmp_path / "notes.txt").write_text("no picture")
+    with Watched(tmp_path) as watched:
+        watched.until_reason("ended", timeout_s=15)
+    shown = [int(f.rgb()[10, 10, 0]) for f in watched.frames]
+    assert shown == pytest.approx([30, 120, 210], abs=6)
+    assert watched.source.counters.units_corrupt == 2
+    gap_s = watched.frames[1].captured_s - watched.frames[0].captured_s
+    assert gap_s == pytest.approx(2.0, abs=0.2)
+
+
+def test_a_huge_picture_is_refused_before_it_takes_memory(tmp_path: Path) -> None:
+    Image.new("L", (12_000, 12_000)).save(tmp_path / "huge.png")
+    with Watched(tmp_path / "huge.png") as watched:
+        watched.until_reason("failed:undecodable")
+    assert watched.frames == []
+    until(lambda: watched.source.counters.units_corrupt > 0)

@@ -1,0 +1,48 @@
+"""When an open session is given up."""
+
+import math
+
+import pytest
+
+from pod.media.faults import SessionError
+from pod.media.frame import AccessUnit
+from pod.media.watch import SessionWatch
+
+
+def a_watch() -> SessionWatch:
+    return SessionWatch("gate", 100.0, freshness_limit_s=2.0, late_s=4.0, no_picture_s=10.0)
+
+
+def unit(arrival_s: float, lag_s: float = 0.0) -> AccessUnit:
+    return AccessUnit(b"", "h264", False, arrival_s, arrival_s, lag_s)
+
+
+@pytest.mark.parametrize("lag_s", [2.5, math.inf], ids=["late", "age-unknown"])
+def test_a_session_whose_units_stay_late_is_given_up(lag_s: float) -> None:
+    watch = a_watch()
+    for arrival_s in (101, 102, 105):
+        watch.judge(unit(arrival_s, lag_s), arrival_s)
+    with pytest.raises(SessionError, match="mend the network") as caught:
+        watch.judge(unit(105.1, lag_s), 105.1)
+    assert caught.value.reason == "late"
+    assert watch.late == (4 if math.isfinite(lag_s) else 0)
+
+
+def test_one_punctual_unit_starts_the_patience_anew() -> None:
+    watch = a_watch()
+    for arrival_s, lag_s in ((101, 3.0), (104, 1.9), (105, 3.0), (108.9, 3.0)):
+        watch.judge(unit(arrival_s, lag_s), arrival_s)
+    assert watch.late == 3
+
+
+def test_a_session_that_gives_no_picture_is_given_up() -> None:
+    watch = a_watch()
+    watch.judge(unit(109.9), None)
+    with pytest.raises(SessionError, match="cannot be decoded") as caught:
+        watch.judge(unit(110.1), None)
+    assert caught.value.reason == "undecodable"
+
+
+def test_pictures_of_the_session_before_do_not_count_against_this_one() -> None:
+    watch = a_watch()
+    watch.judge(unit(105.0), 20.0)
