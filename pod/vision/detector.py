@@ -100,9 +100,7 @@ class Detector:
             if self._end2end
             else decode_plain(answer, confidence=self._confidence)
         )
-        boxes = placed.to_frame(boxes)
-        solid = np.all(boxes[:, 2:] - boxes[:, :2] >= 1, axis=1)
-        return Detections(boxes[solid], scores[solid])
+        return in_frame(boxes, scores, placed=placed)
 
     def _letterbox(self, height: int, width: int) -> Letterbox:
         return Letterbox.of(
@@ -112,6 +110,13 @@ class Detector:
     def _run(self, tensor: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         answer: npt.NDArray[np.float32] = self._session.run([self._output], {self._input: tensor})[0]
         return answer
+
+
+def in_frame(boxes: Boxes, scores: npt.NDArray[np.float32], *, placed: Letterbox) -> Detections:
+    """Boxes of the model's rectangle as detections in the frame; those without a pixel in it are dropped."""
+    boxes = placed.to_frame(boxes)
+    solid = np.all(boxes[:, 2:] - boxes[:, :2] >= 1, axis=1)
+    return Detections(boxes[solid], scores[solid])
 
 
 def decode_plain(

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from pod.vision.detector import Detections, decode_end2end, decode_plain
+from pod.vision.detector import Detections, decode_end2end, decode_plain, in_frame
+from pod.vision.letterbox import Letterbox
 
 
 def plain(*plates, classes=1, anchors=50):
@@ -55,6 +56,13 @@ def test_an_empty_scene_gives_no_boxes(decode, nothing):
     boxes, scores = decode(nothing, confidence=0.25)
     assert boxes.shape == (0, 4)
     assert scores.shape == (0,)
+
+
+def test_boxes_that_lie_in_the_grey_border_are_dropped():
+    wide = Letterbox.of(frame_height=100, frame_width=400, model_height=256, model_width=416)
+    boxes = np.array([[10, 2, 60, 30], [10, 120, 60, 140], [80, 120, 80.5, 140]], np.float32)
+    found = in_frame(boxes, np.array([0.9, 0.8, 0.7], np.float32), placed=wide)
+    assert found.scores.tolist() == pytest.approx([0.8])
 
 
 def test_detections_are_picked_by_mask_and_by_index():

@@ -95,6 +95,9 @@ def jpeg_bytes():
     return file.getvalue()
 
 
+EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n%%EOF\n"
+
+
 def png_of(width, height):
     """A PNG that claims a size and holds next to nothing."""
     chunks = [
@@ -116,9 +119,7 @@ def png_of(width, height):
         pytest.param(
             b"plain words\n" * 50, "not a picture of a known kind: save it as JPEG or PNG", id="text"
         ),
-        pytest.param(
-            b"%!PS-Adobe-3.0 EPSF-3.0\n", "not a picture of a known kind", id="a program for printers"
-        ),
+        pytest.param(EPS, "not a picture of a known kind", id="a program for printers"),
         pytest.param(jpeg_bytes()[:9000], "broken or cut short: copy it again", id="a JPEG cut short"),
         pytest.param(jpeg_bytes()[:3], "not a picture of a known kind", id="a JPEG's first bytes"),
         pytest.param(png_of(50, 50), "broken or cut short", id="a PNG with too few pixels"),
