@@ -26,6 +26,7 @@ from gate_fixtures import (
 )
 
 from pod.domain.errors import GateError
+from pod.gate.edge_trace import read_edges
 from pod.gate.pulse import NotPulsedError
 
 KILLS = 30
@@ -152,6 +153,30 @@ def test_a_guard_frozen_in_mid_pulse_is_ended_by_the_pod(tmp_path: Path) -> None
         client.close()
 
 
+def test_a_guard_frozen_between_pulses_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pod.gate.guard_client.SILENCE_NS", 2_000_000_000)
+    client = Recorder().start(tmp_path)
+    try:
+        frozen = client.pid
+        assert frozen is not None
+        os.kill(frozen, signal.SIGSTOP)
+        until(lambda: not client.alive)
+        until(lambda: client.starts == 2 and client.alive)
+        assert is_gone(frozen)
+        assert pulses(tmp_path) == []
+    finally:
+        client.close()
+
+
+def test_keys_pressed_at_the_pods_terminal_do_not_reach_the_guard(tmp_path: Path) -> None:
+    client = Recorder().start(tmp_path)
+    try:
+        assert client.pid is not None
+        assert os.getpgid(client.pid) != os.getpgid(0)
+    finally:
+        client.close()
+
+
 def test_a_guard_outlives_no_pod_even_when_a_stranger_keeps_its_input_open(tmp_path: Path) -> None:
     script = (
         "import json, os, subprocess, sys, time\n"
@@ -173,11 +198,13 @@ def test_a_guard_outlives_no_pod_even_when_a_stranger_keeps_its_input_open(tmp_p
     guard_pid, stranger_pid = map(int, ids.split())
     try:
         until(lambda: is_active(tmp_path))
+        killed_ns = time.monotonic_ns()
         pod.kill()
         pod.wait()
         until(lambda: is_gone(guard_pid))
         assert not is_gone(stranger_pid)
         assert not is_active(tmp_path)
+        assert (read_edges(trace)[-1].t_mono_ns - killed_ns) / 1e6 <= 100
     finally:
         os.kill(stranger_pid, signal.SIGKILL)
         pod.stdout.close()
