@@ -62,7 +62,10 @@ class Manifest(BaseModel):
     metrics: dict[str, float] = {}
 
     @model_validator(mode="after")
-    def _recognizers_have_a_contract(self) -> "Manifest":
+    def _says_what_its_task_needs(self) -> "Manifest":
+        layout = "NCHW" if self.task == "detector" else "NHWC"
+        if self.input is not None and self.input.layout != layout:
+            raise ValueError(f"the input of a {self.task} must have the layout {layout}")
         if self.task == "recognizer" and self.plate_config is None:
             raise ValueError("a recognizer needs plate_config: its alphabet, slots and picture size")
         return self

@@ -35,6 +35,11 @@ class Recognizer:
         outputs = [output.name for output in self._session.get_outputs()]
         self._input, self._output = inputs[0].name, "plate" if "plate" in outputs else outputs[0]
         expected = [self._config.img_height, self._config.img_width, 3]
+        said = manifest.input
+        if said is not None and [said.height, said.width, 3] != expected:
+            raise _other_shape(
+                manifest, f"its manifest says {said.height} x {said.width}, its plate_config {expected}"
+            )
         if len(inputs) != 1 or inputs[0].type != "tensor(uint8)" or list(inputs[0].shape)[1:] != expected:
             raise _other_shape(manifest, f"it takes {inputs[0].type} {list(inputs[0].shape)}")
         self._batch = 1 if inputs[0].shape[0] == 1 else _MOST_CROPS

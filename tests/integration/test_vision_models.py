@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import yaml
 
 from models import reference, registry
 from models.registry import ModelError
@@ -249,6 +250,18 @@ def test_a_recogniser_with_another_contract_is_refused(tmp_path, line, changed, 
         config.replace(line, changed), encoding="utf-8"
     )
     with pytest.raises(ModelError, match=says):
+        open_models(upstream(recognizer=str(path)))
+
+
+def test_a_recogniser_whose_manifest_contradicts_its_contract_is_refused(tmp_path):
+    path = weights(tmp_path, UPSTREAM_RECOGNIZER)
+    config = yaml.safe_load(
+        (SHARED_WEIGHTS / "cct_xs_v2_global_plate_config.yaml").read_text(encoding="utf-8")
+    )
+    fields = {"name": "own", "task": "recognizer", "file": path.name, "plate_config": config}
+    fields["input"] = {"height": 64, "width": 140, "layout": "NHWC", "color": "rgb"}
+    path.with_suffix(".yaml").write_text(yaml.safe_dump(fields), encoding="utf-8")
+    with pytest.raises(ModelError, match=r"its manifest says 64 x 140, its plate_config \[64, 128, 3\]"):
         open_models(upstream(recognizer=str(path)))
 
 

@@ -97,7 +97,14 @@ def test_a_model_of_another_task_is_refused(own):
         pytest.param(manifest(file=None), "file: Field required", id="a field is missing"),
         pytest.param(manifest(sha256="abc"), "sha256", id="not a checksum"),
         pytest.param(manifest(licens="MIT"), "licens: Extra inputs", id="a misspelt field"),
-        pytest.param(manifest(task="recognizer"), "plate_config", id="a recogniser without its contract"),
+        pytest.param(
+            manifest(input={"height": 2, "width": 2, "layout": "NHWC", "color": "rgb"}),
+            "the input of a detector must have the layout NCHW",
+            id="another layout",
+        ),
+        pytest.param(
+            manifest(task="recognizer", input=None), "plate_config", id="a recogniser without its contract"
+        ),
         pytest.param("a: [1, 2", "cannot be read as YAML", id="broken YAML"),
         pytest.param("- 1\n- 2\n", "must hold 'key: value' lines", id="a list"),
         pytest.param("", "must hold 'key: value' lines", id="an empty file"),
