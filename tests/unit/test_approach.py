@@ -228,6 +228,27 @@ class TestTheNextCar:
         scene.lose()
         assert told(scene.see(allow("AB124CD"), track=2)) == OPEN
 
+    def test_the_owner_of_a_plate_that_a_granted_car_was_first_misread_as_is_let_in(self):
+        scene = Scene()
+        scene.see(deny(plate="AB128CD"))
+        scene.see(allow("AB123CD"))
+        assert told(scene.see(allow("AB128CD"), track=2, box=ELSEWHERE)) == OPEN
+
+    def test_a_car_that_comes_to_the_same_place_later_is_another_car(self):
+        scene = Scene()
+        scene.see(WEAK, frames=5)
+        scene.lose()
+        scene.wait(5)
+        scene.see(allow(), track=2)
+        assert [s.approach_id for s in scene.steps] == ["gate-1", "gate-2"]
+
+    def test_a_car_that_comes_to_another_place_at_once_is_another_car(self):
+        scene = Scene()
+        scene.see(WEAK, frames=5)
+        scene.lose()
+        scene.see(allow(), track=2, box=ELSEWHERE)
+        assert [s.approach_id for s in scene.steps] == ["gate-1", "gate-2"]
+
     def test_a_track_that_passes_to_another_plate_gets_a_fresh_approach(self):
         scene = Scene()
         scene.see(deny(plate="AB123CD"), frames=5)
@@ -329,6 +350,29 @@ class TestStandingAtTheStart:
         scene.see(allow(), frames=30, box=HERE)
         assert scene.opened == 0
 
+    def test_an_unreadable_moment_elsewhere_is_no_movement_of_the_parked_car_either(self):
+        scene = Scene()
+        scene.see(allow(), frames=30, **STANDS)
+        scene.see(WEAK, frames=5, moved=True, box=ELSEWHERE)
+        scene.see(allow(), frames=30, box=HERE)
+        assert scene.opened == 0
+
+    def test_a_parked_car_that_was_never_legible_is_known_again_by_its_place(self):
+        scene = Scene()
+        scene.see(WEAK, frames=30, **STANDS)
+        scene.lose()
+        scene.wait(20)
+        scene.see(allow(), track=2, frames=30)
+        assert scene.opened == 0
+
+    def test_a_parked_car_whose_plate_is_misread_beyond_recognition_stays_parked(self):
+        scene = Scene()
+        scene.see(allow(), frames=3, **STANDS)
+        scene.lose()
+        scene.see(deny(plate="KB128GD"), track=2, frames=5)
+        scene.see(allow("KB123CD"), track=2, frames=5)
+        assert scene.opened == 0
+
     def test_a_car_seen_to_arrive_before_the_camera_came_back_needs_no_more_movement(self):
         scene = Scene()
         scene.see(WEAK, frames=3)
@@ -366,6 +410,13 @@ class TestTheGate:
         assert scene.see(WEAK, frames=10) == []
         assert scene.see(deny("expired"), frames=3) == []
         assert told(scene.see(allow())) == OPEN
+
+    def test_at_the_end_of_the_pause_a_car_that_turned_away_is_not_let_in(self):
+        scene = Scene("in")
+        (step,) = scene.see(allow(), answer="none", direction=Direction.APPROACHING)
+        scene.approaches.gate_busy(step.approach_id, scene.now_s + 1)
+        scene.see(allow(), frames=30, direction=Direction.LEAVING)
+        assert scene.opened == 1
 
     def test_towards_the_end_of_the_pause_the_waiting_car_is_read_again(self):
         scene = Scene()

@@ -119,6 +119,17 @@ def test_two_cars_side_by_side_keep_their_tracks_in_whatever_order_the_boxes_com
     assert (len(of_left), len(of_right), of_left & of_right) == (1, 1, set())
 
 
+def test_a_standing_car_that_is_hidden_is_not_taken_for_one_that_stops_beside_it():
+    stands, beside = plate(900, 500, 100), plate(1060, 560, 110)
+    found = ids(follow(Tracker(), [[stands]] * 20 + [[]] * 6 + [[beside]]))
+    assert (found[0], found[-1]) == ([1], [2])
+
+
+def test_a_car_that_crosses_ever_faster_is_found_where_it_was_heading():
+    found = ids(follow(Tracker(), [[plate(100 + 10 * i * i, 500, 100)] for i in range(13)]))
+    assert {i for frame in found for i in frame} == {1}
+
+
 def test_a_car_far_from_another_that_just_vanished_gets_a_track_of_its_own():
     found = ids(follow(Tracker(), [[plate(300, 300, 80)], [plate(300, 300, 80)], [plate(1200, 700, 150)]]))
     assert found == [[1], [1], [2]]
