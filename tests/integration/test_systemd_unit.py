@@ -56,3 +56,10 @@ def test_a_hang_or_a_crash_restarts_the_pod_for_ever() -> None:
 
 def test_stopping_tells_the_pod_and_not_its_guard() -> None:
     assert service()["KillMode"] == "mixed"
+
+
+def test_the_pod_may_ask_whether_the_clock_is_synchronised_and_may_not_set_it() -> None:
+    settings = service()
+    assert "adjtimex" in settings["SystemCallFilter"].split()
+    assert "ProtectClock" not in settings
+    assert settings["CapabilityBoundingSet"] == ""
