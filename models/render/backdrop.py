@@ -11,7 +11,7 @@ import numpy.typing as npt
 from models.render.lens import blur, glare
 from models.render.lettering import Picture
 from models.render.light import Colour, Light
-from models.render.view import View
+from models.render.view import Points, View
 
 LANE_X_M = 1.65
 """Where the middle of the driveway runs, to the right of the camera."""
@@ -191,16 +191,48 @@ def _tree(
         [(x - 0.12, 0, z), (x - 0.1, tall * 0.5, z), (x + 0.1, tall * 0.5, z), (x + 0.12, 0, z)],
         _lit((70, 56, 44), light),
     )
-    for share in np.sort(rng.uniform(0, 1, 150)):
-        height = tall * (0.35 + 0.65 * share)
-        spread = tall * 0.26 * np.sin(np.pi * np.clip((height / tall - 0.25) / 0.8, 0.05, 0.97))
-        aside = rng.normal(0, spread * 0.6)
-        pixels, depth = view.project((x + aside, height, z))
-        green = np.array((58, 84, 44)) * rng.uniform(0.6, 1.3) * (0.6 + 0.4 * share)
-        radius = max(1, int(view.focal_px * spread * rng.uniform(0.10, 0.26) / depth))
-        centre = (int(pixels[0]), int(pixels[1]))
-        sunny = rng.uniform(0.1, 1.0) * (1.0 if aside * light.sun_from[0] > 0 else 0.6)
-        cv2.circle(picture, centre, radius, _lit(green, light, sunny).tolist(), -1, cv2.LINE_AA)
+    leaves = 150
+    share = np.sort(rng.uniform(0, 1, leaves))
+    height = tall * (0.35 + 0.65 * share)
+    spread = tall * 0.26 * np.sin(np.pi * np.clip((height / tall - 0.25) / 0.8, 0.05, 0.97))
+    aside = rng.normal(0, 0.6, leaves) * spread
+    places = np.stack((x + aside, height, np.full(leaves, z)), axis=-1)
+    sunny = rng.uniform(0.1, 1.0, leaves) * np.where(aside * light.sun_from[0] > 0, 1.0, 0.6)
+    shades = rng.uniform(0.6, 1.3, leaves) * (0.6 + 0.4 * share)
+    _foliage(
+        picture,
+        view,
+        places,
+        spread * rng.uniform(0.10, 0.26, leaves),
+        shades=shades,
+        sunny=sunny,
+        light=light,
+    )
+
+
+def _foliage(
+    picture: Picture,
+    view: View,
+    places: Points,
+    radii_m: npt.NDArray[np.float64],
+    *,
+    shades: npt.NDArray[np.float64],
+    sunny: npt.NDArray[np.float64],
+    light: Light,
+) -> None:
+    """Tufts of leaves in the order given; changes `picture`.
+
+    Args:
+        places: shape (N, 3), metres.
+        shades: N factors on the leaf green.
+        sunny: N shares of the sun that reach the tuft.
+    """
+    pixels, depth = view.project(places)
+    radii = np.maximum(1, (view.focal_px * radii_m / depth).astype(int)).tolist()
+    level = np.asarray(light.ambient) + np.asarray(light.sun) * sunny[:, None]
+    colours = np.clip(np.array((56, 85, 43)) * shades[:, None] * level, 0, 255).tolist()
+    for centre, radius, colour in zip(pixels.astype(int).tolist(), radii, colours, strict=True):
+        cv2.circle(picture, centre, radius, colour, -1, cv2.LINE_AA)
 
 
 def _ground(picture: Picture, view: View, light: Light, rng: np.random.Generator) -> None:
@@ -259,16 +291,16 @@ def _ground(picture: Picture, view: View, light: Light, rng: np.random.Generator
 
 def _hedges(picture: Picture, *, view: View, z_m: float, light: Light, rng: np.random.Generator) -> None:
     """A slice, 0.8 m thick, of the clipped hedges on both sides; changes `picture`."""
+    tufts = 420
     for x1, x2 in ((-1.1, -0.35), (3.7, 4.5)):
-        for z in np.sort(rng.uniform(z_m, z_m + 0.8, 420))[::-1]:
-            y = float(rng.uniform(0.01, 1.0)) ** 0.7 * 1.12
-            pixels, depth = view.project((float(rng.uniform(x1, x2)), y, float(z)))
-            green = np.array((56, 86, 42)) * rng.uniform(0.55, 1.35) * (0.42 + 0.58 * y)
-            radius = max(1, int(view.focal_px * rng.uniform(0.016, 0.045) / depth))
-            centre = (int(pixels[0]), int(pixels[1]))
-            cv2.circle(
-                picture, centre, radius, _lit(green, light, rng.uniform(0.1, 1.0)).tolist(), -1, cv2.LINE_AA
-            )
+        z = np.sort(rng.uniform(z_m, z_m + 0.8, tufts))[::-1]
+        y = rng.uniform(0.01, 1.0, tufts) ** 0.7 * 1.12
+        places = np.stack((rng.uniform(x1, x2, tufts), y, z), axis=-1)
+        shades = rng.uniform(0.55, 1.35, tufts) * (0.42 + 0.58 * y)
+        sunny = rng.uniform(0.1, 1.0, tufts)
+        _foliage(
+            picture, view, places, rng.uniform(0.016, 0.045, tufts), shades=shades, sunny=sunny, light=light
+        )
 
 
 def _lanterns(picture: Picture, view: View, light: Light) -> None:

@@ -12,19 +12,20 @@ Rgb = tuple[int, int, int]
 Picture = npt.NDArray[np.uint8]
 """Shape (height, width, 3), uint8, RGB, unless a docstring says otherwise."""
 
-_FONTS = Path(__file__).parent / "fonts"
+FONTS = Path(__file__).parent / "fonts"
+"""The bundled fonts and their licence."""
 _DRAWN_AT_PX = 160
 """Letters are drawn once at this size and scaled down, so their shape does not depend on the target size."""
 
 
 @cache
 def _font(name: str) -> ImageFont.FreeTypeFont:
-    return ImageFont.truetype(_FONTS / f"{name}.ttf", _DRAWN_AT_PX)
+    return ImageFont.truetype(FONTS / f"{name}.ttf", _DRAWN_AT_PX)
 
 
 def font_names() -> tuple[str, ...]:
     """Names that `draw_text` accepts, in alphabetical order."""
-    return tuple(sorted(path.stem for path in _FONTS.glob("*.ttf")))
+    return tuple(sorted(path.stem for path in FONTS.glob("*.ttf")))
 
 
 @cache

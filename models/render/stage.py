@@ -14,7 +14,7 @@ from models.render.car_paint import Car
 from models.render.car_pose import Pose
 from models.render.lens import Grain, blur, dirty, expose
 from models.render.lettering import Picture, Rgb
-from models.render.light import LIGHTS, Light
+from models.render.light import Light
 from models.render.plates import STYLES, PlateStyle, bare, draw_plate, random_text
 from models.render.view import Points, View
 
@@ -160,8 +160,3 @@ def render_scene(stage: Stage, seed: int) -> Scene:
     )
     labels = (PlateLabel(bare(text), style.name, corners),) if corners is not None and inside else ()
     return Scene(picture, labels)
-
-
-def stages(seed: int, *, view: View | None = None) -> tuple[Stage, ...]:
-    """One stage for every light."""
-    return tuple(Stage.build(view or View(), light, seed=seed + i) for i, light in enumerate(LIGHTS.values()))

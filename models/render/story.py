@@ -7,13 +7,14 @@ from typing import Literal
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from models.render.backdrop import LANE_X_M, STOP_Z_M
 from models.render.car import plate_pixels
 from models.render.car_paint import Car
 from models.render.car_pose import Pose
 from models.render.lettering import Picture, Rgb, draw_text
-from models.render.light import LIGHTS
+from models.render.light import LIGHTS, Light
 from models.render.plates import STYLES, bare
 from models.render.stage import Exposure, Stage, build_car
 from models.render.view import View
@@ -218,16 +219,26 @@ def frames(
                 )
                 arranged, before = stage.arrange([(car, pose)], moved_px=moved), here
                 still = (pose, arranged)
-            hunting = 0.35 * np.sin(at_s * 1.3 + wobble[0])
-            exposure = Exposure(
-                blur_px=float(0.55 + 0.25 * hunting + rng.uniform(0, 0.35)),
-                gain=float(1.0 + 0.06 * np.sin(at_s * 2.1 + wobble[1]) + rng.normal(0, 0.012)),
-                noise=float(stage.light.noise * rng.uniform(0.85, 1.2)),
-            )
-            picture = stage.photograph(arranged, exposure, rng)
+            picture = stage.photograph(arranged, exposure_at(at_s, stage.light, wobble, rng=rng), rng)
             _caption(picture, visit.clock + int(at_s))
             yield picture
             tick()
+
+
+def exposure_at(
+    at_s: float, light: Light, wobble: npt.NDArray[np.float64], *, rng: np.random.Generator
+) -> Exposure:
+    """How the camera takes the picture at a moment: focus and gain drift, and each picture strays a little.
+
+    Args:
+        wobble: two phases of the drift, radians.
+    """
+    hunting = 0.35 * np.sin(at_s * 1.3 + wobble[0])
+    return Exposure(
+        blur_px=float(0.55 + 0.25 * hunting + rng.uniform(0, 0.35)),
+        gain=float(1.0 + 0.06 * np.sin(at_s * 2.1 + wobble[1]) + rng.normal(0, 0.012)),
+        noise=float(light.noise * rng.uniform(0.85, 1.2)),
+    )
 
 
 def _caption(picture: Picture, clock: int) -> None:
