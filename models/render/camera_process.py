@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import tempfile
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -68,7 +69,7 @@ class CameraProcess:
         tls: Path | None = None,
         log: Path | None = None,
     ) -> None:
-        self._command = [str(SYSTEM_PYTHON), str(SCRIPT), "--port", str(port)]
+        self._command = [str(SYSTEM_PYTHON), str(SCRIPT), "--port", str(port), "--end-with-stdin"]
         if auth is not None and user is not None:
             self._command += ["--auth", auth, "--user", user]
         if tls is not None:
@@ -77,6 +78,7 @@ class CameraProcess:
             self._command += ["--log", str(log)]
         self._command += [f"{name}={','.join(map(str, clips))}" for name, clips in mounts.items()]
         self._password = password or ""
+        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115  it lives as long as this object
         self._process: subprocess.Popen[str] | None = None
         self._port = port
         self._scheme = "rtsp" if tls is None else "rtsps"
@@ -93,7 +95,7 @@ class CameraProcess:
     def start(self, timeout_s: float = 20.0) -> None:
         """Start it and wait until it listens."""
         self._process = process = subprocess.Popen(
-            self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+            self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, text=True
         )
         assert process.stdin is not None
         assert process.stdout is not None
@@ -105,7 +107,8 @@ class CameraProcess:
         too_late.cancel()
         if not line:
             self.stop()
-            raise RuntimeError(available() or f"the camera did not start: {' '.join(self._command)}")
+            self._errors.seek(0)
+            raise RuntimeError(available() or f"the camera did not start: {self._errors.read().strip()}")
         self._port = json.loads(line)["port"]
 
     def stop(self) -> None:

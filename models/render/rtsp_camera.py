@@ -172,6 +172,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--tls", type=Path, help="PEM file of certificate and key: serve rtsps://; needs --auth"
     )
+    parser.add_argument("--end-with-stdin", action="store_true", help="end when standard input is closed")
     arguments = parser.parse_args()
     if (arguments.auth is None) != (arguments.user is None):
         parser.error("--auth and --user go together")
@@ -204,7 +205,10 @@ def main() -> None:
             f"port {arguments.port} on 127.0.0.1 is taken: choose another with --port, or 0 for a free one"
         )
     print(json.dumps({"ready": True, "port": server.get_bound_port()}), flush=True)
-    GLib.MainLoop().run()
+    loop = GLib.MainLoop()
+    if arguments.end_with_stdin:
+        threading.Thread(target=lambda: (sys.stdin.read(), loop.quit()), name="stdin", daemon=True).start()
+    loop.run()
 
 
 if __name__ == "__main__":

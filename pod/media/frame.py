@@ -64,7 +64,7 @@ class Frame:
         return np.asarray(self.picture.to_ndarray(format="gray"), np.uint8)
 
     def scaled_rgb(self, height: int, width: int) -> npt.NDArray[np.uint8]:
-        """The whole picture at another size, shape (height, width, 3), uint8, RGB; one pass, cheaper than `rgb`."""
+        """The whole picture at another size, shape (height, width, 3), uint8, RGB; one cheap pass."""
         scaled = self.picture.reformat(width, height, "rgb24", interpolation=Interpolation.FAST_BILINEAR)
         return np.asarray(scaled.to_ndarray(), np.uint8)
 
