@@ -9,11 +9,11 @@ again opens nothing twice.
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from math import hypot, log
 from typing import Literal
 
 from pod.domain.access import Decision, Verdict
-from pod.domain.geometry import centre, iou
+from pod.domain.car import Car, difference, opposite
+from pod.domain.geometry import iou
 from pod.domain.plates import match_key, one_edit_apart
 from pod.domain.reads import Box
 from pod.domain.tracking import Direction, Track
@@ -24,11 +24,6 @@ otherwise."""
 
 _REFOUND_WIDTHS = 1.5
 _REFOUND_GROWTH = 0.5
-_MOVED_WIDTHS = 0.5
-_MOVED_GROWTH = 0.18
-
-_LEFT_AFTER_S = 0.5
-"""A car that goes the other way for so long has left; coming back it approaches anew."""
 
 _HITS_FOR_DIRECTION = 6
 """Where only one way opens, a car seen in fewer frames than this waits until its direction is known."""
@@ -40,13 +35,6 @@ _PARKED_MEMORY_S = 3600.0
 """How long a car that stood there when the camera started is remembered while hidden."""
 
 _MAX_REMEMBERED = 512
-_MAX_KEYS = 8
-
-_REREAD_DENIED_S = 1.0
-_REREAD_GRANTED_S = 2.0
-_REREAD_MOVING_S = 0.5
-_REREAD_BEFORE_PAUSE_ENDS_S = 0.5
-_STANDS_S = 2.0
 
 _NOT_DRIVEN_RETRY_S = {"stale_frame": 0.1, "store_failed": 1.0, "gate_unavailable": 1.0}
 """Failures before the guard was asked, and how long the first retry waits; each further one waits twice as
@@ -81,48 +69,6 @@ class Step:
     decision: Decision
 
 
-class _Approach:
-    """One car in front of one camera."""
-
-    def __init__(self, approach_id: str, now_s: float, *, must_move: bool, anchor: Box | None) -> None:
-        self.id = approach_id
-        self.keys: list[str] = []
-        self.began_s = now_s
-        self.seen_s = now_s
-        self.box = self.anchor = anchor
-        self.must_move = must_move
-        self.tracks: set[int] = set()
-        self.hits = 0
-        self.revision = 0
-        self.pending: Decision | None = None
-        self.read_since_s: float | None = None
-        self.recorded_rank = -1
-        self.granted = False
-        self.read_on: set[int] = set()
-        self.retry_at_s: float | None = None
-        self.failures = 0
-        self.seeded_until_s: float | None = None
-        self.denied_key = ""
-        self.heading: Direction | None = None
-        self.other_way_since_s: float | None = None
-        self.left = False
-        self.last_read_s: float | None = None
-        self.doubtful = False
-
-    @property
-    def key(self) -> str:
-        """The match key it was last read as; empty before."""
-        return self.keys[-1] if self.keys else ""
-
-    def name(self, key: str) -> None:
-        """It was read as this. Former readings are kept: they are how it is known again."""
-        self.keys = [*(k for k in self.keys if k != key), key][-_MAX_KEYS:]
-
-    def step(self, action: Action, decision: Decision) -> Step:
-        self.revision += 1
-        return Step(self.id, self.revision, action, decision)
-
-
 class Approaches:
     """The approaches in front of one camera. Not thread-safe: it belongs to the camera's thread.
 
@@ -152,8 +98,8 @@ class Approaches:
         self._deny_after_s = deny_after_s
         self._reapproach_s = reapproach_s
         self._count = 0
-        self._known: dict[str, _Approach] = {}
-        self._by_track: dict[int, _Approach] = {}
+        self._known: dict[str, Car] = {}
+        self._by_track: dict[int, Car] = {}
         self.forgotten = 0
         for key, granted_at_s in last_grants.items():
             seed = self._begin(granted_at_s, must_move=False, anchor=None)
@@ -185,7 +131,7 @@ class Approaches:
                 approach = home
         self._see(now_s, track, approach)
         if decision is not None:
-            self._note_read(now_s, track, decision, approach)
+            approach.note_read(track, now_s, key=match_key(decision.plate), settled=_is_settled(decision))
             steps += self._weigh(now_s, track, decision, approach)
         steps += self._overdue(now_s, track, approach)
         return tuple(steps)
@@ -233,46 +179,35 @@ class Approaches:
     def wants_read(self, track: Track, now_s: float) -> bool:
         """Whether reading this plate again could change anything yet."""
         approach = self._by_track.get(track.id)
-        if approach is None or approach.last_read_s is None:
-            return True
-        if approach.granted:
-            if approach.retry_at_s is not None and now_s >= approach.retry_at_s - _REREAD_BEFORE_PAUSE_ENDS_S:
-                return True
-            stands = track.still_for_s(now_s) >= _STANDS_S and not approach.doubtful
-            interval_s = _REREAD_GRANTED_S if stands else _REREAD_MOVING_S
-        elif approach.recorded_rank >= 0 and track.still_for_s(now_s) >= _STANDS_S:
-            interval_s = _REREAD_MOVING_S if approach.doubtful else _REREAD_DENIED_S
-        else:
-            return True
-        return now_s - approach.last_read_s >= interval_s
+        return approach is None or approach.wants_read(track, now_s)
 
-    def _begin(self, now_s: float, *, must_move: bool, anchor: Box | None) -> _Approach:
+    def _begin(self, now_s: float, *, must_move: bool, anchor: Box | None) -> Car:
         self._count += 1
-        approach = _Approach(f"{self._prefix}-{self._count}", now_s, must_move=must_move, anchor=anchor)
+        approach = Car(f"{self._prefix}-{self._count}", now_s, must_move=must_move, anchor=anchor)
         self._known[approach.id] = approach
         return approach
 
-    def _begin_for(self, now_s: float, track: Track, *, instead_of: _Approach | None = None) -> _Approach:
+    def _begin_for(self, now_s: float, track: Track, *, instead_of: Car | None = None) -> Car:
         """A new approach; where a parked car was thought to stand, the new one has to move as well."""
         if instead_of is not None and instead_of.must_move:
             return self._begin(now_s, must_move=True, anchor=instead_of.anchor)
         return self._begin(now_s, must_move=track.session_born and not track.moved, anchor=track.box)
 
-    def _refound(self, now_s: float, track: Track) -> _Approach | None:
+    def _refound(self, now_s: float, track: Track) -> Car | None:
         """The approach whose car was lost where this track begins."""
-        nearest: tuple[float, _Approach] | None = None
+        nearest: tuple[float, Car] | None = None
         for approach in self._known.values():
             if approach.box is None or approach.seen_s >= track.first_seen_s:
                 continue
-            parked = approach.must_move and iou(approach.box, track.box) > 0.5
-            distance, growth = _difference(approach.box, track.box)
+            parked = approach.is_parked and iou(approach.box, track.box) > 0.5
+            distance, growth = difference(approach.box, track.box)
             near = distance <= _REFOUND_WIDTHS and growth <= _REFOUND_GROWTH
             recent = now_s - approach.seen_s <= _REFOUND_S
             if (parked or (near and recent)) and (nearest is None or distance < nearest[0]):
                 nearest = (distance, approach)
         return nearest[1] if nearest else None
 
-    def _home(self, now_s: float, track: Track, decision: Decision, current: _Approach) -> _Approach:
+    def _home(self, now_s: float, track: Track, decision: Decision, current: Car) -> Car:
         """The approach that a car with this plate belongs to."""
         key = match_key(decision.plate)
         home = next((a for a in self._known.values() if key in a.keys), None)
@@ -292,46 +227,27 @@ class Approaches:
         home.read_on.add(track.id)
         return home
 
-    def _is_back(self, now_s: float, track: Track, known: _Approach) -> bool:
+    def _is_back(self, now_s: float, track: Track, known: Car) -> bool:
         """Whether a known car has left and now comes again."""
         if known.left:
             return track.direction is known.heading
         away = track.id not in known.tracks and now_s - known.seen_s > _REFOUND_S
-        turned = known.heading is not None and track.direction is _opposite(known.heading)
+        turned = known.heading is not None and track.direction is opposite(known.heading)
         return not self._one_way and away and turned
 
-    def _see(self, now_s: float, track: Track, approach: _Approach) -> None:
+    def _see(self, now_s: float, track: Track, approach: Car) -> None:
         self._by_track[track.id] = approach
         approach.tracks.add(track.id)
         approach.hits += 1
         approach.seen_s = now_s
         approach.box = track.box
-        if track.direction not in (Direction.APPROACHING, Direction.LEAVING):
-            return
-        if approach.heading is None:
-            approach.heading = Direction.APPROACHING if self._one_way else track.direction
-        if track.direction is approach.heading:
-            approach.other_way_since_s = None
-        elif approach.other_way_since_s is None:
-            approach.other_way_since_s = now_s
-        elif now_s - approach.other_way_since_s >= _LEFT_AFTER_S:
-            approach.left = True
+        approach.note_direction(track, now_s, one_way=self._one_way)
 
-    def _take_off(self, track: Track, approach: _Approach) -> None:
+    def _take_off(self, track: Track, approach: Car) -> None:
         approach.tracks.discard(track.id)
         approach.read_on.discard(track.id)
 
-    def _note_read(self, now_s: float, track: Track, decision: Decision, approach: _Approach) -> None:
-        approach.last_read_s = now_s
-        approach.doubtful = match_key(decision.plate) != approach.key or not _is_settled(decision)
-        if approach.read_since_s is None:
-            approach.read_since_s = now_s
-        # Only where its own plate is read: a track that strayed to a passing car moves no parked one.
-        if approach.must_move and track.moved and approach.anchor is not None and not approach.doubtful:
-            shift, growth = _difference(approach.anchor, track.box)
-            approach.must_move = shift <= _MOVED_WIDTHS and growth <= _MOVED_GROWTH
-
-    def _weigh(self, now_s: float, track: Track, decision: Decision, approach: _Approach) -> tuple[Step, ...]:
+    def _weigh(self, now_s: float, track: Track, decision: Decision, approach: Car) -> tuple[Step, ...]:
         if approach.granted:
             due = approach.retry_at_s is not None and now_s >= approach.retry_at_s
             same_plate = _allows(decision) and match_key(decision.plate) == approach.key
@@ -352,7 +268,7 @@ class Approaches:
             return self._record(approach)
         return ()
 
-    def _objection(self, track: Track, approach: _Approach) -> str | None:
+    def _objection(self, track: Track, approach: Car) -> str | None:
         """Why a listed car is not let in, or not yet."""
         if approach.must_move:
             return "not_moved"
@@ -364,14 +280,14 @@ class Approaches:
             return "direction_unknown"
         return None
 
-    def _open(self, decision: Decision, approach: _Approach) -> tuple[Step, ...]:
+    def _open(self, decision: Decision, approach: Car) -> tuple[Step, ...]:
         approach.granted = True
         approach.keys = [match_key(decision.plate)]
         approach.retry_at_s = None
         approach.pending = None
-        return (approach.step(Action.OPEN, decision),)
+        return (_step(approach, Action.OPEN, decision),)
 
-    def _overdue(self, now_s: float, track: Track, approach: _Approach) -> tuple[Step, ...]:
+    def _overdue(self, now_s: float, track: Track, approach: Car) -> tuple[Step, ...]:
         """The provisional denial, once it has waited long enough.
 
         A car that still drives up and could not be read yet is not refused on its way.
@@ -384,19 +300,19 @@ class Approaches:
             return ()
         return self._record(approach)
 
-    def _gone(self, approach: _Approach) -> tuple[Step, ...]:
+    def _gone(self, approach: Car) -> tuple[Step, ...]:
         if approach.tracks or approach.pending is None:
             return ()
         if _rank(approach.pending) == 0 and approach.hits < _GHOST_HITS:
             return ()
         return self._record(approach)
 
-    def _record(self, approach: _Approach) -> tuple[Step, ...]:
+    def _record(self, approach: Car) -> tuple[Step, ...]:
         pending = approach.pending
         if pending is None or approach.granted or _rank(pending) <= approach.recorded_rank:
             return ()
         approach.recorded_rank = _rank(pending)
-        return (approach.step(Action.RECORD, pending),)
+        return (_step(approach, Action.RECORD, pending),)
 
     def _forget(self, now_s: float) -> None:
         for approach in [a for a in self._known.values() if self._is_over(now_s, a)]:
@@ -406,13 +322,13 @@ class Approaches:
             self._drop(approach)
             self.forgotten += 1
 
-    def _is_over(self, now_s: float, approach: _Approach) -> bool:
+    def _is_over(self, now_s: float, approach: Car) -> bool:
         if approach.seeded_until_s is not None:
             return now_s >= approach.seeded_until_s
-        memory_s = _PARKED_MEMORY_S if approach.must_move else self._reapproach_s
+        memory_s = _PARKED_MEMORY_S if approach.is_parked else self._reapproach_s
         return not approach.tracks and now_s - approach.seen_s >= memory_s
 
-    def _drop(self, approach: _Approach) -> None:
+    def _drop(self, approach: Car) -> None:
         del self._known[approach.id]
         for track_id in approach.tracks:
             self._by_track.pop(track_id, None)
@@ -431,12 +347,6 @@ def _rank(decision: Decision) -> int:
     return _RANK.get(decision.reason, 1)
 
 
-def _opposite(direction: Direction) -> Direction:
-    return Direction.LEAVING if direction is Direction.APPROACHING else Direction.APPROACHING
-
-
-def _difference(a: Box, b: Box) -> tuple[float, float]:
-    """Distance of two plates in plate widths, and the change of the log of their width."""
-    (ax, ay), (bx, by) = centre(a), centre(b)
-    width_a, width_b = max(a[2] - a[0], 1e-3), max(b[2] - b[0], 1e-3)
-    return hypot(ax - bx, ay - by) / max(width_a, width_b), abs(log(width_b / width_a))
+def _step(approach: Car, action: Action, decision: Decision) -> Step:
+    approach.revision += 1
+    return Step(approach.id, approach.revision, action, decision)
