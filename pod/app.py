@@ -48,6 +48,9 @@ log = logging.getLogger(__name__)
 LOOP_SILENCE_S = 5.0
 """A decision loop beats four times a second; silent for this and a commit's time limit, it hangs."""
 
+START_ROW_TIMEOUT_S = 10.0
+STOP_ROW_TIMEOUT_S = 5.0
+
 ROWS_PER_APPROACH = 4
 """Audit rows to read for one approach on the page: a denial or two, an intent, an outcome."""
 
@@ -122,11 +125,11 @@ class Pod:
         self._listener = stack.enter_context(bind(config.web.host, config.web.port))
         models = await asyncio.to_thread(open_models, config.vision)
         self._store = stack.enter_context(Store.open(data_dir / FILE_NAME))
+        self._store.record("pod_started", self._started_row(models)).result(START_ROW_TIMEOUT_S)
+        stack.callback(self._record_stop)
         guard = GuardClient.start(config.gates, data_dir / RUN_DIR, on_state=self._gate_changed)
         stack.callback(guard.close)
         gates = {gate.name: GateController(gate, guard) for gate in config.gates}
-        self._store.record("pod_started", self._started_row(models)).result(10)
-        stack.callback(self._record_stop)
         self._probes += [store_probe(self._store), models_probe(models)]
         self._probes += [gate_probe(gate) for gate in gates.values()]
         for camera in config.cameras:
@@ -264,7 +267,7 @@ class Pod:
 
     def _record_stop(self) -> None:
         try:
-            self._store.record("pod_stopped", {"version": version()}).result(5)
+            self._store.record("pod_stopped", {"version": version()}).result(STOP_ROW_TIMEOUT_S)
         except (StoreError, TimeoutError) as error:
             log.error("the stop was not recorded: %s", error)
 

@@ -145,7 +145,7 @@ def _spoil(picture: Picture, rng: random.Random) -> Picture:
         picture = 255 - picture
     if rng.random() < 0.15:
         _, packed = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, rng.randint(20, 70)])
-        picture = cv2.imdecode(packed, cv2.IMREAD_COLOR)
+        picture = np.asarray(cv2.imdecode(packed, cv2.IMREAD_COLOR), np.uint8)
     if rng.random() < 0.1:
         left, top = rng.randint(0, WIDTH_PX - 8), rng.randint(0, HEIGHT_PX - 8)
         picture = picture.copy()

@@ -1,7 +1,7 @@
 """The plate recogniser's network: ten slots, each attending to its place on the plate.
 
-Convolutions turn a 64 x 128 crop into 8 x 16 tokens; a Gaussian prior on the horizontal position breaks the symmetry
-between slots, without which training from scratch stays on a plateau.
+Convolutions turn a 64 x 128 crop into 8 x 16 tokens; a Gaussian prior on the horizontal position breaks the
+symmetry between slots, without which training from scratch stays on a plateau.
 """
 
 import math

@@ -26,7 +26,7 @@ def _install() -> None:
     stub.__version__ = STUB_VERSION  # type: ignore[attr-defined]  # a module takes attributes at run time only
     stub.ops = types.ModuleType("torchvision.ops")  # type: ignore[attr-defined]
     sys.modules.update({"torchvision": stub, "torchvision.ops": stub.ops})
-    importlib.metadata.version = _version_of(importlib.metadata.version)
+    setattr(importlib.metadata, "version", _version_of(importlib.metadata.version))  # noqa: B010  (a patch)
     from ultralytics.utils.nms import TorchNMS
 
     stub.ops.nms = TorchNMS.nms

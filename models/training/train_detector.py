@@ -1,7 +1,7 @@
 """Train the plate detector: `python -m models.training.train_detector PLATES_FOLDER RUN_FOLDER --epochs 16`.
 
-Ultralytics does the work. On a processor, channels-last memory and bfloat16 double its rate. The same command goes on
-from the last epoch's checkpoint.
+Ultralytics does the work. On a processor, channels-last memory and bfloat16 double its rate. The same command
+goes on from the last epoch's checkpoint.
 """
 
 import argparse
@@ -19,7 +19,7 @@ IMAGE_SIZE_PX = 416
 
 
 def prepare_data(plates_folder: Path, run_folder: Path) -> Path:
-    """A data set that ultralytics may write its caches into: linked pictures, copied labels. Returns its YAML.
+    """A data set that ultralytics may write caches into: linked pictures, copied labels. Returns its YAML.
 
     Args:
         plates_folder: holds images/ and labels_snapped/, each with train/ and val/.

@@ -1,4 +1,4 @@
-"""Run the page under uvicorn, on a socket of our own: a taken port is a clear error, and signals stay ours."""
+"""Run the page under uvicorn, on our own socket: a taken port is a clear error, and signals stay ours."""
 
 import contextlib
 import socket

@@ -1,0 +1,70 @@
+"""Clips of one car at a rendered gate, cut for a test's question; rendered once for each renderer version."""
+
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+from models.render import story
+from models.render.clip import encode, renderer_version
+from models.render.lettering import Picture
+
+CACHE = Path(__file__).parents[1] / ".demo" / "tests"
+FPS = story.FPS
+
+_VISIT = story.STORY[0]
+"""The demo's first car: listed, by day, it stops at the line and drives in."""
+
+PLATE = _VISIT.plate
+
+EMPTY_S = 8.0
+"""How long the gate stays empty after the car."""
+
+PASSING_FROM_S, PASSING_TO_S = 1.0, 3.0
+"""When the car of `passing` is in view."""
+
+
+def drive_up() -> Path:
+    """The car drives up, stops, drives in; then nobody for `EMPTY_S`."""
+    return _cached("drive-up", _drive_up())
+
+
+def standing() -> Path:
+    """The car stands at the line from the first frame to the last, 4 s."""
+    return _cached("standing", _standing())
+
+
+def passing() -> Path:
+    """An empty gate, the car legible and nearing for two seconds, an empty gate again."""
+    return _cached("passing", _passing())
+
+
+def _drive_up() -> Iterator[Picture]:
+    last: Picture | None = None
+    for last in story.frames((_VISIT,)):
+        yield last
+    assert last is not None
+    for _ in range(round(EMPTY_S * FPS)):
+        yield last
+
+
+def _passing() -> Iterator[Picture]:
+    visit = list(story.frames((_VISIT,)))
+    empty, nearing = visit[-1], round((_VISIT.arrives_s - 1.5) * FPS)
+    yield from [empty] * round(PASSING_FROM_S * FPS)
+    yield from visit[nearing : nearing + round((PASSING_TO_S - PASSING_FROM_S) * FPS)]
+    yield from [empty] * round(EMPTY_S * FPS)
+
+
+def _standing() -> Iterator[Picture]:
+    at_the_line = round((_VISIT.arrives_s + 0.5) * FPS)
+    stopped = list(islice(story.frames((_VISIT,)), at_the_line, at_the_line + round(1.4 * FPS)))
+    for index in range(4 * FPS):
+        yield stopped[index % len(stopped)]
+
+
+def _cached(name: str, pictures: Iterator[Picture]) -> Path:
+    path = CACHE / f"{name}-{renderer_version()}.mp4"
+    if not path.exists():
+        CACHE.mkdir(parents=True, exist_ok=True)
+        encode(pictures, path, fps=FPS)
+    return path
