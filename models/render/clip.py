@@ -39,7 +39,7 @@ def encode(pictures: Iterable[Picture], path: Path, *, fps: int) -> None:
             options = {
                 "preset": "superfast",
                 "profile": "baseline",
-                "crf": "26",
+                "crf": "28",
                 "threads": "1",
                 "sc_threshold": "0",
             }

@@ -165,7 +165,7 @@ STORY: tuple[Visit, ...] = (
         dirt=0.15,
     ),
     Visit("visitor", "WTR 6158", "us", "suv", (176, 180, 184), "dusk", 18 * 3600 + 2215, 2.2, "in", slogan=2),
-    Visit("resident", "HX 482 KV", "eu", "hatch", (56, 62, 66), "night", 22 * 3600 + 547, 2.4, "in"),
+    Visit("resident", "LE 275 TK", "eu", "hatch", (56, 62, 66), "night", 22 * 3600 + 547, 2.4, "in"),
 )
 """The demo's visits, in order."""
 

@@ -72,7 +72,7 @@ def demo(
         if video is None and not write_demo_list(folder / FILE_NAME):
             console.print(f"The access list in {folder} is kept as it is.", soft_wrap=True)
         console.print(f"Starting; the camera plays over {'RTSP' if camera.source == 'rtsp' else 'its file'}.")
-        verdict = run_demo(config, console, check=check)
+        verdict = run_demo(config, console, check=check, timeout_s=CHECK_TIMEOUT_S)
         if check:
             print(json.dumps(verdict.report(camera, config)), flush=True)
             raise typer.Exit(0 if verdict.complete else 1)
@@ -99,17 +99,33 @@ class CheckResult:
 
     def __init__(self) -> None:
         self.answers: list[Answer] = []
+        self._pulses: set[object] = set()
+
+    def take(self, event: Event) -> None:
+        """Note an event, if it is one that counts."""
+        answer = answer_of(event)
+        if answer is not None:
+            self.answers.append(answer)
+        if event.get("kind") == "intent":
+            self._pulses.add(event["pulse"])
+        elif event.get("kind") == "outcome":
+            self._pulses.discard(event["pulse"])
 
     @property
     def missing(self) -> list[str]:
-        """What --check still waits for, in words."""
-        given = {answer.verdict for answer in self.answers}
+        """What --check still waits for, in words. A denial that a grant replaced was a first, poorer read."""
+        final = {answer.approach: answer.verdict for answer in self.answers}
         wanted = {"allow": "a car that is let in", "deny": "a car that is not let in"}
-        return [words for verdict, words in wanted.items() if verdict not in given]
+        return [words for verdict, words in wanted.items() if verdict not in final.values()]
 
     @property
     def complete(self) -> bool:
         return not self.missing
+
+    @property
+    def settled(self) -> bool:
+        """Complete, and no relay is on any more."""
+        return self.complete and not self._pulses
 
     def report(self, camera: DemoCamera, config: PodConfig) -> dict[str, object]:
         """The JSON line of --check; the lists run in parallel, one item an answer."""
@@ -135,9 +151,7 @@ def _versions(vision: VisionConfig) -> dict[str, str]:
     }
 
 
-def run_demo(
-    config: PodConfig, console: Console, *, check: bool, timeout_s: float = CHECK_TIMEOUT_S
-) -> CheckResult:
+def run_demo(config: PodConfig, console: Console, *, check: bool, timeout_s: float) -> CheckResult:
     """Run the POD: until Ctrl-C or SIGTERM, or with `check` until both answers were seen or time is up."""
     return asyncio.run(_run(config, console, check=check, timeout_s=timeout_s))
 
@@ -167,10 +181,9 @@ async def _run(config: PodConfig, console: Console, *, check: bool, timeout_s: f
 
         def take(event: Event) -> None:
             show(event)
-            answer = answer_of(event)
-            if answer is not None and check:
-                result.answers.append(answer)
-                if result.complete:
+            if check:
+                result.take(event)
+                if result.settled:
                     pod.stop()
 
         async with asyncio.TaskGroup() as group:

@@ -14,9 +14,11 @@ class Answer:
     """What the pod told one car.
 
     Attributes:
+        approach: which car's approach; a later answer to the same one replaces the earlier.
         latency_ms: from the camera taking the deciding picture to the relay, or else to the decision.
     """
 
+    approach: str
     plate: str
     verdict: Literal["allow", "deny"]
     reason: str
@@ -30,6 +32,7 @@ def answer_of(event: Mapping[str, object]) -> Answer | None:
         return None
     latency = event.get("latency_ms", event.get("age_ms", 0.0))
     return Answer(
+        approach=str(event["approach"]),
         plate=str(event["plate"]),
         verdict="allow" if event["verdict"] == "allow" else "deny",
         reason=str(event["reason"]),

@@ -16,8 +16,8 @@ from pod.store.store import Store
 
 NOW = datetime(2030, 5, 4, 12, tzinfo=UTC)
 DECISION = {
-    "kind": "decision", "camera": "entrance", "gate": "main", "plate": "AB123", "verdict": "deny",
-    "reason": "expired", "confidence": 0.93, "frames": 7, "age_ms": 81.5, "label": "[bold]Flat 2",
+    "kind": "decision", "approach": "a-1", "camera": "entrance", "gate": "main", "plate": "AB123",
+    "verdict": "deny", "reason": "expired", "confidence": 0.93, "frames": 7, "age_ms": 81.5, "label": "[bold]Flat 2",
 }  # fmt: skip
 
 
@@ -33,7 +33,7 @@ def test_a_grant_is_told_with_its_latency():
     event = DECISION | {"kind": "intent", "verdict": "allow", "reason": "listed", "latency_ms": 84.2}
     assert "OPENS" in line_of(event, "12:00:00").plain
     assert "relay on 84 ms after the camera saw it" in line_of(event, "12:00:00").plain
-    assert answer_of(event) == Answer("AB123", "allow", "listed", 84.2)
+    assert answer_of(event) == Answer("a-1", "AB123", "allow", "listed", 84.2)
 
 
 @pytest.mark.parametrize(
@@ -73,9 +73,34 @@ def test_a_new_list_is_filled_once(tmp_path):
     assert not write_demo_list(tmp_path / "pod.db")
 
 
+GRANT = DECISION | {
+    "kind": "intent",
+    "verdict": "allow",
+    "reason": "listed",
+    "latency_ms": 84.2,
+    "pulse": "p1",
+}
+
+
 def test_the_check_names_what_it_still_waits_for():
     result = CheckResult()
-    result.answers.append(Answer("AB123", "deny", "not_listed", 80.0))
+    result.take(DECISION)
     assert result.missing == ["a car that is let in"]
-    result.answers.append(Answer("AB124", "allow", "listed", 80.0))
+    result.take(GRANT | {"approach": "a-2"})
     assert result.complete
+
+
+def test_a_denial_that_a_grant_replaced_is_no_car_kept_out():
+    result = CheckResult()
+    result.take(DECISION)
+    result.take(GRANT)
+    assert result.missing == ["a car that is not let in"]
+
+
+def test_the_check_is_over_only_when_the_relay_is_off_again():
+    result = CheckResult()
+    result.take(DECISION)
+    result.take(GRANT | {"approach": "a-2"})
+    assert not result.settled
+    result.take({"kind": "outcome", "pulse": "p1"})
+    assert result.settled

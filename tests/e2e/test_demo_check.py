@@ -1,0 +1,94 @@
+"""`platebridge demo --check` as CI and people run it: a process, a real stream, one JSON line."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from models.render import camera_process
+from pod.commands import demo_camera
+from pod.commands.demo import demo_config, run_demo
+from pod.commands.demo_list import write_demo_list
+from pod.store.store import FILE_NAME
+
+ROOT = Path(__file__).parents[2]
+PLATEBRIDGE = Path(sys.executable).with_name("platebridge")
+
+
+@pytest.mark.timeout(300)  # the first run on a machine renders the clip
+def test_check_lets_the_resident_in_and_the_unlisted_car_not_and_says_so_in_one_json_line():
+    if camera_process.available() is not None:
+        pytest.skip("needs GStreamer")
+    ran = subprocess.run(
+        [PLATEBRIDGE, "demo", "--check"], cwd=ROOT, capture_output=True, text=True, timeout=290, check=False
+    )
+    assert ran.returncode == 0, ran.stderr
+    (line,) = ran.stdout.splitlines()
+    report = json.loads(line)
+    assert report["ok"]
+    assert report["source"] == "rtsp"
+    answers = dict(
+        zip(report["plates"], zip(report["verdicts"], report["reasons"], strict=True), strict=True)
+    )
+    assert answers["7KDM294"] == ("allow", "listed")
+    assert answers["LK63XTN"] == ("deny", "not_listed")
+    assert all(0 < ms < 5000 for ms in report["latencies_ms"])
+    assert {"platebridge", "detector", "recognizer"} <= report["versions"].keys()
+
+
+def test_without_gstreamer_the_same_clip_plays_from_its_file_and_the_demo_says_why(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(demo_camera, "available", lambda: "GStreamer [1.0] is missing; apt install it")
+    with demo_camera.demo_camera(None, console=Console(stderr=True, width=200)) as camera:
+        assert (camera.source, camera.loop) == ("file", True)
+        assert "GStreamer [1.0] is missing; apt install it" in capsys.readouterr().err
+        write_demo_list(tmp_path / FILE_NAME)
+        config = demo_config(camera, tmp_path, port=0)
+        result = run_demo(config, Console(stderr=True), check=True, timeout_s=60)
+    assert result.complete
+    assert {answer.verdict for answer in result.answers} == {"allow", "deny"}
+
+
+def test_a_check_that_sees_no_car_in_time_reports_what_was_missing_and_exits_with_1(tmp_path, monkeypatch):
+    ran = subprocess.run(
+        [sys.executable, "-c", _IMPATIENT, str(ROOT / "models/reference")],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ran.returncode == 1, ran.stderr
+    report = json.loads(ran.stdout)
+    assert not report["ok"]
+    assert report["missing"] == ["a car that is let in", "a car that is not let in"]
+
+
+_IMPATIENT = """
+import sys
+from pod import cli
+from pod.commands import demo
+demo.CHECK_TIMEOUT_S = 1.0
+sys.argv = ["platebridge", "demo", "--check", "--video", sys.argv[1]]
+cli.main()
+"""
+
+
+def test_a_video_that_is_not_there_is_told_in_one_sentence(tmp_path):
+    ran = subprocess.run(
+        [PLATEBRIDGE, "demo", "--video", "none.mp4"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ran.returncode == 2
+    assert ran.stderr.strip() == (
+        "platebridge: none.mp4: there is no such file; name a video, a folder of pictures or rtsp://HOST/PATH"
+    )
