@@ -1,11 +1,12 @@
 """Build the pod's parts, start them in order, stop them in reverse. No rules live here."""
 
 import asyncio
+import faulthandler
 import importlib.metadata
 import logging
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -135,7 +136,7 @@ class Pod:
         for camera in config.cameras:
             self._start_camera(camera, gates[camera.gate], models)
         await self._start_web(data_dir)
-        watchdog = asyncio.create_task(feed_watchdog(self._notifier, self._heartbeats), name="watchdog")
+        watchdog = self._serve("watchdog", feed_watchdog(self._notifier, self._heartbeats))
         stack.callback(watchdog.cancel)
         self._notifier.ready(f"{len(config.cameras)} cameras, {len(config.gates)} gates, {self.address}")
         log.info("pod started; local page at %s", self.address)
@@ -182,7 +183,9 @@ class Pod:
             camera, slot, fanout, on_state=lambda state: self._camera_changed(camera.name, state)
         )
         self._probes.append(camera_probe(camera.name, source))
-        self.metrics.watch_source(camera.name, lambda: asdict(source.counters))
+        self.metrics.watch_source(
+            camera.name, lambda: asdict(source.counters) | {"approaches_forgotten": approaching.forgotten}
+        )
         loop.start()
         self._stack.callback(loop.stop)
         source.start()
@@ -208,8 +211,7 @@ class Pod:
         )
         hosts = ["localhost", "127.0.0.1", "[::1]", config.web.host]
         server = WebServer(create_app(view, allowed_hosts=hosts), self._listener)
-        serving = asyncio.create_task(server.serve(), name="web")
-        serving.add_done_callback(self._web_ended)
+        serving = self._serve("web", server.serve())
 
         async def stop_serving() -> None:
             server.stop()
@@ -217,10 +219,17 @@ class Pod:
 
         self._stack.push_async_callback(stop_serving)
 
-    def _web_ended(self, serving: asyncio.Task[None]) -> None:
-        error = None if serving.cancelled() else serving.exception()
-        if error is not None and not self._finished.done():
-            self._finished.set_exception(error)
+    def _serve(self, name: str, service: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        """Run a service until the stack ends it; a bug in it ends the pod."""
+
+        def ended(task: asyncio.Task[None]) -> None:
+            error = None if task.cancelled() else task.exception()
+            if error is not None and not self._finished.done():
+                self._finished.set_exception(error)
+
+        task = asyncio.create_task(service, name=name)
+        task.add_done_callback(ended)
+        return task
 
     def _break(self, error: Exception) -> None:
         """A part met a bug: end the pod, so that its supervisor starts it afresh, the gates at rest."""
@@ -282,6 +291,8 @@ def run(config: PodConfig, *, announce: Callable[[Pod], None] = lambda pod: None
 
 
 async def _run(config: PodConfig, announce: Callable[[Pod], None]) -> int:
+    faulthandler.enable()  # the watchdog's SIGABRT then leaves every thread's stack in the journal
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
     async with Pod(config) as pod:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -1,16 +1,15 @@
 """Which pod a command works on: the place of its database, its time zone, its gates."""
 
-import os
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 import typer
 
 from pod.config_load import load_config
 from pod.domain.errors import ConfigError
+from pod.runtime.time_zone import zone_of
 from pod.store.store import FILE_NAME
 
 DEFAULT_CONFIG = Path("/etc/platebridge/config.yaml")
@@ -55,34 +54,6 @@ def find_place(config: Path | None, data_dir: Path | None) -> Place:
     directory = data_dir or Path(loaded.data_dir if loaded else "")
     return Place(
         directory / FILE_NAME,
-        ZoneInfo(loaded.site.time_zone) if loaded and loaded.site.time_zone else system_zone(),
+        zone_of(loaded.site.time_zone if loaded else None),
         tuple(gate.name for gate in loaded.gates) if loaded else None,
     )
-
-
-def system_zone() -> ZoneInfo:
-    """The machine's time zone by its IANA name; UTC where it tells none."""
-    names = (
-        os.environ.get("TZ", ""),
-        _first_line(Path("/etc/timezone")),
-        _linked_zone(Path("/etc/localtime")),
-    )
-    for name in names:
-        # ZoneInfo refuses a name that leads out of the zone directory with ValueError.
-        with suppress(ZoneInfoNotFoundError, ValueError, OSError):
-            if name:
-                return ZoneInfo(name.removeprefix(":"))
-    return ZoneInfo("UTC")
-
-
-def _first_line(path: Path) -> str:
-    with suppress(OSError, UnicodeDecodeError):
-        return path.read_text("utf-8").partition("\n")[0].strip()
-    return ""
-
-
-def _linked_zone(path: Path) -> str:
-    """The zone a link into the zone directory names, such as ../usr/share/zoneinfo/Europe/Berlin."""
-    with suppress(OSError):
-        return str(path.readlink()).partition("zoneinfo/")[2]
-    return ""

@@ -92,8 +92,7 @@ class AccessControl:
             return self._busy(step, time.monotonic() + pause_left_s)
         pulse_id = uuid.uuid4().hex
         intent = self._row(step, sighting) | {"pulse": pulse_id}
-        if not self._commit(intent, Grant(self._camera, match_key(step.decision.plate))):
-            self._outcome(pulse_id, step, result="refused", reason="store_failed")
+        if not self._commit(intent, step):
             return self._failed(step, "store_failed")
         if self._is_stale(sighting):
             self._outcome(pulse_id, step, result="refused", reason="stale_frame")
@@ -175,17 +174,29 @@ class AccessControl:
     def _count(self, step: Step) -> None:
         self._metrics.decisions.labels(self._camera, step.decision.verdict.value, step.decision.reason).inc()
 
-    def _commit(self, row: Mapping[str, object], grant: Grant) -> bool:
-        """Whether the intent is durable within the time allowed."""
+    def _commit(self, intent: Mapping[str, object], step: Step) -> bool:
+        """Whether the intent is durable within the time allowed; one that comes later gets its outcome too."""
+        grant = Grant(self._camera, match_key(step.decision.plate))
         try:
-            self._store.record("intent", row, grant=grant).result(self._commit_timeout_s)
-        except (StoreError, FutureTimeoutError) as error:
-            self._metrics.store_errors.inc()
-            log.error(
-                "camera %s: the intent was not committed, the gate stays closed: %s", self._camera, error
-            )
+            written = self._store.record("intent", intent, grant=grant)
+        except StoreError as error:
+            self._not_committed(str(error))
+            return False
+        try:
+            written.result(self._commit_timeout_s)
+        except StoreError as error:
+            self._not_committed(str(error))
+            return False
+        except FutureTimeoutError:
+            self._not_committed(f"it took longer than {self._commit_timeout_s * 1000:.0f} ms")
+            if not written.cancel():
+                self._outcome(str(intent["pulse"]), step, result="refused", reason="store_failed")
             return False
         return True
+
+    def _not_committed(self, why: str) -> None:
+        self._metrics.store_errors.inc()
+        log.error("camera %s: no intent was committed, so the gate stays closed: %s", self._camera, why)
 
     def _submit(self, kind: str, row: Mapping[str, object]) -> None:
         """Queue a row that nothing waits for; a failure is counted and shown in health."""
