@@ -23,13 +23,14 @@ def ensure() -> str:
 
 def _install() -> None:
     stub = types.ModuleType("torchvision")
-    stub.__version__ = STUB_VERSION  # type: ignore[attr-defined]  # a module takes attributes at run time only
-    stub.ops = types.ModuleType("torchvision.ops")  # type: ignore[attr-defined]
-    sys.modules.update({"torchvision": stub, "torchvision.ops": stub.ops})
+    setattr(stub, "__version__", STUB_VERSION)  # noqa: B010  (mypy knows no such attribute of a module)
+    operators = types.ModuleType("torchvision.ops")
+    setattr(stub, "ops", operators)  # noqa: B010  (as above)
+    sys.modules.update({"torchvision": stub, "torchvision.ops": operators})
     setattr(importlib.metadata, "version", _version_of(importlib.metadata.version))  # noqa: B010  (a patch)
     from ultralytics.utils.nms import TorchNMS
 
-    stub.ops.nms = TorchNMS.nms
+    setattr(operators, "nms", TorchNMS.nms)  # noqa: B010  (as above)
 
 
 def _version_of(real: Callable[[str], str]) -> Callable[[str], str]:
