@@ -161,24 +161,38 @@ def _far_side(picture: Picture, view: View, light: Light, rng: np.random.Generat
         for column in range(4):
             for y in (0.9, 3.0):
                 wx = x1 + 0.8 + column * wide / 4
-                pane = [
-                    (wx, y, z - 0.1),
-                    (wx, y + 1.2, z - 0.1),
-                    (wx + 1.0, y + 1.2, z - 0.1),
-                    (wx + 1.0, y, z - 0.1),
-                ]
-                warm = light.lamps > 0.3 and rng.random() < 0.55
-                _face(
-                    picture,
-                    view,
-                    pane,
-                    np.array((232, 186, 112)) * (0.5 + 0.4 * light.lamps)
-                    if warm
-                    else _lit((70, 84, 98), light, 0.4),
-                )
+                lamp_lit = light.lamps > 0.3 and rng.random() < 0.45
+                _window(picture, view, (wx, y, z - 0.1), light, lamp_lit=lamp_lit)
     for _ in range(26):
         x, z, tall = float(rng.uniform(-22, 30)), float(rng.uniform(28.5, 34)), float(rng.uniform(2.0, 6.5))
         _tree(picture, view, (x, z, tall), light, rng)
+
+
+def _window(
+    picture: Picture, view: View, at: tuple[float, float, float], light: Light, *, lamp_lit: bool
+) -> None:
+    """A window with drawn-back curtains and a cross of bars; changes `picture`."""
+    x, y, z = at
+
+    def part(left: float, right: float, low: float, high: float, colour: npt.NDArray[np.float64]) -> None:
+        corners = [
+            (x + left, y + low, z),
+            (x + left, y + high, z),
+            (x + right, y + high, z),
+            (x + right, y + low, z),
+        ]
+        _face(picture, view, corners, colour)
+
+    glass = (
+        np.array((186, 138, 76)) * (0.45 + 0.2 * light.lamps) if lamp_lit else _lit((70, 84, 98), light, 0.4)
+    )
+    frame = _lit((176, 172, 164), light, 0.4)
+    part(-0.06, 1.06, -0.06, 1.26, frame)
+    part(0.0, 1.0, 0.0, 1.2, glass)
+    for left, right in ((0.0, 0.26), (0.74, 1.0)):
+        part(left, right, 0.0, 1.2, glass * (0.6 if lamp_lit else 0.85))
+    part(0.46, 0.54, 0.0, 1.2, frame * 0.6)
+    part(0.0, 1.0, 0.74, 0.80, frame * 0.6)
 
 
 def _tree(

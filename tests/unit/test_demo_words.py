@@ -16,9 +16,18 @@ from pod.store.store import Store
 
 NOW = datetime(2030, 5, 4, 12, tzinfo=UTC)
 DECISION = {
-    "kind": "decision", "approach": "a-1", "camera": "entrance", "gate": "main", "plate": "AB123",
-    "verdict": "deny", "reason": "expired", "confidence": 0.93, "frames": 7, "age_ms": 81.5, "label": "[bold]Flat 2",
-}  # fmt: skip
+    "kind": "decision",
+    "approach": "a-1",
+    "camera": "entrance",
+    "gate": "main",
+    "plate": "AB123",
+    "verdict": "deny",
+    "reason": "expired",
+    "confidence": 0.93,
+    "frames": 7,
+    "age_ms": 81.5,
+    "label": "[bold]Flat 2",
+}
 
 
 def test_a_denial_is_told_with_its_reason_in_words():
