@@ -42,9 +42,14 @@ def list_plates(data_dir: Path, plates: Sequence[str]) -> None:
 
 
 class RunningPod:
-    """`with RunningPod(folder, url) as pod:` runs it; leaving stops it with SIGTERM if it still runs."""
+    """`with RunningPod(folder, url) as pod:` runs it; leaving stops it with SIGTERM if it still runs.
 
-    def __init__(self, folder: Path, url: str, **camera: object) -> None:
+    Args:
+        port: of the local page; 0 takes a free one at every start.
+        camera: further settings of the camera.
+    """
+
+    def __init__(self, folder: Path, url: str, *, port: int = 0, **camera: object) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.data_dir = folder / "data"
         self.config = folder / "config.yaml"
@@ -53,7 +58,7 @@ class RunningPod:
             "data_dir": str(self.data_dir),
             "cameras": [{"name": "entry", "url": url, "gate": "main"} | camera],
             "gates": [{"name": "main", "driver": "simulated", "pulse_ms": PULSE_MS, "pause_s": 2}],
-            "web": {"port": 0},
+            "web": {"port": port},
             "access": {"reapproach_s": 5},
             "log": {"format": "json", "level": "info"},
         }

@@ -29,6 +29,8 @@ class ApproachRecord:
         outcome: "open commanded", "opening", "open already", "not opened" or "failed".
         why: the reason in plain words.
         revisions: how many decisions were recorded; later ones replaced earlier ones.
+        entry: the plate as the entry that decided has it; "" where none was found.
+        type: why that entry is on the list, such as "resident"; "" where none was found.
     """
 
     approach: str
@@ -42,6 +44,8 @@ class ApproachRecord:
     confidence: float
     label: str
     revisions: int
+    entry: str = ""
+    type: str = ""
 
 
 def approaches(events: Iterable[AuditEvent]) -> list[ApproachRecord]:
@@ -79,6 +83,8 @@ def _with_decision(before: ApproachRecord | None, event: AuditEvent, key: str) -
         confidence=float(str(fact["confidence"])),
         label=str(fact.get("label") or ""),
         revisions=1 if before is None else before.revisions + 1,
+        entry=str(fact.get("entry") or ""),
+        type=str(fact.get("type") or ""),
     )
 
 

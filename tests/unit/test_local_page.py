@@ -11,10 +11,11 @@ import httpx
 import pytest
 from prometheus_client import CollectorRegistry
 
+from pod.domain.errors import StoreError
 from pod.domain.history import ApproachRecord
 from pod.runtime.broadcast import Event
 from pod.services.health import Health, PartHealth, Status
-from pod.web.page import PodView, create_app
+from pod.web.page import CARS_SHOWN, PodView, create_app
 
 HOSTILE = '<img src=x onerror="alert(1)">'
 
@@ -37,9 +38,14 @@ def record(**changes: object) -> ApproachRecord:
 
 
 def client(
-    records: Sequence[ApproachRecord] = (), *, parts: Sequence[PartHealth] = (), site: str = "Gate"
+    records: Sequence[ApproachRecord] | StoreError = (),
+    *,
+    parts: Sequence[PartHealth] = (),
+    site: str = "Gate",
 ) -> httpx.AsyncClient:
     async def recent(limit: int) -> Sequence[ApproachRecord]:
+        if isinstance(records, StoreError):
+            raise records
         return records[:limit]
 
     async def no_events() -> AsyncIterator[Event]:
@@ -69,7 +75,9 @@ async def test_an_empty_page_says_what_will_appear() -> None:
 
 async def test_times_are_those_of_the_site() -> None:
     async with client([record()]) as browser:
-        assert "01 Jul 12:00:00" in (await browser.get("/now")).text
+        page = (await browser.get("/now")).text
+    assert "Wednesday 1 July" in page
+    assert '<time datetime="2026-07-01T12:00:00+02:00">12:00:00</time>' in page
 
 
 @pytest.mark.parametrize("field", ["plate", "label", "why", "camera"])
@@ -83,8 +91,42 @@ async def test_markup_in_anything_recorded_is_shown_as_text(field: str) -> None:
 async def test_scripts_from_elsewhere_are_forbidden_and_nothing_is_cached() -> None:
     async with client() as browser:
         headers = (await browser.get("/")).headers
-    assert "default-src 'self'" in headers["content-security-policy"]
+    assert "default-src 'none'; script-src 'self'; style-src 'self';" in headers["content-security-policy"]
     assert headers["cache-control"] == "no-store"
+
+
+async def test_records_that_cannot_be_read_are_told_with_the_mend_and_never_as_no_cars() -> None:
+    broken = StoreError("pod.db cannot be read: check the disk")
+    async with client(broken, parts=[PartHealth("store", Status.OK)]) as browser:
+        page = (await browser.get("/")).text
+    assert "pod.db cannot be read: check the disk." in page
+    assert "Needs attention" in page
+    assert "No car has come yet" not in page
+
+
+async def test_no_car_is_said_to_be_missing_while_no_camera_sees() -> None:
+    async with client(parts=[PartHealth("camera entry", Status.FAILING, "Check its power.")]) as browser:
+        page = (await browser.get("/")).text
+    assert "No car can be seen" in page
+    assert "No car has come yet" not in page
+
+
+async def test_a_full_page_says_where_the_older_cars_are() -> None:
+    records = [record(approach=f"entry-{number}") for number in range(CARS_SHOWN)]
+    async with client(records) as browser:
+        assert "platebridge audit" in (await browser.get("/")).text
+    async with client(records[:-1]) as browser:
+        assert "platebridge audit" not in (await browser.get("/")).text
+
+
+async def test_an_unknown_address_leads_people_back_and_gives_programs_json() -> None:
+    async with client() as browser:
+        page = await browser.get("/cars/%3Cb%3E7", headers={"accept": "text/html,*/*;q=0.8"})
+        data = await browser.get("/cars/7", headers={"accept": "application/json"})
+    assert (page.status_code, data.status_code) == (404, 404)
+    assert "no page /cars/&lt;b&gt;7" in page.text
+    assert '<a href="/">' in page.text
+    assert data.json() == {"detail": "Not Found"}
 
 
 async def test_a_foreign_host_name_is_refused() -> None:

@@ -1,0 +1,202 @@
+"""What the page says of cars and parts, in words for whoever looks after the gate. Pure."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from pod.domain.history import ApproachRecord
+from pod.services.health import Health, PartHealth, Status
+
+UNFINISHED_AFTER_S = 30.0
+"""A pulse ends within seconds; an opening without an end for this long will get none any more."""
+
+_LOOKS = {
+    "open commanded": ("opened", "Open commanded"),
+    "open already": ("already", "Already open"),
+    "opening": ("opening", "Opening now"),
+    "not opened": ("kept", "Not opened"),
+    "failed": ("fault", "Not opened: fault"),
+    "unfinished": ("fault", "Outcome not known"),
+}
+"""Look and title by outcome. A look has its own icon, so that nothing rests on colour alone."""
+
+_FAULTS = {"gate_failed", "gate_unavailable", "store_failed", "stale_frame"}
+"""Reasons for which a car was not let in because something did not work, not because of the list."""
+
+_UNKNOWN_END = {"gate_failed"}
+"""Faults after which the gate may have opened all the same."""
+
+_PARTS = {
+    "camera": ("Camera", "Fresh pictures"),
+    "models": ("Plate reading", "Test passed"),
+    "gate": ("Gate", "Ready"),
+    "store": ("Records", "Up to date"),
+}
+"""Name and good news by kind of part, in the order in which a car meets them."""
+
+_STATES = {Status.OK: "Works", Status.DEGRADED: "Limited", Status.FAILING: "Does not work"}
+_HEADLINES = {
+    Status.OK: "All is well",
+    Status.DEGRADED: "Works, with limits",
+    Status.FAILING: "Needs attention",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CarWords:
+    """One car as the page shows it.
+
+    Attributes:
+        look: opened, already, opening, kept or fault: names its icon and its style.
+        plate: as people wrote it on the list, else as it was read; "" where nothing was legible.
+        guess: the plate is no more than the best guess.
+        sure: how sure the reading is.
+        who: whom the entry is for, such as "Flat 3, resident"; "" for a plate without entry.
+        at: local time of the site.
+        said: one sentence for those who listen to the page; "" while the end is open.
+    """
+
+    id: str
+    look: str
+    title: str
+    plate: str
+    guess: bool
+    why: str
+    who: str
+    where: str
+    sure: str
+    at: datetime
+    ago: str
+    said: str
+
+
+@dataclass(frozen=True, slots=True)
+class DayWords:
+    """The cars of one day, newest first."""
+
+    day: date
+    title: str
+    cars: Sequence[CarWords]
+
+
+@dataclass(frozen=True, slots=True)
+class PartWords:
+    """One part of the pod: `sentence` says how it fares, and the mend where it needs one."""
+
+    title: str
+    status: Status
+    state: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class HealthWords:
+    """How the pod fares; what fails comes first."""
+
+    status: Status
+    title: str
+    parts: Sequence[PartWords]
+    blind: bool
+    """No camera works: a quiet list means nothing."""
+
+
+def days_of(records: Iterable[ApproachRecord], now: datetime) -> list[DayWords]:
+    """The records by day, in their order.
+
+    Args:
+        now: aware, in the site's time zone, which is that of every time in the result.
+    """
+    days: dict[date, list[CarWords]] = {}
+    for record in records:
+        car = car_of(record, now)
+        days.setdefault(car.at.date(), []).append(car)
+    return [DayWords(day, _day_title(day, now.date()), cars) for day, cars in days.items()]
+
+
+def car_of(record: ApproachRecord, now: datetime) -> CarWords:
+    """One record in words; `now` as in `days_of`."""
+    age_s = (now - record.at).total_seconds()
+    outcome, why = record.outcome, record.why
+    if outcome == "opening" and age_s > UNFINISHED_AFTER_S:
+        outcome = "unfinished"
+        why = "The gate was being asked to open when the POD stopped; what came of it is not recorded."
+    elif outcome == "not opened" and record.reason in _FAULTS:
+        outcome = "failed"
+    look, title = _LOOKS[outcome]
+    if outcome == "failed" and record.reason in _UNKNOWN_END:
+        title = "Gate fault"
+    plate = record.entry or record.plate
+    return CarWords(
+        id=record.approach,
+        look=look,
+        title=title,
+        plate=plate,
+        guess=bool(plate) and record.reason == "low_confidence",
+        why=why,
+        who=_capital(", ".join(filter(None, (record.label, record.type)))),
+        where=f"Camera {record.camera}, gate {record.gate}",
+        sure=f"{record.confidence * 100:.0f} % sure" if plate else "",
+        at=record.at.astimezone(now.tzinfo),
+        ago=ago(age_s),
+        said="" if look == "opening" else f"{plate or 'A car without a legible plate'}: {title}. {why}",
+    )
+
+
+def ago(age_s: float) -> str:
+    """How long ago, roughly; "" from a day on, where the day's title says more."""
+    if age_s < 60:
+        return "just now"
+    if age_s < 3600:
+        return f"{age_s // 60:.0f} min ago"
+    return f"{age_s // 3600:.0f} h ago" if age_s < 86400 else ""
+
+
+def health_of(health: Health) -> HealthWords:
+    """The pod's health in words."""
+    kinds, states = list(_PARTS), list(_STATES)
+
+    def place(part: PartHealth) -> tuple[int, int]:
+        kind = _kind(part)
+        return -states.index(part.status), kinds.index(kind) if kind in kinds else len(kinds)
+
+    cameras = [part for part in health.parts if _kind(part) == "camera"]
+    return HealthWords(
+        status=health.status,
+        title=_HEADLINES[health.status],
+        parts=[_part(part) for part in sorted(health.parts, key=place)],
+        blind=bool(cameras) and not any(part.status is Status.OK for part in cameras),
+    )
+
+
+def _kind(part: PartHealth) -> str:
+    return part.part.partition(" ")[0]
+
+
+def _part(part: PartHealth) -> PartWords:
+    kind, _, name = part.part.partition(" ")
+    title, good_news = _PARTS.get(kind, (kind.capitalize(), ""))
+    well = part.status is Status.OK
+    return PartWords(
+        title=f"{title} {name}".strip(),
+        status=part.status,
+        state=_STATES[part.status],
+        sentence=good_news if well else _as_sentence(part.sentence),
+    )
+
+
+def _as_sentence(text: str) -> str:
+    """With a capital, unless it starts with an address or a name with digits, and a full stop."""
+    first = text.split(" ", 1)[0]
+    start = _capital(text) if first.rstrip(":,'").isalpha() else text
+    return start if not start or start.endswith((".", "!", "?")) else f"{start}."
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _day_title(day: date, today: date) -> str:
+    days = (today - day).days
+    if days in (0, 1):
+        return ("Today", "Yesterday")[days]
+    return f"{day:%A} {day.day} {day:%B}" + ("" if day.year == today.year else f" {day.year}")
