@@ -32,6 +32,7 @@ from pod.runtime.heartbeat import Heartbeats
 from pod.runtime.instance_lock import InstanceLock
 from pod.runtime.metrics import PodMetrics
 from pod.runtime.sd_notify import SystemdNotifier
+from pod.runtime.supervise import supervise
 from pod.runtime.time_zone import zone_of
 from pod.runtime.watchdog import feed_watchdog
 from pod.services.access_control import AccessControl
@@ -51,6 +52,7 @@ LOOP_SILENCE_S = 5.0
 
 START_ROW_TIMEOUT_S = 10.0
 STOP_ROW_TIMEOUT_S = 5.0
+WEB_STOP_TIMEOUT_S = 3.0
 
 ROWS_PER_APPROACH = 4
 """Audit rows to read for one approach on the page: a denial or two, an intent, an outcome."""
@@ -211,11 +213,13 @@ class Pod:
         )
         hosts = ["localhost", "127.0.0.1", "[::1]", config.web.host]
         server = WebServer(create_app(view, allowed_hosts=hosts), self._listener)
-        serving = self._serve("web", server.serve())
+        serving = self._serve("web", supervise("web", server.serve, transient=(OSError,)))
 
         async def stop_serving() -> None:
             server.stop()
-            await asyncio.wait([serving])
+            _, hanging = await asyncio.wait([serving], timeout=WEB_STOP_TIMEOUT_S)
+            for task in hanging:
+                task.cancel()
 
         self._stack.push_async_callback(stop_serving)
 

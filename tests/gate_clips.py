@@ -34,7 +34,7 @@ def standing() -> Path:
 
 
 def passing() -> Path:
-    """An empty gate, the car legible and nearing for two seconds, an empty gate again."""
+    """An empty gate, the car legible for two seconds, an empty gate again."""
     return _cached("passing", _passing())
 
 
@@ -49,7 +49,7 @@ def _drive_up() -> Iterator[Picture]:
 
 def _passing() -> Iterator[Picture]:
     visit = list(story.frames((_VISIT,)))
-    empty, nearing = visit[-1], round((_VISIT.arrives_s - 1.5) * FPS)
+    empty, nearing = visit[-1], round((_VISIT.arrives_s - 0.5) * FPS)
     yield from [empty] * round(PASSING_FROM_S * FPS)
     yield from visit[nearing : nearing + round((PASSING_TO_S - PASSING_FROM_S) * FPS)]
     yield from [empty] * round(EMPTY_S * FPS)

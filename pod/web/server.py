@@ -40,16 +40,22 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 class WebServer:
-    """Serves until told to stop."""
+    """Serves an app on a listening socket until told to stop; may be started again after a fault."""
 
     def __init__(self, app: FastAPI, listener: socket.socket) -> None:
+        self._app = app
         self._listener = listener
-        self._server = _Server(
-            uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=GRACEFUL_S)
-        )
+        self._server: _Server | None = None
 
     async def serve(self) -> None:
-        await self._server.serve(sockets=[self._listener])
+        """Raises OSError when the network below fails; the listening socket outlives that."""
+        config = uvicorn.Config(
+            self._app, log_config=None, access_log=False, timeout_graceful_shutdown=GRACEFUL_S
+        )
+        self._server = _Server(config)
+        with self._listener.dup() as listener:
+            await self._server.serve(sockets=[listener])
 
     def stop(self) -> None:
-        self._server.should_exit = True
+        if self._server is not None:
+            self._server.should_exit = True

@@ -146,7 +146,7 @@ def test_frames_that_the_network_held_back_and_then_burst_open_nothing(tmp_path:
         wait_for_clip_time(sent, gate_clips.PASSING_TO_S + FRESHNESS_LIMIT_S + 3.5)
         metrics = pod.get("metrics").decode()
         assert len(pod.pulses()) == pulses
-        assert counted(metrics, 'platebridge_camera_source_total{camera="entry",count="units_late"}') > 50
+        assert counted(metrics, 'platebridge_camera_source_total{camera="entry",count="units_late"}') > 30
         assert counted(metrics, 'platebridge_camera_source_total{camera="entry",count="sessions"}') == 1
 
 
