@@ -64,7 +64,8 @@ def test_the_pictures_are_the_same_on_every_run():
 
 def test_an_interrupted_encoding_leaves_no_file(tmp_path):
     def broken():
-        yield np.zeros((64, 64, 3), np.uint8)
+        yield from (np.zeros((64, 64, 3), np.uint8) for _ in range(90))
+        assert list(tmp_path.iterdir()), "the interruption must come while a file is being written"
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
