@@ -175,7 +175,7 @@ class AccessControl:
         self._metrics.decisions.labels(self._camera, step.decision.verdict.value, step.decision.reason).inc()
 
     def _commit(self, intent: Mapping[str, object], step: Step) -> bool:
-        """Whether the intent is durable within the time allowed; one that comes later gets its outcome too."""
+        """Whether the intent is durable within the time allowed; a late one gets its outcome, too."""
         grant = Grant(self._camera, match_key(step.decision.plate))
         try:
             written = self._store.record("intent", intent, grant=grant)

@@ -10,6 +10,8 @@ from fastapi import FastAPI
 from pod.domain.errors import ConfigError
 
 GRACEFUL_S = 1
+BACKLOG = 64
+"""Connections that may wait, those included that come before the page is served."""
 
 
 class _Server(uvicorn.Server):
@@ -30,6 +32,7 @@ def bind(host: str, port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
+        listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
         raise ConfigError(
