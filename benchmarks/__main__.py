@@ -7,7 +7,10 @@ import sys
 from dataclasses import asdict
 
 from benchmarks.calibration import calibrate
+from benchmarks.prerequisites import CannotRunError
 from benchmarks.targets import Finding, judge, load_targets
+
+EXIT_CANNOT_RUN = 2
 
 
 def main() -> int:
@@ -20,7 +23,11 @@ def main() -> int:
 
     measure = importlib.import_module(f"benchmarks.{asked.name.replace('-', '_')}").measure
     before = calibrate(reference_ms)
-    figures: dict[str, float] = measure()
+    try:
+        figures: dict[str, float] = measure()
+    except CannotRunError as error:
+        print(f"{asked.name} cannot run here: {error}", file=sys.stderr)
+        return EXIT_CANNOT_RUN
     after = calibrate(reference_ms)
     machine = max(before, after, key=lambda calibration: abs(calibration.deviation))
     findings = judge(figures, targets[asked.name], machine_is_comparable=machine.is_comparable)

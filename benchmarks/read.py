@@ -1,9 +1,7 @@
 """`read`: time per picture on one thread, against fast-alpr with its upstream weights. Needs ../shared."""
 
-import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -13,12 +11,10 @@ from fast_alpr import ALPR
 from fast_alpr.base import BaseDetector, DetectionResult
 from open_image_models.detection.core.yolo_v9.inference import YoloV9Detector
 
+from benchmarks.prerequisites import UPSTREAM_DETECTOR, UPSTREAM_RECOGNIZER, VALIDATION_PICTURES, need_files
 from pod.config import VisionConfig
 from pod.vision.pipeline import open_reader
 
-_SHARED = Path(__file__).parents[2] / "shared"
-_DETECTOR = _SHARED / "weights" / "yolo-v9-t-416-license-plates-end2end1.onnx"
-_RECOGNIZER = _SHARED / "weights" / "cct_xs_v2_global.onnx"
 _PICTURES = 120
 _CONFIDENCE = 0.4
 """fast-alpr's default, for both: the number of crops decides the time."""
@@ -29,7 +25,7 @@ class _UpstreamDetector(BaseDetector):
 
     def __init__(self) -> None:
         self._detector = YoloV9Detector(
-            _DETECTOR,
+            UPSTREAM_DETECTOR,
             ["plate"],
             conf_thresh=_CONFIDENCE,
             providers=["CPUExecutionProvider"],
@@ -46,12 +42,14 @@ def measure() -> dict[str, float]:
     The readers take turns on every picture, so that whatever else the machine does meets them alike. Decoding
     the file is left out: pictures are in memory, in the channel order each reader wants.
     """
-    files = sorted((_SHARED / "plates" / "detect" / "images" / "val").glob("*.jpg"))
-    if not files or not _DETECTOR.is_file():
-        sys.exit("needs ../shared (real pictures and upstream weights)")
+    need_files(VALIDATION_PICTURES, UPSTREAM_DETECTOR, UPSTREAM_RECOGNIZER)
+    files = sorted(VALIDATION_PICTURES.glob("*.jpg"))
     files = files[:: max(1, len(files) // _PICTURES)][:_PICTURES]
     upstream = VisionConfig(
-        provider="cpu", detector=str(_DETECTOR), recognizer=str(_RECOGNIZER), detector_confidence=_CONFIDENCE
+        provider="cpu",
+        detector=str(UPSTREAM_DETECTOR),
+        recognizer=str(UPSTREAM_RECOGNIZER),
+        detector_confidence=_CONFIDENCE,
     )
     readers: dict[str, tuple[int, Callable[[npt.NDArray[np.uint8]], object]]] = {
         "fast_alpr": (cv2.IMREAD_COLOR_BGR, fast_alpr().predict),
@@ -79,8 +77,8 @@ def fast_alpr() -> ALPR:
     return ALPR(
         detector=_UpstreamDetector(),
         ocr_model=None,
-        ocr_model_path=_RECOGNIZER,
-        ocr_config_path=_RECOGNIZER.with_name(f"{_RECOGNIZER.stem}_plate_config.yaml"),
+        ocr_model_path=UPSTREAM_RECOGNIZER,
+        ocr_config_path=UPSTREAM_RECOGNIZER.with_name(f"{UPSTREAM_RECOGNIZER.stem}_plate_config.yaml"),
         ocr_providers=["CPUExecutionProvider"],
         ocr_sess_options=_one_thread(),
     )
