@@ -54,6 +54,9 @@ START_ROW_TIMEOUT_S = 10.0
 STOP_ROW_TIMEOUT_S = 5.0
 WEB_STOP_TIMEOUT_S = 3.0
 
+LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
+"""What a browser on this machine calls it."""
+
 ROWS_PER_APPROACH = 4
 """Audit rows to read for one approach on the page: a denial or two, an intent, an outcome."""
 
@@ -77,6 +80,7 @@ class Pod:
         self._stack = AsyncExitStack()
         self._heartbeats = Heartbeats()
         self._probes: list[HealthProbe] = []
+        self._cameras: list[tuple[CameraSource, CameraLoop]] = []
         self._notifier = SystemdNotifier()
 
     async def __aenter__(self) -> Self:
@@ -94,6 +98,7 @@ class Pod:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._notifier.stopping()
+        self.stop()
         await self._stack.aclose()
 
     @property
@@ -135,6 +140,7 @@ class Pod:
         gates = {gate.name: GateController(gate, guard) for gate in config.gates}
         self._probes += [store_probe(self._store), models_probe(models)]
         self._probes += [gate_probe(gate) for gate in gates.values()]
+        stack.push_async_callback(self._stop_cameras)
         for camera in config.cameras:
             self._start_camera(camera, gates[camera.gate], models)
         await self._start_web(data_dir)
@@ -188,10 +194,16 @@ class Pod:
         self.metrics.watch_source(
             camera.name, lambda: asdict(source.counters) | {"approaches_forgotten": approaching.forgotten}
         )
+        self._cameras.append((source, loop))
         loop.start()
-        self._stack.callback(loop.stop)
         source.start()
-        self._stack.callback(source.stop)
+
+    async def _stop_cameras(self) -> None:
+        """All at once: a camera that does not answer costs its own time only."""
+        async with asyncio.TaskGroup() as stopping:
+            for source, loop in self._cameras:
+                stopping.create_task(asyncio.to_thread(source.stop), name="stop a source")
+                stopping.create_task(asyncio.to_thread(loop.stop), name="stop a decision loop")
 
     async def _start_web(self, data_dir: Path) -> None:
         config = self.config
@@ -211,8 +223,7 @@ class Pod:
             listen=self.listen,
             registry=self.metrics.registry,
         )
-        hosts = ["localhost", "127.0.0.1", "[::1]", config.web.host]
-        server = WebServer(create_app(view, allowed_hosts=hosts), self._listener)
+        server = WebServer(create_app(view, allowed_hosts=LOOPBACK_NAMES), self._listener)
         serving = self._serve("web", supervise("web", server.serve, transient=(OSError,)))
 
         async def stop_serving() -> None:
@@ -227,9 +238,10 @@ class Pod:
         """Run a service until the stack ends it; a bug in it ends the pod."""
 
         def ended(task: asyncio.Task[None]) -> None:
-            error = None if task.cancelled() else task.exception()
-            if error is not None and not self._finished.done():
-                self._finished.set_exception(error)
+            if task.cancelled() or self._finished.done():
+                return
+            error = task.exception() or RuntimeError(f"the {name} service ended by itself")
+            self._finished.set_exception(error)
 
         task = asyncio.create_task(service, name=name)
         task.add_done_callback(ended)

@@ -60,6 +60,12 @@ def _path_text(path: str) -> str:
     return path
 
 
+def _loopback(host: str) -> str:
+    if host not in ("127.0.0.1", "::1"):
+        raise ValueError("must be 127.0.0.1 or ::1; the page has no login, so only this machine may open it")
+    return host
+
+
 Name = Annotated[str, AfterValidator(_plain_name)]
 Polygon = Annotated[
     tuple[tuple[Annotated[float, Field(ge=0, le=1)], Annotated[float, Field(ge=0, le=1)]], ...],
@@ -140,7 +146,7 @@ class StoreConfig(Section):
 
 
 class WebConfig(Section):
-    host: str = Field(default="127.0.0.1", min_length=1)
+    host: Annotated[str, AfterValidator(_loopback)] = "127.0.0.1"
     port: int = Field(default=8480, ge=0, le=65535)
 
 

@@ -8,7 +8,15 @@ import pytest
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
 
-KNOWN_ABSENCES = ("needs ../shared", "needs GStreamer", "needs root", "needs Chromium", "needs systemd")
+KNOWN_ABSENCES = (
+    "needs ../shared",
+    "needs GStreamer",
+    "needs Chromium",
+    "needs root",
+    "needs systemd",
+    "needs a file system to be mountable",
+    "needs /dev/full",
+)
 """A test may be skipped for these alone; each skip's reason starts with one of them."""
 
 

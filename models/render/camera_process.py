@@ -94,8 +94,14 @@ class CameraProcess:
 
     def start(self, timeout_s: float = 20.0) -> None:
         """Start it and wait until it listens."""
+        # Ctrl-C at a terminal goes to a whole process group; the owner decides when its camera ends.
         self._process = process = subprocess.Popen(
-            self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, text=True
+            self._command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            text=True,
+            process_group=0,
         )
         assert process.stdin is not None
         assert process.stdout is not None

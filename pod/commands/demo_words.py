@@ -8,6 +8,9 @@ from rich.text import Text
 
 from pod.domain.access import REASONS
 
+_TROUBLE = ("failed", "stale", "down", "unavailable", "latched")
+"""States of a camera (`media.state`) and of a gate (`gate.pulse`) that somebody should look at."""
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -63,7 +66,7 @@ def line_of(event: Mapping[str, object], clock: str) -> Text | None:
         return line.append(f"{'':<10}gate {event['gate']}: {why}", style="yellow")
     if event.get("kind") in ("camera_state", "gate_state"):
         what = f"camera {event['camera']}" if event["kind"] == "camera_state" else f"gate {event['gate']}"
-        trouble = event.get("state") in ("failed", "stale", "fault")
+        trouble = event.get("state") in _TROUBLE
         text = f"{what} is {event['state']}" + (f": {event['text']}" if event.get("text") else "")
         return line.append(f"{'':<10}{text}", style="yellow" if trouble else "dim")
     return None

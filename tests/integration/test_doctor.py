@@ -125,12 +125,6 @@ def test_an_address_of_another_machine_cannot_be_listened_on(host: str, tmp_path
     assert "not an address of this machine" in finding.text
 
 
-def test_a_page_open_to_the_network_warns_that_it_has_no_login(tmp_path: Path) -> None:
-    (finding,) = doctor.check_page("0.0.0.0", 0, data_dir=tmp_path)
-    assert finding.status == "warn"
-    assert "no login" in finding.text
-
-
 def test_a_page_for_this_machine_alone_is_good(tmp_path: Path) -> None:
     assert [f.status for f in doctor.check_page("127.0.0.1", 0, data_dir=tmp_path)] == ["ok"]
 

@@ -200,6 +200,12 @@ log:
     ]
 
 
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.7", "gate.example", ""])
+def test_a_page_that_others_could_open_is_refused_because_it_has_no_login(write, host: str) -> None:
+    (problem,) = problems(write(GOOD + f"web:\n  host: '{host}'\n"))
+    assert "web.host: must be 127.0.0.1 or ::1" in problem
+
+
 def test_a_missing_file_says_where_to_find_an_example(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"there is no such file; copy config\.example\.yaml there"):
         load_config(tmp_path / "config.yaml")
