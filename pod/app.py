@@ -272,9 +272,9 @@ class Pod:
         self._note("gate_state", gate=state.gate, state=state.condition, text=state.reason)
 
     def _note(self, kind: str, **row: object) -> None:
-        """Record and publish a change of state; callable from any thread."""
+        """Record and publish a change of state; callable from any thread, and never blocks."""
         try:
-            self._store.record(kind, row)
+            self._store.record(kind, row, wait=False)
         except StoreError as error:
             self.metrics.store_errors.inc()
             log.error("a %s row was lost: %s", kind, error)

@@ -199,9 +199,9 @@ class AccessControl:
         log.error("camera %s: no intent was committed, so the gate stays closed: %s", self._camera, why)
 
     def _submit(self, kind: str, row: Mapping[str, object]) -> None:
-        """Queue a row that nothing waits for; a failure is counted and shown in health."""
+        """Queue a row that nothing waits for, without waiting; a lost one is counted and shown in health."""
         try:
-            self._store.record(kind, row).add_done_callback(self._submitted)
+            self._store.record(kind, row, wait=False).add_done_callback(self._submitted)
         except StoreError as error:
             self._metrics.store_errors.inc()
             log.error("camera %s: a %s row was lost: %s", self._camera, kind, error)

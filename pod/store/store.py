@@ -124,16 +124,20 @@ class Store:
         """
         return self._writer.submit(job)
 
-    def record(self, kind: str, payload: Mapping[str, object], *, grant: Grant | None = None) -> Future[int]:
+    def record(
+        self, kind: str, payload: Mapping[str, object], *, grant: Grant | None = None, wait: bool = True
+    ) -> Future[int]:
         """Append an audit row, dated now; resolves to its seq once it is on disk.
 
         Args:
             kind: one of `audit.KINDS`.
             payload: JSON values; what a decision's row holds is its writer's to say.
             grant: remembered in the same transaction.
+            wait: False never blocks: where 256 writes are queued, the row is refused and counted at once. For
+                threads that have something more urgent to do, such as ending a pulse.
 
         Raises:
-            StoreError: the payload is not JSON, the queue stayed full, or the store is closed.
+            StoreError: the payload is not JSON, the queue is full, or the store is closed.
         """
         sealed = audit.seal(kind, payload, self._now_us())
 
@@ -146,7 +150,7 @@ class Store:
                 )
             return audit.append(conn, [sealed])
 
-        return self.submit(job)
+        return self._writer.submit(job, wait=wait)
 
     def last_grants(self, camera: str, *, timeout_s: float = 10.0) -> dict[str, datetime]:
         """When each plate was last granted at a camera, by match key; aware UTC.

@@ -29,7 +29,7 @@ class WriterStats:
     """Counters since the start.
 
     Attributes:
-        refused: jobs that found the queue full for too long and were never taken.
+        refused: jobs that found the queue full and were never taken.
         failed: jobs that were taken and rolled back.
     """
 
@@ -78,10 +78,13 @@ class Writer:
         with self._changed:
             return WriterStats(len(self._jobs), self._committed, self._failed, self._refused)
 
-    def submit(self, job: Job[T]) -> Future[T]:
+    def submit(self, job: Job[T], *, wait: bool = True) -> Future[T]:
         """Queue a job; the future resolves after the commit, or with what went wrong.
 
         A future cancelled before its job starts writes nothing; `cancel()` says whether it was in time.
+
+        Args:
+            wait: whether the caller can wait for room in a full queue; without, the job is refused at once.
 
         Raises:
             StoreError: the queue stayed full, or the store is closed.
@@ -89,7 +92,8 @@ class Writer:
         future: Future[T] = Future()
         with self._changed:
             if not self._changed.wait_for(
-                lambda: self._closed or len(self._jobs) < QUEUE_JOBS, timeout=self._full_wait_s
+                lambda: self._closed or len(self._jobs) < QUEUE_JOBS,
+                timeout=self._full_wait_s if wait else 0.0,
             ):
                 self._refused += 1
                 raise StoreError(

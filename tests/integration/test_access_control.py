@@ -1,10 +1,12 @@
 """The order of intent, pulse and outcome, on a real store; the gate is a stand-in that fails on demand."""
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from gate_fixtures import until
 
 from pod.domain.access import Decision, Entry, EntryType, Policy, Verdict
 from pod.domain.approach import Action, Approaches, Step
@@ -15,6 +17,7 @@ from pod.runtime.metrics import PodMetrics
 from pod.services.access_control import AccessControl, Sighting
 from pod.store.audit import SINCE_SQL, AuditRow, row_from
 from pod.store.store import Store
+from pod.store.writer import QUEUE_JOBS
 
 ENTRY = Entry(match_key("AB123"), "AB123", Verdict.ALLOW, EntryType.RESIDENT, "Flat 3")
 OPEN = Step("entry-1", 1, Action.OPEN, Decision(Verdict.ALLOW, "listed", "AB123", 0.98, ENTRY))
@@ -27,7 +30,7 @@ class Gate:
     name = "main"
 
     def __init__(self, at_pulse: Callable[[], None] = lambda: None, *, pause_left_s: float = 0.0) -> None:
-        self._at_pulse = at_pulse
+        self.at_pulse = at_pulse
         self._pause_left_s = pause_left_s
         self.pulses: list[str] = []
 
@@ -35,7 +38,7 @@ class Gate:
         return self._pause_left_s
 
     def pulse(self, pulse_id: str, on_end: Callable[[PulseEnd], None]) -> PulseStarted:
-        self._at_pulse()
+        self.at_pulse()
         self.pulses.append(pulse_id)
         now_s = time.monotonic()
         on_end(PulseEnd(pulse_id, self.name, now_s, now_s + 0.5))
@@ -132,7 +135,7 @@ def test_in_the_pause_the_car_is_recorded_and_gets_no_pulse(store: Store) -> Non
 @pytest.mark.parametrize(
     ("error", "result", "reason"),
     [
-        pytest.param(GateBusyError("busy", 0.0), "refused", "gate_already_open", id="another-camera-was-first"),
+        pytest.param(GateBusyError("busy", 0.0), "refused", "gate_already_open", id="was-first-elsewhere"),
         pytest.param(NotPulsedError("guard down"), "failed", "gate_unavailable", id="line-not-touched"),
         pytest.param(GateError("no answer"), "failed", "gate_failed", id="nobody-knows"),
     ],
@@ -154,3 +157,27 @@ def test_a_pulse_that_fails_is_told_with_its_reason(
 def test_a_granted_plate_is_remembered_with_the_intent(store: Store) -> None:
     control(store, Gate()).act([OPEN], sighting())
     assert set(store.last_grants("entry")) == {match_key("AB123")}
+
+
+def test_the_end_of_a_pulse_is_lost_and_counted_rather_than_waited_for_when_the_disk_stalls(
+    tmp_path: Path,
+) -> None:
+    gate, release = Gate(), threading.Event()
+    with Store.open(tmp_path / "slow.db", full_wait_s=60) as store:
+        access = control(store, gate)
+
+        def stall_the_disk() -> None:
+            store.submit(lambda _conn: release.wait(30))
+            until(lambda: store.stats.queued == 0)
+            for n in range(QUEUE_JOBS):
+                store.record("decision", {"n": n})
+
+        gate.at_pulse = stall_the_disk
+        try:
+            began_s = time.monotonic()
+            access.act([OPEN], sighting())
+            assert time.monotonic() - began_s < 20
+        finally:
+            release.set()
+        assert store.stats.refused == 1
+    assert len(gate.pulses) == 1

@@ -4,6 +4,7 @@ import os
 import sqlite3
 import tempfile
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
@@ -137,6 +138,21 @@ def test_a_full_queue_makes_the_caller_wait_and_then_refuses(path: Path) -> None
         finally:
             release.set()
         assert [future.result(10) for future in queued] == list(range(1, QUEUE_JOBS + 1))
+
+
+def test_a_row_that_nobody_waits_for_is_refused_at_once_by_a_full_queue(path: Path) -> None:
+    with Store.open(path, full_wait_s=60) as store:
+        _, release = blocked(store)
+        try:
+            for n in range(QUEUE_JOBS):
+                store.record("decision", {"n": n}, wait=False)
+            began_s = time.monotonic()
+            with pytest.raises(StoreError, match="wait for the disk"):
+                store.record("outcome", {}, wait=False)
+            assert time.monotonic() - began_s < 10
+            assert store.stats.refused == 1
+        finally:
+            release.set()
 
 
 def test_a_write_cancelled_in_time_never_happens(path: Path) -> None:
