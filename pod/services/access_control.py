@@ -95,24 +95,30 @@ class AccessControl:
         if not self._commit(intent, step):
             return self._failed(step, "store_failed")
         if self._is_stale(sighting):
-            self._outcome(pulse_id, step, result="refused", reason="stale_frame")
+            self._not_pulsed(pulse_id, step, result="refused", reason="stale_frame")
             return self._failed(step, "stale_frame")
         try:
             started = self._gate.pulse(pulse_id, lambda end: self._pulse_ended(end, step))
         except GateBusyError as error:
-            self._outcome(pulse_id, step, result="refused", reason="gate_already_open")
+            self._not_pulsed(pulse_id, step, result="refused", reason="gate_already_open")
             return self._busy(step, error.until_s)
+        except NotPulsedError as error:
+            self._did_not_open(error)
+            self._not_pulsed(pulse_id, step, result="failed", reason="gate_unavailable")
+            return self._failed(step, "gate_unavailable")
         except GateError as error:
-            reason = "gate_unavailable" if isinstance(error, NotPulsedError) else "gate_failed"
-            log.error("gate %s did not open for camera %s: %s", self._gate.name, self._camera, error)
-            self._outcome(pulse_id, step, result="failed", reason=reason)
-            return self._failed(step, reason)
+            self._did_not_open(error)
+            self._outcome(pulse_id, step, result="failed", reason="gate_failed")
+            return self._failed(step, "gate_failed")
         self._approaches.gate_opened(step.approach_id, started.on_s)
         latency_s = started.on_s - sighting.captured_s
         self._metrics.open_latency.labels(self._camera).observe(latency_s)
         self._count(step)
         self._publish({"kind": "intent", **intent, "latency_ms": round(latency_s * 1000, 1)})
         return None
+
+    def _did_not_open(self, error: GateError) -> None:
+        log.error("gate %s did not open for camera %s: %s", self._gate.name, self._camera, error)
 
     def _failed(self, step: Step, reason: str) -> str:
         self._approaches.gate_failed(step.approach_id, reason)
@@ -132,7 +138,14 @@ class AccessControl:
             log.error("gate %s: %s", self._gate.name, end.error)
             self._outcome(end.pulse_id, step, result="failed", reason="gate_failed")
 
-    def _outcome(self, pulse_id: str, step: Step, **facts: object) -> None:
+    def _not_pulsed(self, pulse_id: str, step: Step, *, result: str, reason: str) -> None:
+        """The line was certainly not touched: a restart must not take this car for one that was let in."""
+        self._outcome(pulse_id, step, revoke=self._grant(step), result=result, reason=reason)
+
+    def _grant(self, step: Step) -> Grant:
+        return Grant(self._camera, match_key(step.decision.plate))
+
+    def _outcome(self, pulse_id: str, step: Step, *, revoke: Grant | None = None, **facts: object) -> None:
         row = {
             "approach": step.approach_id,
             "camera": self._camera,
@@ -142,7 +155,7 @@ class AccessControl:
             **facts,
         }
         self._metrics.pulses.labels(self._gate.name, str(facts["result"])).inc()
-        self._submit("outcome", row)
+        self._submit("outcome", row, revoke=revoke)
         self._publish({"kind": "outcome", **row})
 
     def _record(self, step: Step, sighting: Sighting) -> None:
@@ -176,9 +189,8 @@ class AccessControl:
 
     def _commit(self, intent: Mapping[str, object], step: Step) -> bool:
         """Whether the intent is durable within the time allowed; a late one gets its outcome, too."""
-        grant = Grant(self._camera, match_key(step.decision.plate))
         try:
-            written = self._store.record("intent", intent, grant=grant)
+            written = self._store.record("intent", intent, grant=self._grant(step))
         except StoreError as error:
             self._not_committed(str(error))
             return False
@@ -190,7 +202,7 @@ class AccessControl:
         except FutureTimeoutError:
             self._not_committed(f"it took longer than {self._commit_timeout_s * 1000:.0f} ms")
             if not written.cancel():
-                self._outcome(str(intent["pulse"]), step, result="refused", reason="store_failed")
+                self._not_pulsed(str(intent["pulse"]), step, result="refused", reason="store_failed")
             return False
         return True
 
@@ -198,10 +210,10 @@ class AccessControl:
         self._metrics.store_errors.inc()
         log.error("camera %s: no intent was committed, so the gate stays closed: %s", self._camera, why)
 
-    def _submit(self, kind: str, row: Mapping[str, object]) -> None:
+    def _submit(self, kind: str, row: Mapping[str, object], *, revoke: Grant | None = None) -> None:
         """Queue a row that nothing waits for, without waiting; a lost one is counted and shown in health."""
         try:
-            self._store.record(kind, row, wait=False).add_done_callback(self._submitted)
+            self._store.record(kind, row, revoke=revoke, wait=False).add_done_callback(self._submitted)
         except StoreError as error:
             self._metrics.store_errors.inc()
             log.error("camera %s: a %s row was lost: %s", self._camera, kind, error)

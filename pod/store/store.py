@@ -125,7 +125,13 @@ class Store:
         return self._writer.submit(job)
 
     def record(
-        self, kind: str, payload: Mapping[str, object], *, grant: Grant | None = None, wait: bool = True
+        self,
+        kind: str,
+        payload: Mapping[str, object],
+        *,
+        grant: Grant | None = None,
+        revoke: Grant | None = None,
+        wait: bool = True,
     ) -> Future[int]:
         """Append an audit row, dated now; resolves to its seq once it is on disk.
 
@@ -133,6 +139,7 @@ class Store:
             kind: one of `audit.KINDS`.
             payload: JSON values; what a decision's row holds is its writer's to say.
             grant: remembered in the same transaction.
+            revoke: forgotten in the same transaction, because nothing came of it.
             wait: False never blocks: where 256 writes are queued, the row is refused and counted at once. For
                 threads that have something more urgent to do, such as ending a pulse.
 
@@ -147,6 +154,10 @@ class Store:
                     "INSERT INTO last_grant (camera, key, ts_us) VALUES (?, ?, ?) "
                     "ON CONFLICT (camera, key) DO UPDATE SET ts_us = excluded.ts_us",
                     (grant.camera, grant.key, sealed.ts_us),
+                )
+            if revoke is not None:
+                conn.execute(
+                    "DELETE FROM last_grant WHERE camera = ? AND key = ?", (revoke.camera, revoke.key)
                 )
             return audit.append(conn, [sealed])
 

@@ -1,5 +1,6 @@
 """The order of intent, pulse and outcome, on a real store; the gate is a stand-in that fails on demand."""
 
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -105,6 +106,7 @@ def test_a_frame_that_grows_stale_while_the_intent_is_written_opens_nothing(stor
     slow.result(5)
     assert gate.pulses == []
     assert ("outcome", "refused", "stale_frame") in told(store)
+    assert store.last_grants("entry") == {}
 
 
 def test_without_a_committed_intent_the_gate_stays_closed(store: Store) -> None:
@@ -114,6 +116,19 @@ def test_without_a_committed_intent_the_gate_stays_closed(store: Store) -> None:
     stalled.result(5)
     assert gate.pulses == []
     assert ("decision", "deny", "store_failed") in told(store)
+    assert store.last_grants("entry") == {}
+
+
+def test_an_intent_that_is_committed_too_late_is_no_grant(store: Store) -> None:
+    gate = Gate()
+    other = sqlite3.connect(store.path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")  # The intent's transaction has begun to wait when its time is over.
+    control(store, gate).act([OPEN], sighting())
+    other.execute("ROLLBACK")
+    other.close()
+    assert gate.pulses == []
+    assert told(store)[:2] == [("intent", "allow", "listed"), ("outcome", "refused", "store_failed")]
+    assert store.last_grants("entry") == {}
 
 
 def test_a_store_that_takes_nothing_any_more_keeps_the_gate_closed(store: Store) -> None:
@@ -133,15 +148,19 @@ def test_in_the_pause_the_car_is_recorded_and_gets_no_pulse(store: Store) -> Non
 
 
 @pytest.mark.parametrize(
-    ("error", "result", "reason"),
+    ("error", "result", "reason", "remembered"),
     [
-        pytest.param(GateBusyError("busy", 0.0), "refused", "gate_already_open", id="was-first-elsewhere"),
-        pytest.param(NotPulsedError("guard down"), "failed", "gate_unavailable", id="line-not-touched"),
-        pytest.param(GateError("no answer"), "failed", "gate_failed", id="nobody-knows"),
+        pytest.param(
+            GateBusyError("busy", 0.0), "refused", "gate_already_open", False, id="was-first-elsewhere"
+        ),
+        pytest.param(
+            NotPulsedError("guard down"), "failed", "gate_unavailable", False, id="line-not-touched"
+        ),
+        pytest.param(GateError("no answer"), "failed", "gate_failed", True, id="nobody-knows"),
     ],
 )
-def test_a_pulse_that_fails_is_told_with_its_reason(
-    store: Store, error: GateError, result: str, reason: str
+def test_a_pulse_that_fails_is_told_with_its_reason_and_remembered_where_the_gate_may_have_opened(
+    store: Store, error: GateError, result: str, reason: str, remembered: bool
 ) -> None:
     def fail() -> None:
         raise error
@@ -152,6 +171,7 @@ def test_a_pulse_that_fails_is_told_with_its_reason(
     assert ("outcome", result, reason) in kinds
     assert kinds[-1][0] == "decision"
     assert kinds[-1][2] == reason
+    assert bool(store.last_grants("entry")) is remembered
 
 
 def test_a_granted_plate_is_remembered_with_the_intent(store: Store) -> None:
