@@ -202,7 +202,7 @@ class Tracker:
 
     @property
     def tracks(self) -> tuple[Track, ...]:
-        """Tracks seen within the last second, oldest first."""
+        """Tracks that have not ended, oldest first."""
         return tuple(f.track for f in self._followers)
 
     def session_started(self, now_s: float) -> tuple[Track, ...]:
@@ -227,8 +227,7 @@ class Tracker:
         if self._session_started_s is None:
             self._session_started_s = now_s
         self._fit_to((frame_width_px, frame_height_px))
-        expired = [f for f in self._followers if f.is_lost(now_s)]
-        self._followers = [f for f in self._followers if f not in expired]
+        ended = self.expire(now_s)
         owner = self._match(now_s, boxes)
         for seen_before in self._followers:
             seen_before.missed += 1
@@ -240,8 +239,17 @@ class Tracker:
             else:
                 follower.see(box, now_s)
             assigned.append(follower.track)
-        expired += self._over_bound(now_s)
-        return TrackUpdate(tuple(assigned), tuple(f.track for f in expired))
+        surplus = self._over_bound(now_s)
+        return TrackUpdate(tuple(assigned), (*ended, *(f.track for f in surplus)))
+
+    def expire(self, now_s: float) -> tuple[Track, ...]:
+        """End the tracks that have been unseen for too long by now, and return them.
+
+        For times without a frame: nobody looked, so no track counts as missed.
+        """
+        lost = [f for f in self._followers if f.is_lost(now_s)]
+        self._followers = [f for f in self._followers if f not in lost]
+        return tuple(f.track for f in lost)
 
     def _begin(self, box: Box, now_s: float) -> _Follower:
         started_s = self._session_started_s if self._session_started_s is not None else now_s

@@ -51,12 +51,14 @@ class CameraLoop:
         metrics: PodMetrics,
         beat: Callable[[], None],
         on_fault: Callable[[Exception], None],
+        clock_s: Callable[[], float] = time.monotonic,
     ) -> None:
         """
         Args:
             detect_fps: most searches for plates a second.
             beat: called at least four times a second while all is well.
             on_fault: told the bug that ended this loop, on its thread.
+            clock_s: the clock that `Frame.captured_s` is on.
         """
         self._camera = camera
         self._slot = slot
@@ -69,12 +71,13 @@ class CameraLoop:
         self._metrics = metrics
         self._beat = beat
         self._on_fault = on_fault
+        self._clock_s = clock_s
         self._motion = MotionGate()
         self._evidence: dict[int, Evidence] = {}
         self._sightings: dict[int, Sighting] = {}
         self._live: set[int] = set()
         self._session = 0
-        self._frame_size_px = (1, 1)
+        self._behind_s = 0.0
         self._last_search_s = float("-inf")
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"decide-{camera}", daemon=True)
@@ -93,8 +96,8 @@ class CameraLoop:
                 frame = self._slot.take(TAKE_TIMEOUT_S)
                 if frame is not None:
                     self._look(frame)
-                elif self._live:
-                    self._nothing_came()
+                else:
+                    self._expire()
         except Exception as error:
             log.exception("camera %s: the decision loop failed", self._camera)
             self._on_fault(error)
@@ -102,10 +105,14 @@ class CameraLoop:
     def _look(self, frame: Frame) -> None:
         if frame.session != self._session:
             self._session = frame.session
+            self._last_search_s = float("-inf")
             self._end(self._tracker.session_started(frame.captured_s), frame.captured_s)
-        if time.monotonic() - frame.captured_s > self._freshness_limit_s:
+        behind_s = self._clock_s() - frame.captured_s
+        if behind_s > self._freshness_limit_s:
             self._count("stale")
+            self._expire()
             return
+        self._behind_s = behind_s
         if not self._is_due(frame):
             return
         started_s = time.monotonic()
@@ -135,7 +142,6 @@ class CameraLoop:
         update = self._tracker.update(
             now_s, _as_boxes(found), frame_width_px=frame.width, frame_height_px=frame.height
         )
-        self._frame_size_px = (frame.width, frame.height)
         wanted = [i for i, track in enumerate(update.assigned) if self._approaches.wants_read(track, now_s)]
         reads = self._reader.read_boxes(frame.rgb(), found.only(np.array(wanted, np.intp))) if wanted else []
         fresh = dict(zip(wanted, reads, strict=True))
@@ -156,12 +162,10 @@ class CameraLoop:
         if steps:
             self._access.act(steps, self._sightings[track.id])
 
-    def _nothing_came(self) -> None:
-        """Time passes without frames too: tracks end, and what they left open is recorded."""
-        width_px, height_px = self._frame_size_px
-        now_s = time.monotonic()
-        update = self._tracker.update(now_s, (), frame_width_px=width_px, frame_height_px=height_px)
-        self._end(update.ended, now_s)
+    def _expire(self) -> None:
+        """Time passes without usable frames too: tracks end, and what they left open is recorded."""
+        now_s = self._clock_s() - self._behind_s
+        self._end(self._tracker.expire(now_s), now_s)
 
     def _end(self, tracks: Sequence[Track], now_s: float) -> None:
         for track in tracks:

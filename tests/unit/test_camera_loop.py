@@ -1,0 +1,248 @@
+"""One camera's loop over real tracks and approaches; camera, reader and gate are stand-ins on a clock of
+their own, so that minutes of street pass in no time."""
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import av
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from pod.domain.access import Decision, Verdict
+from pod.domain.approach import Action, Approaches, Step
+from pod.domain.evidence import Consensus
+from pod.domain.reads import ALPHABET, SLOTS, Box, PlateRead
+from pod.domain.tracking import Tracker
+from pod.media.frame import Frame
+from pod.runtime.metrics import PodMetrics
+from pod.services.access_control import Sighting
+from pod.services.camera_loop import CameraLoop
+from pod.vision.detector import Detections
+
+HERE: Box = (20.0, 20.0, 60.0, 30.0)
+PLATE = "AB123CD"
+STILL_SCENE = av.VideoFrame.from_ndarray(np.full((64, 96), 90, np.uint8), format="gray")
+
+
+@dataclass
+class Shot:
+    """One frame on its way: when it was taken, how late it comes, and the plates in it."""
+
+    captured_s: float
+    plates: Sequence[Box] = (HERE,)
+    late_s: float = 0.05
+    session: int = 1
+
+    def frame(self) -> Frame:
+        arrival_s = self.captured_s + self.late_s
+        return Frame("entry", self.session, 0, self.captured_s, arrival_s, STILL_SCENE)
+
+
+@dataclass
+class Camera:
+    """The slot that the loop takes from: hands out the shots at their times, then nothing for a while."""
+
+    shots: list[Shot]
+    silence_after_s: float
+    now_s: float = 0.0
+    plates: Sequence[Box] = ()
+    played: threading.Event = field(default_factory=threading.Event)
+
+    def take(self, timeout_s: float) -> Frame | None:
+        due_s = self.shots[0].captured_s + self.shots[0].late_s if self.shots else float("inf")
+        if due_s <= self.now_s + timeout_s:
+            self.now_s = max(self.now_s, due_s)
+            shot = self.shots.pop(0)
+            self.plates = shot.plates
+            return shot.frame()
+        if self.shots or self.silence_after_s > 0:
+            self.now_s += timeout_s
+            self.silence_after_s -= 0 if self.shots else timeout_s
+        else:
+            self.played.set()
+        return None
+
+
+class Reader:
+    """Finds what the camera's shot holds, and reads the same plate everywhere."""
+
+    def __init__(self, camera: Camera) -> None:
+        self._camera = camera
+        self.detector = self
+
+    def fit_px(self, *, height: int, width: int) -> tuple[int, int]:
+        return height, width
+
+    def detect(self, rgb: npt.NDArray[np.uint8], *, frame_size_px: tuple[int, int]) -> Detections:
+        boxes = np.array(self._camera.plates, np.float32).reshape(-1, 4)
+        return Detections(boxes, np.full(len(boxes), 0.9, np.float32))
+
+    def read_boxes(self, rgb: npt.NDArray[np.uint8], found: Detections) -> list[PlateRead]:
+        slots = np.full((SLOTS, len(ALPHABET)), 0.001, np.float32)
+        for row, character in zip(slots, PLATE.ljust(SLOTS, ALPHABET[-1]), strict=True):
+            row[ALPHABET.index(character)] = 0.964
+        return [PlateRead(tuple(box.tolist()), 0.9, PLATE, 0.964, slots) for box in found.boxes]
+
+
+class Access:
+    """Says of every plate what the test says, and keeps the steps."""
+
+    def __init__(self, approaches: Approaches, decision: Callable[[str], Decision]) -> None:
+        self._approaches = approaches
+        self._decision = decision
+        self.steps: list[Step] = []
+
+    def decide(self, consensus: Consensus) -> Decision:
+        return self._decision(consensus.text)
+
+    def act(self, steps: Sequence[Step], sighting: Sighting) -> None:
+        self.steps += steps
+        for step in steps:
+            if step.action is Action.OPEN:
+                self._approaches.gate_opened(step.approach_id, sighting.captured_s)
+
+
+def allowed(plate: str) -> Decision:
+    return Decision(Verdict.ALLOW, "listed", plate, 0.97, None)
+
+
+def denied(plate: str) -> Decision:
+    return Decision(Verdict.DENY, "not_listed", plate, 0.97, None)
+
+
+@dataclass
+class Played:
+    """What came of a run: tracks begun, tracks ended and when, steps, faults, and frames by fate."""
+
+    steps: list[Step]
+    begun: set[int]
+    ended: dict[int, float]
+    faults: list[Exception]
+    fates: dict[str, float]
+
+    @property
+    def told(self) -> list[tuple[str, str]]:
+        return [(step.action.value, step.decision.reason) for step in self.steps]
+
+
+class Watching(Approaches):
+    """Approaches that also note the tracks they were shown."""
+
+    def __init__(self) -> None:
+        super().__init__("entry", "both", deny_after_s=1.5, reapproach_s=60, last_grants={})
+        self.begun: set[int] = set()
+        self.ends: dict[int, float] = {}
+
+    def observe(self, now_s, track, decision=None):
+        self.begun.add(track.id)
+        return super().observe(now_s, track, decision)
+
+    def ended(self, now_s, track):
+        self.ends[track.id] = now_s
+        return super().ended(now_s, track)
+
+
+def play(
+    shots: Sequence[Shot],
+    decision: Callable[[str], Decision] = allowed,
+    *,
+    silence_after_s: float = 0.0,
+) -> Played:
+    """Run a loop over the shots, and some time without any after them."""
+    camera, approaches, metrics = Camera(list(shots), silence_after_s), Watching(), PodMetrics()
+    access, faults = Access(approaches, decision), list[Exception]()
+
+    def fault(error: Exception) -> None:
+        faults.append(error)
+        camera.played.set()
+
+    loop = CameraLoop(
+        "entry",
+        camera,
+        reader=Reader(camera),
+        tracker=Tracker(still_after_start_s=-1),
+        approaches=approaches,
+        access=access,
+        detect_fps=10,
+        freshness_limit_s=2.0,
+        metrics=metrics,
+        beat=lambda: None,
+        on_fault=fault,
+        clock_s=lambda: camera.now_s,
+    )
+    loop.start()
+    assert camera.played.wait(10)
+    loop.stop()
+    fates = {
+        fate: metrics.registry.get_sample_value("platebridge_frames_total", {"camera": "entry", "fate": fate})
+        or 0.0
+        for fate in ("read", "still", "paced", "stale")
+    }
+    return Played(access.steps, approaches.begun, approaches.ends, faults, fates)
+
+
+@pytest.mark.parametrize("every_s", [0.52, 1.02, 2.02], ids=["2 fps", "1 fps", "a frame in two seconds"])
+@pytest.mark.parametrize("late_s", [0.05, 1.5], ids=["prompt", "late"])
+def test_a_slow_camera_keeps_the_track_of_a_car(every_s, late_s):
+    played = play([Shot(1 + every_s * i, late_s=late_s) for i in range(10)])
+    assert (played.begun, played.ended, played.fates["read"]) == ({1}, {}, 10)
+    assert played.told == [("open", "listed")]
+
+
+def test_the_gaps_between_rare_frames_are_no_misses_of_the_car():
+    shots = [Shot(1.0), Shot(1.6, plates=()), Shot(3.4), Shot(4.0)]
+    assert play(shots).begun == {1}
+
+
+def test_a_car_that_left_is_written_down_though_no_frame_comes_any_more():
+    shots = [Shot(1.0), *(Shot(1.6 + 0.6 * i, plates=()) for i in range(2))]
+    played = play(shots, denied, silence_after_s=2)
+    assert (list(played.ended), played.told) == ([1], [("record", "not_listed")])
+
+
+def test_a_car_in_view_when_the_frames_stop_is_given_up_after_five_seconds():
+    assert play([Shot(1.0)], denied, silence_after_s=4.5).ended == {}
+    played = play([Shot(1.0)], denied, silence_after_s=5.5)
+    assert (list(played.ended), played.told) == ([1], [("record", "not_listed")])
+
+
+def test_the_age_of_the_frames_does_not_count_as_time_unseen():
+    assert play([Shot(1.0, late_s=1.9)], denied, silence_after_s=4.5).ended == {}
+
+
+def test_a_stale_frame_is_counted_and_shows_no_car():
+    played = play([Shot(1.0, late_s=2.1), Shot(3.2, late_s=2.5)])
+    assert (played.begun, played.steps) == (set(), [])
+    assert (played.fates["stale"], played.fates["read"]) == (2, 0)
+
+
+def test_a_car_is_given_up_while_nothing_but_stale_frames_come():
+    shots = [Shot(1.0), *(Shot(1.2 + 0.2 * i, late_s=3.0) for i in range(30))]
+    played = play(shots, denied)
+    assert played.ended[1] == pytest.approx(6, abs=0.3)
+    assert played.told == [("record", "not_listed")]
+
+
+def test_a_new_session_ends_every_track_and_records_what_was_open():
+    played = play([Shot(1.0), Shot(1.6, session=2)], denied)
+    assert (played.begun, list(played.ended)) == ({1, 2}, [1])
+    assert played.told == [("record", "not_listed")]
+
+
+def test_the_first_frame_of_a_session_is_searched_however_still_the_scene_is():
+    played = play([Shot(1.0, plates=()), Shot(1.2, plates=()), Shot(1.4, plates=(), session=2)])
+    assert (played.fates["still"], played.fates["read"]) == (1, 2)
+
+
+def test_a_new_session_does_not_open_again_for_the_same_car():
+    assert play([Shot(1.0), Shot(1.6, session=2), Shot(2.2, session=3)]).told == [("open", "listed")]
+
+
+def test_a_bug_ends_the_loop_and_is_handed_on():
+    def broken(plate: str) -> Decision:
+        raise ZeroDivisionError(plate)
+
+    played = play([Shot(1.0), Shot(1.6)], broken)
+    assert [type(error) for error in played.faults] == [ZeroDivisionError]
