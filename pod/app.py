@@ -188,7 +188,11 @@ class Pod:
             on_fault=self._break,
         )
         source = CameraSource(
-            camera, slot, fanout, on_state=lambda state: self._camera_changed(camera.name, state)
+            camera,
+            slot,
+            fanout,
+            on_state=lambda state: self._camera_changed(camera.name, state),
+            on_fault=self._break,
         )
         self._probes.append(camera_probe(camera.name, source))
         self.metrics.watch_source(
