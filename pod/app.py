@@ -50,6 +50,12 @@ log = logging.getLogger(__name__)
 LOOP_SILENCE_S = 5.0
 """A decision loop beats four times a second; silent for this and a commit's time limit, it hangs."""
 
+GUARD_SILENCE_S = 5.0
+"""The guard's keeper beats every second."""
+
+STORE_SILENCE_S = 15.0
+"""The store's writer beats four times a second, and may wait 5 s for another process; longer, its disk hangs."""
+
 START_ROW_TIMEOUT_S = 10.0
 STOP_ROW_TIMEOUT_S = 5.0
 WEB_STOP_TIMEOUT_S = 3.0
@@ -132,10 +138,17 @@ class Pod:
         stack.enter_context(InstanceLock(data_dir))
         self._listener = stack.enter_context(bind(config.web.host, config.web.port))
         models = await asyncio.to_thread(open_models, config.vision)
-        self._store = stack.enter_context(Store.open(data_dir / FILE_NAME))
+        writer_beat = self._heartbeats.register("store", STORE_SILENCE_S)
+        self._store = stack.enter_context(Store.open(data_dir / FILE_NAME, beat=writer_beat.beat))
         self._store.record("pod_started", self._started_row(models)).result(START_ROW_TIMEOUT_S)
         stack.callback(self._record_stop)
-        guard = GuardClient.start(config.gates, data_dir / RUN_DIR, on_state=self._gate_changed)
+        guard = GuardClient.start(
+            config.gates,
+            data_dir / RUN_DIR,
+            on_state=self._gate_changed,
+            on_fault=self._break,
+            beat=self._heartbeats.register("gate guard", GUARD_SILENCE_S).beat,
+        )
         stack.callback(guard.close)
         gates = {gate.name: GateController(gate, guard) for gate in config.gates}
         self._probes += [store_probe(self._store), models_probe(models)]

@@ -8,7 +8,7 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -35,6 +35,9 @@ SILENCE_NS = 4_000_000_000
 """The guard speaks every second; silent for this long, it is frozen."""
 
 START_TIMEOUT_S = 15.0
+
+BEAT_S = 1.0
+"""Between two signs of life of the client's own thread, at most."""
 
 RUN_DIR = "run"
 """The folder inside a pod's data directory where simulated lines keep their traces."""
@@ -68,11 +71,20 @@ class GuardClient:
     """One guard process for all gates of a pod, kept alive by one thread. Make it with `start`."""
 
     def __init__(
-        self, gates: Sequence[GateConfig], run_dir: Path, *, on_state: OnState | None, command: Sequence[str]
+        self,
+        gates: Sequence[GateConfig],
+        run_dir: Path,
+        *,
+        on_state: OnState | None,
+        on_fault: Callable[[Exception], None] | None,
+        beat: Callable[[], None],
+        command: Sequence[str],
     ) -> None:
         self._gates = {gate.name: gate for gate in gates}
         self._run_dir = run_dir
         self._on_state = on_state
+        self._on_fault = on_fault
+        self._beat = beat
         self._command = tuple(command)
         self._lock = threading.Lock()
         self._states = {name: GateState(name, "down", "the guard is starting") for name in self._gates}
@@ -82,7 +94,7 @@ class GuardClient:
         self._starts = 0
         self._closing = threading.Event()
         self._settled = threading.Event()
-        self._thread = threading.Thread(target=self._keep_alive, name="gate-guard", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="gate-guard", daemon=True)
 
     @classmethod
     def start(
@@ -91,6 +103,8 @@ class GuardClient:
         run_dir: Path,
         *,
         on_state: OnState | None = None,
+        on_fault: Callable[[Exception], None] | None = None,
+        beat: Callable[[], None] = lambda: None,
         command: Sequence[str] = GUARD_COMMAND,
     ) -> Self:
         """Start the guard and wait until it has taken its lines; every line is then at rest.
@@ -100,13 +114,15 @@ class GuardClient:
         Args:
             run_dir: a folder for the traces of simulated lines; created.
             on_state: called by the client's thread whenever a gate's state changes; must not block.
+            on_fault: told the bug that ended the client's thread, on that thread; the guard is gone then.
+            beat: called by the client's thread at least every second while it works.
             command: starts the guard.
 
         Raises:
             GateError: the guard did not start.
         """
         run_dir.mkdir(parents=True, exist_ok=True)
-        client = cls(gates, run_dir, on_state=on_state, command=command)
+        client = cls(gates, run_dir, on_state=on_state, on_fault=on_fault, beat=beat, command=command)
         client._thread.start()
         client._settled.wait(START_TIMEOUT_S)
         if not client.alive:
@@ -191,6 +207,14 @@ class GuardClient:
 
     # What follows runs in the client's own thread.
 
+    def _run(self) -> None:
+        try:
+            self._keep_alive()
+        except Exception as error:
+            log.exception("the keeper of the gate guard failed; every line is released")
+            if self._on_fault is not None:
+                self._on_fault(error)
+
     def _keep_alive(self) -> None:
         delays = self._delays()
         while not self._closing.is_set():
@@ -205,7 +229,14 @@ class GuardClient:
             log.error(
                 "the gate guard ended (%s); every line is released; next start in %.1f s", reason, delay_s
             )
-            self._closing.wait(delay_s)
+            self._pause(delay_s)
+
+    def _pause(self, delay_s: float) -> None:
+        """Wait before the next start; cut short by `close`."""
+        over_s = time.monotonic() + delay_s
+        while (left_s := over_s - time.monotonic()) > 0 and not self._closing.is_set():
+            self._beat()
+            self._closing.wait(min(left_s, BEAT_S))
 
     @staticmethod
     def _delays() -> Iterator[float]:
@@ -239,7 +270,8 @@ class GuardClient:
             limits_ns = [self._heard_ns + (SILENCE_NS if self._process else int(START_TIMEOUT_S * 1e9))]
             limits_ns += [flight.due_ns for flight in self._flights_now() if flight.due_ns is not None]
             left_ns = min(limits_ns) - time.monotonic_ns()
-            events = process.events(max(0.0, left_ns / 1e9))
+            self._beat()
+            events = process.events(min(max(0.0, left_ns / 1e9), BEAT_S))
             if events is None:
                 return
             for event in events:

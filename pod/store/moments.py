@@ -20,6 +20,9 @@ def from_us(ts_us: int) -> datetime:
     """The aware UTC moment, `ts_us` microseconds after 1970.
 
     Raises:
-        OverflowError: outside the years 1 to 9999.
+        ValueError: outside the years 1 to 9999.
     """
-    return _EPOCH + timedelta(microseconds=ts_us)
+    try:
+        return _EPOCH + timedelta(microseconds=ts_us)
+    except OverflowError as error:
+        raise ValueError(f"{ts_us} microseconds are no moment of the years 1 to 9999") from error

@@ -249,10 +249,18 @@ def load(conn: sqlite3.Connection) -> ListSnapshot:
             label=label,
             starts_at=None if starts_us is None else from_us(starts_us),
             expires_at=None if expires_us is None else from_us(expires_us),
-            gates=tuple(json.loads(gates)),
+            gates=_gates(gates),
         )
         by_key[key] = (*by_key.get(key, ()), entry)
     return ListSnapshot(rows[0][0], MappingProxyType(by_key))
+
+
+def _gates(text: str) -> tuple[str, ...]:
+    """Raises: ValueError: not a list of names; read as one, it could hold for other gates than was meant."""
+    gates = json.loads(text)
+    if not isinstance(gates, list) or not all(isinstance(gate, str) for gate in gates):
+        raise ValueError("the gates of an entry are not a list of names")
+    return tuple(gates)
 
 
 def _identity(entry: Entry) -> tuple[str, str, str, int | None, int | None]:

@@ -44,13 +44,19 @@ class Store:
     """
 
     def __init__(
-        self, conn: sqlite3.Connection, path: Path, *, now_us: Callable[[], int], full_wait_s: float
-    ):
+        self,
+        conn: sqlite3.Connection,
+        path: Path,
+        *,
+        now_us: Callable[[], int],
+        full_wait_s: float,
+        beat: Callable[[], None],
+    ) -> None:
         self.path = path
         self._now_us = now_us
         self.plates = PlateList(self.submit, now_us)
         self.plates.refresh(conn)
-        self._writer = Writer(conn, path, refresh=self.plates.refresh, full_wait_s=full_wait_s)
+        self._writer = Writer(conn, path, refresh=self.plates.refresh, full_wait_s=full_wait_s, beat=beat)
 
     @classmethod
     def open(
@@ -60,6 +66,7 @@ class Store:
         busy_timeout_s: float = BUSY_TIMEOUT_S,
         full_wait_s: float = 1.0,
         now_us: Callable[[], int] = lambda: time.time_ns() // 1000,
+        beat: Callable[[], None] = lambda: None,
     ) -> Self:
         """Open or create the database, bring its schema up to date, start the writer.
 
@@ -67,6 +74,7 @@ class Store:
             busy_timeout_s: how long a write waits for another process.
             full_wait_s: how long a caller waits when 256 writes are queued.
             now_us: wall clock, microseconds since 1970 UTC.
+            beat: called by the writer's thread four times a second while it is not held up.
 
         Raises:
             StoreError: the file can't be used; the text says what to do.
@@ -74,7 +82,7 @@ class Store:
         conn = connect_writer(path, busy_timeout_s=busy_timeout_s)
         try:
             migrate(conn)
-            return cls(conn, path, now_us=now_us, full_wait_s=full_wait_s)
+            return cls(conn, path, now_us=now_us, full_wait_s=full_wait_s, beat=beat)
         except sqlite3.Error as error:
             conn.close()
             raise store_error(path, error) from error

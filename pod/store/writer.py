@@ -46,6 +46,7 @@ class Writer:
         refresh: called in the writer thread after each job, before its future resolves, and at least every
             `TICK_S` seconds; it sees what other processes wrote.
         full_wait_s: how long `submit` waits while the queue is full.
+        beat: called in the writer thread between jobs, at least every `TICK_S` seconds.
     """
 
     def __init__(
@@ -55,11 +56,13 @@ class Writer:
         *,
         refresh: Callable[[sqlite3.Connection], None],
         full_wait_s: float,
+        beat: Callable[[], None],
     ) -> None:
         self._conn = conn
         self._path = path
         self._refresh = refresh
         self._full_wait_s = full_wait_s
+        self._beat = beat
         self._jobs: deque[tuple[Job[Any], Future[Any]]] = deque()
         self._changed = threading.Condition()
         self._closed = False
@@ -140,6 +143,7 @@ class Writer:
     def _loop(self) -> None:
         next_refresh_s = time.monotonic() + TICK_S
         while True:
+            self._beat()
             with self._changed:
                 self._changed.wait_for(
                     lambda: self._closed or self._jobs, timeout=max(0.0, next_refresh_s - time.monotonic())

@@ -10,6 +10,7 @@ from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
+from running_pod import until
 
 from pod.domain.access import Verdict
 from pod.domain.errors import PlateListError, StoreError
@@ -18,7 +19,7 @@ from pod.store.connection import connect_reader
 from pod.store.entries import make_entry
 from pod.store.migrate import Migration, migrate, migrations
 from pod.store.store import Grant, Store
-from pod.store.writer import QUEUE_JOBS
+from pod.store.writer import QUEUE_JOBS, TICK_S
 
 
 @pytest.fixture
@@ -153,6 +154,44 @@ def test_a_row_that_nobody_waits_for_is_refused_at_once_by_a_full_queue(path: Pa
             assert store.stats.refused == 1
         finally:
             release.set()
+
+
+def test_the_writer_gives_signs_of_life_while_idle_and_none_while_it_is_held_up(path: Path) -> None:
+    beats: list[float] = []
+    with Store.open(path, beat=lambda: beats.append(time.monotonic())) as store:
+        until(lambda: len(beats) > 3)
+        _, release = blocked(store)
+        before = len(beats)
+        time.sleep(3 * TICK_S)  # The silence is the observation itself.
+        assert len(beats) == before
+        release.set()
+        until(lambda: len(beats) > before)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param("expires_us = 9223372036854775807", id="a moment beyond the year 9999"),
+        pytest.param("gates = '5'", id="gates that are a number"),
+        pytest.param("gates = '[5]'", id="gates that are a list of numbers"),
+        pytest.param("""gates = '"main"'""", id="gates that are a text"),
+    ],
+)
+def test_an_entry_that_makes_no_sense_leaves_the_last_list_in_force_and_the_writer_alive(
+    path: Path, change: str
+) -> None:
+    def spoil(conn: sqlite3.Connection) -> None:
+        conn.execute(f"UPDATE entry SET {change}")
+        conn.execute("UPDATE list_state SET version = version + 1")
+
+    with Store.open(path) as store:
+        store.plates.add(make_entry("AB123CD", gates=["main"]), by="test").result(5)
+        before = store.plates.current
+        store.submit(spoil).result(5)
+        assert store.record("decision", {}).result(5) == 2
+        assert store.plates.current is before
+    with pytest.raises(StoreError, match="access list holds what this program does not know"):
+        Store.open(path)
 
 
 def test_a_write_cancelled_in_time_never_happens(path: Path) -> None:

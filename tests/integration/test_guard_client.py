@@ -1,0 +1,83 @@
+"""The pod's side of the guard: its signs of life, and what becomes of a guard it does not understand."""
+
+import itertools
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+from gate_fixtures import a_gate, until
+
+from pod.domain.errors import GateError
+from pod.gate.guard_client import GuardClient
+
+
+def guard_that_says(answer: str = "") -> tuple[str, ...]:
+    """The command of a stand-in that takes every gate, answers each request so, and ends with its input."""
+    script = (
+        "import sys\n"
+        "sys.stdin.readline()\n"
+        """print('{"event": "ready", "gates": {}}', flush=True)\n"""
+        "for request in sys.stdin:\n"
+        "    print(sys.argv[1], flush=True)\n"
+    )
+    return (sys.executable, "-c", script, answer)
+
+
+def test_the_client_gives_signs_of_life_while_its_guard_is_silent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pod.gate.guard_client.BEAT_S", 0.02)
+    beats: list[None] = []
+    client = GuardClient.start(
+        [a_gate()], tmp_path, beat=lambda: beats.append(None), command=guard_that_says()
+    )
+    try:
+        heard = len(beats)
+        until(lambda: len(beats) > heard + 10, timeout_s=3.0)
+    finally:
+        client.close()
+
+
+def test_the_client_gives_signs_of_life_while_it_waits_to_start_a_guard_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pod.gate.guard_client.BEAT_S", 0.02)
+    monkeypatch.setattr("pod.gate.guard_client.backoff_delays_s", lambda *_: itertools.repeat(60.0))
+    beats: list[None] = []
+    client = GuardClient.start([a_gate()], tmp_path, beat=lambda: beats.append(None))
+    try:
+        assert client.pid is not None
+        os.kill(client.pid, signal.SIGKILL)
+        until(lambda: client.state("main").condition == "down")
+        heard = len(beats)
+        until(lambda: len(beats) > heard + 10, timeout_s=3.0)
+    finally:
+        client.close()
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        pytest.param("{}", id="no kind"),
+        pytest.param('{"event": "error"}', id="no reason"),
+        pytest.param('{"event": "ready", "gates": 5}', id="gates that are a number"),
+    ],
+)
+def test_an_event_of_a_shape_the_client_does_not_know_ends_guard_and_pod(tmp_path: Path, event: str) -> None:
+    faults: list[Exception] = []
+    client = GuardClient.start(
+        [a_gate()],
+        tmp_path,
+        on_fault=faults.append,
+        command=guard_that_says(event),
+    )
+    try:
+        with pytest.raises(GateError):
+            client.pulse("main", "p", on_end=lambda end: None)
+        until(lambda: bool(faults))
+        assert not client.alive
+        assert client.state("main").condition == "down"
+    finally:
+        client.close()
