@@ -19,8 +19,8 @@ PLATE = _VISIT.plate
 EMPTY_S = 8.0
 """How long the gate stays empty after the car."""
 
-PASSING_FROM_S, PASSING_TO_S = 1.0, 3.0
-"""When the car of `passing` is in view."""
+PASSING_FROM_S, PASSING_TO_S = 4.0, 6.0
+"""When the car of `passing` is in view; within the first seconds it would pass for a parked one."""
 
 
 def drive_up() -> Path:
@@ -34,7 +34,7 @@ def standing() -> Path:
 
 
 def passing() -> Path:
-    """An empty gate, the car legible for two seconds, an empty gate again."""
+    """An empty gate, the car legible for two seconds while it comes to a stop, an empty gate again."""
     return _cached("passing", _passing())
 
 
@@ -49,7 +49,7 @@ def _drive_up() -> Iterator[Picture]:
 
 def _passing() -> Iterator[Picture]:
     visit = list(story.frames((_VISIT,)))
-    empty, nearing = visit[-1], round((_VISIT.arrives_s - 0.5) * FPS)
+    empty, nearing = visit[-1], round((_VISIT.arrives_s - 1.2) * FPS)
     yield from [empty] * round(PASSING_FROM_S * FPS)
     yield from visit[nearing : nearing + round((PASSING_TO_S - PASSING_FROM_S) * FPS)]
     yield from [empty] * round(EMPTY_S * FPS)
