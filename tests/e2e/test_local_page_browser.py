@@ -1,0 +1,251 @@
+"""The local page in a real browser, before the shipped `platebridge pod run`."""
+
+import shutil
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import gate_clips
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+from running_pod import RunningPod, list_plates, until
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+QUIET_START = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
+PHONE, DESKTOP = (390, 844), (1280, 800)
+PATIENCE_MS = 45_000
+
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: sudo apt-get install chromium"),
+    pytest.mark.timeout(180),
+]
+
+WITHOUT_POLLING = """
+const inTime = window.setTimeout;
+window.setTimeout = (work, ms, ...rest) => ms > 10000 ? 0 : inTime(work, ms, ...rest);
+"""
+"""Takes the page's fallback away, so that only a pushed event can bring news."""
+
+HEARD = """
+window.heard = [];
+document.addEventListener("DOMContentLoaded", () => {
+  const said = document.getElementById("said");
+  new MutationObserver(() => heard.push(said.textContent)).observe(said, { childList: true });
+});
+"""
+"""Notes every announcement that a screen reader would get."""
+
+READ_THE_NEWEST_CAR = """() => {
+  document.body.style.paddingBottom = "100vh";
+  const car = window.reading = document.querySelector(".car");
+  scrollTo(0, scrollY + car.getBoundingClientRect().top - 200);
+  getSelection().selectAllChildren(car.querySelector(".story p + p"));
+}"""
+"""A reader in the middle of things: scrolled down, a sentence selected."""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET_START.split())
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPod]:
+    """A car that nobody listed comes again and again."""
+    with RunningPod(tmp_path_factory.mktemp("busy"), str(gate_clips.drive_up()), loop=True) as pod:
+        until(lambda: pod.address, what="the pod's start")
+        yield pod
+
+
+@pytest.fixture(scope="module")
+def quiet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPod]:
+    """A camera that works, and no car; the page stays at one port over restarts."""
+    folder = tmp_path_factory.mktemp("quiet")
+    (folder / "pictures").mkdir()
+    Image.new("RGB", (640, 360), "gray").save(folder / "pictures" / "empty.png")
+    with RunningPod(folder, str(folder / "pictures"), port=free_port(), loop=True) as pod:
+        until(lambda: pod.address, what="the pod's start")
+        yield pod
+
+
+@pytest.fixture(scope="module")
+def blind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPod]:
+    """The camera's address answers to nobody."""
+    url = f"rtsp://127.0.0.1:{free_port()}/gate"
+    with RunningPod(tmp_path_factory.mktemp("blind"), url) as pod:
+        until(lambda: pod.address, what="the pod's start")
+        yield pod
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+@contextmanager
+def visit(
+    browser: Browser,
+    pod: RunningPod,
+    *,
+    size: tuple[int, int] = DESKTOP,
+    scheme: str = "light",
+    scripts: tuple[str, ...] = (),
+    javascript: bool = True,
+) -> Iterator[Page]:
+    """The pod's page; it must ask nobody else, break no rule of its own and run without an error."""
+    context = browser.new_context(
+        viewport={"width": size[0], "height": size[1]}, color_scheme=scheme, java_script_enabled=javascript
+    )
+    for script in scripts:
+        context.add_init_script(script)
+    page, asked, wrong = context.new_page(), [], []
+    page.set_default_timeout(PATIENCE_MS)
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("console", lambda said: wrong.append(said.text) if "Security Policy" in said.text else None)
+    page.goto(str(pod.address))
+    yield page
+    context.close()
+    assert [url for url in asked if not url.startswith(str(pod.address))] == []
+    assert wrong == []
+
+
+def assert_live(page: Page) -> None:
+    expect(page.locator("#connection")).to_have_text("Live", timeout=PATIENCE_MS)
+
+
+def car_ids(page: Page) -> list[str]:
+    ids: list[str] = page.locator(".car").evaluate_all("cars => cars.map(car => car.id)")
+    return ids
+
+
+def test_a_first_visit_finds_all_well_and_is_told_what_will_appear(
+    browser: Browser, quiet: RunningPod
+) -> None:
+    with visit(browser, quiet) as page:
+        expect(page.locator("#health-title")).to_have_text("All is well", timeout=PATIENCE_MS)
+        assert_live(page)
+        expect(page.locator("#empty")).to_contain_text("No car has come yet.")
+        expect(page.locator("#parts")).to_contain_text("Camera entry")
+        expect(page.locator("footer")).to_contain_text("It is not a safety device.")
+
+
+def test_a_car_appears_without_a_reload_is_announced_once_and_moves_nothing_that_is_being_read(
+    browser: Browser, busy: RunningPod
+) -> None:
+    with visit(browser, busy, size=PHONE, scripts=(WITHOUT_POLLING, HEARD)) as page:
+        assert_live(page)
+        until(lambda: busy.payloads("decision"), what="a decision")
+        page.locator(".car").first.wait_for()
+        before = car_ids(page)
+        page.evaluate(READ_THE_NEWEST_CAR)
+        heard = len(page.evaluate("heard"))
+        page.wait_for_function("count => document.querySelectorAll('.car').length > count", arg=len(before))
+        assert car_ids(page)[1:] == before
+        assert page.evaluate("getSelection().toString()") == "The plate is not on the list."
+        assert page.evaluate("document.contains(reading)"), "the car being read was drawn anew"
+        assert page.evaluate("Math.abs(reading.getBoundingClientRect().top - 200)") <= 1
+        of_cars = [words for words in page.evaluate("heard")[heard:] if "Health" not in words]
+        assert of_cars == [f"{gate_clips.PLATE}: Not opened. The plate is not on the list."]
+        list_plates(busy.data_dir, [gate_clips.PLATE])
+        expect(page.locator(".car.opened").first).to_contain_text("Open commanded", timeout=PATIENCE_MS)
+
+
+def test_a_refusal_says_why_in_plain_words(browser: Browser, busy: RunningPod) -> None:
+    with visit(browser, busy) as page:
+        refused = page.locator(".car.kept").last
+        expect(refused.locator(".plate")).to_have_text(gate_clips.PLATE, timeout=PATIENCE_MS)
+        expect(refused).to_contain_text("Not opened")
+        expect(refused).to_contain_text("The plate is not on the list.")
+
+
+def test_a_camera_that_cannot_be_reached_is_told_with_its_mend(browser: Browser, blind: RunningPod) -> None:
+    with visit(browser, blind) as page:
+        failing = page.locator("#parts li.failing")
+        expect(failing).to_contain_text("takes no connection: check", timeout=PATIENCE_MS)
+        expect(failing).to_contain_text("Does not work")
+        expect(page.locator("#health-title")).to_have_text("Needs attention")
+        expect(page).to_have_title("(!) PlateBridge · PlateBridge")
+        expect(page.locator("#empty")).to_contain_text("No car can be seen.")
+
+
+def test_a_lost_pod_is_told_at_once_and_found_again_without_a_reload(
+    browser: Browser, quiet: RunningPod
+) -> None:
+    with visit(browser, quiet, scripts=(HEARD,)) as page:
+        assert_live(page)
+        page.evaluate("window.first = true")
+        quiet.kill()
+        expect(page.locator("#connection")).to_have_text("No connection", timeout=5_000)
+        expect(page.locator("#lost")).to_contain_text("No answer from the POD since")
+        assert findings(page) == []
+        quiet.start()
+        assert_live(page)
+        expect(page.locator("#lost")).to_be_hidden()
+        assert page.evaluate("first"), "the page was loaded anew"
+        heard = page.evaluate("heard")
+    assert sum("No answer from the POD" in words for words in heard) == 1
+    assert sum("The POD answers again." in words for words in heard) == 1
+
+
+def test_a_slow_answer_is_told_and_forgotten_when_it_comes(browser: Browser, quiet: RunningPod) -> None:
+    with visit(browser, quiet) as page:
+        assert_live(page)
+        assert quiet.process is not None
+        quiet.process.send_signal(signal.SIGSTOP)
+        try:
+            page.evaluate("void look()")
+            expect(page.locator("#connection")).to_have_text("Slow answer", timeout=PATIENCE_MS)
+        finally:
+            quiet.process.send_signal(signal.SIGCONT)
+        assert_live(page)
+
+
+def test_without_javascript_the_page_shows_the_same_and_how_to_look_again(
+    browser: Browser, busy: RunningPod
+) -> None:
+    until(lambda: busy.payloads("decision"), what="a decision")
+    with visit(browser, busy, javascript=False) as page:
+        assert page.locator("#connection").inner_text().startswith("As of ")
+        assert page.locator(".car").count() >= 1
+        page.locator("noscript a").click()
+        assert page.locator(".car").count() >= 1
+
+
+@pytest.mark.parametrize("width_px", [pytest.param(320, id="320px"), pytest.param(390, id="390px")])
+def test_nothing_is_wider_than_a_phone(
+    browser: Browser, busy: RunningPod, blind: RunningPod, width_px: int
+) -> None:
+    for pod in (busy, blind):
+        with visit(browser, pod, size=(width_px, 700)) as page:
+            assert_live(page)
+            assert page.evaluate("document.documentElement.scrollWidth") <= width_px
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [pytest.param(PHONE, id="phone"), pytest.param(DESKTOP, id="desktop")])
+def test_axe_finds_nothing(
+    browser: Browser, busy: RunningPod, blind: RunningPod, size: tuple[int, int], scheme: str
+) -> None:
+    until(lambda: busy.payloads("decision"), what="a decision")
+    for pod in (busy, blind):
+        with visit(browser, pod, size=size, scheme=scheme) as page:
+            assert_live(page)
+            assert findings(page) == []
+
+
+def findings(page: Page) -> list[str]:
+    """What axe objects to, with the place."""
+    return [
+        f"{violation['id']}: {node['html']}"
+        for violation in Axe().run(page).response["violations"]
+        for node in violation["nodes"]
+    ]
