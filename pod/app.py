@@ -54,7 +54,7 @@ GUARD_SILENCE_S = 5.0
 """The guard's keeper beats every second."""
 
 STORE_SILENCE_S = 15.0
-"""The store's writer beats four times a second, and may wait 5 s for another process; longer, its disk hangs."""
+"""The store's writer beats four times a second, and may wait 5 s for another process; beyond, its disk hangs."""
 
 START_ROW_TIMEOUT_S = 10.0
 STOP_ROW_TIMEOUT_S = 5.0
@@ -64,7 +64,7 @@ LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 """What a browser on this machine calls it."""
 
 ROWS_PER_APPROACH = 4
-"""Audit rows to read for one approach on the page: a denial or two, an intent, an outcome."""
+"""Rows about cars to read for one approach on the page: a denial or two, an intent, an outcome."""
 
 
 def version() -> str:
@@ -227,7 +227,7 @@ class Pod:
         reader = await self._stack.enter_async_context(await AuditReader.open(data_dir / FILE_NAME))
 
         async def recent(limit: int) -> Sequence[ApproachRecord]:
-            rows = await reader.latest(limit * ROWS_PER_APPROACH)
+            rows = await reader.latest_of_cars(limit * ROWS_PER_APPROACH)
             events = [AuditEvent(r.seq, r.at, r.kind, r.payload) for r in rows if r.payload is not None]
             return approaches(events)[:limit]
 

@@ -218,10 +218,16 @@ def _hash(*fields: bytes) -> bytes:
 
 
 LATEST_SQL = "SELECT seq, ts_us, kind, payload, link FROM audit ORDER BY seq DESC LIMIT ?"
+LATEST_OF_CARS_SQL = (
+    "SELECT seq, ts_us, kind, payload, link FROM audit "
+    "WHERE kind IN ('decision', 'intent', 'outcome') ORDER BY seq DESC LIMIT ?"
+)
+"""Its condition is word for word that of the index `audit_of_cars`, which SQLite uses for no other."""
+
 SINCE_SQL = "SELECT seq, ts_us, kind, payload, link FROM audit WHERE seq > ? ORDER BY seq LIMIT ?"
 
 
 def row_from(columns: tuple[int, int, str, str | None, bytes]) -> AuditRow:
-    """A row of `LATEST_SQL` or `SINCE_SQL`."""
+    """A row of one of the queries above."""
     seq, ts_us, kind, payload, link = columns
     return AuditRow(seq, from_us(ts_us), kind, None if payload is None else json.loads(payload), link)

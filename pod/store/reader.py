@@ -1,4 +1,4 @@
-"""Read the audit without blocking the event loop, beside the writer; for the local page and the uplink."""
+"""Read the audit without blocking the event loop, beside the writer; for the local page."""
 
 import sqlite3
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Self
 
 import aiosqlite
 
-from pod.store.audit import LATEST_SQL, SINCE_SQL, AuditRow, row_from
+from pod.store.audit import LATEST_OF_CARS_SQL, AuditRow, row_from
 from pod.store.connection import BUSY_TIMEOUT_S, check_readable, reader_uri, store_error
 
 MAX_ROWS = 1000
@@ -44,21 +44,13 @@ class AuditReader:
     async def close(self) -> None:
         await self._conn.close()
 
-    async def latest(self, limit: int) -> list[AuditRow]:
-        """The newest rows, newest first; at most `MAX_ROWS`.
+    async def latest_of_cars(self, limit: int) -> list[AuditRow]:
+        """The newest decisions, intents and outcomes, newest first; at most `MAX_ROWS`.
 
         Raises:
             StoreError: the file can't be read.
         """
-        return await self._rows(LATEST_SQL, (min(max(limit, 0), MAX_ROWS),))
-
-    async def since(self, seq: int, limit: int = MAX_ROWS) -> list[AuditRow]:
-        """The rows after `seq`, oldest first; at most `MAX_ROWS`.
-
-        Raises:
-            StoreError: the file can't be read.
-        """
-        return await self._rows(SINCE_SQL, (seq, min(max(limit, 0), MAX_ROWS)))
+        return await self._rows(LATEST_OF_CARS_SQL, (min(max(limit, 0), MAX_ROWS),))
 
     async def _rows(self, sql: str, values: tuple[int, ...]) -> list[AuditRow]:
         try:

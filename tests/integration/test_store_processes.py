@@ -13,6 +13,7 @@ from pod.domain.errors import StoreError
 from pod.store import audit
 from pod.store.connection import connect_reader
 from pod.store.entries import make_entry
+from pod.store.plate_list import ImportRow
 from pod.store.reader import AuditReader
 from pod.store.store import Store
 
@@ -82,15 +83,33 @@ async def test_the_reader_sees_each_row_once_it_is_committed(tmp_path: Path) -> 
     path = tmp_path / "pod.db"
     with Store.open(path, now_us=lambda: 1_700_000_000_000_000) as store:
         async with await AuditReader.open(path) as reader:
-            assert await reader.latest(10) == []
+            assert await reader.latest_of_cars(10) == []
             for n in range(5):
                 store.record("decision", {"n": n}).result(5)
-            assert [row.payload for row in await reader.latest(2)] == [{"n": 4}, {"n": 3}]
-            assert [row.seq for row in await reader.since(3)] == [4, 5]
-            (row,) = await reader.latest(1)
+            assert [row.payload for row in await reader.latest_of_cars(2)] == [{"n": 4}, {"n": 3}]
+            (row,) = await reader.latest_of_cars(1)
             assert row.at.isoformat() == "2023-11-14T22:13:20+00:00"
         with pytest.raises(StoreError, match="no database at"):
             await AuditReader.open(tmp_path / "other.db")
+
+
+async def test_changes_of_the_list_push_no_car_out_of_what_the_page_reads(tmp_path: Path) -> None:
+    path = tmp_path / "pod.db"
+    with Store.open(path) as store:
+        for kind in ("decision", "intent", "outcome"):
+            store.record(kind, {"plate": "AB123CD"}).result(5)
+        rows = [ImportRow(make_entry(f"XY{n}"), f"list.csv:{n}") for n in range(300)]
+        store.plates.import_rows(rows, by="test").result(10)
+        async with await AuditReader.open(path) as reader:
+            assert [row.kind for row in await reader.latest_of_cars(200)] == ["outcome", "intent", "decision"]
+
+
+def test_the_rows_about_cars_are_found_by_their_index_however_many_others_there_are(tmp_path: Path) -> None:
+    Store.open(tmp_path / "pod.db").close()
+    conn = connect_reader(tmp_path / "pod.db")
+    plan = conn.execute(f"EXPLAIN QUERY PLAN {audit.LATEST_OF_CARS_SQL}", (1,)).fetchall()
+    conn.close()
+    assert "INDEX audit_of_cars" in str(plan)
 
 
 @pytest.fixture

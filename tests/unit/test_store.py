@@ -364,9 +364,23 @@ def test_a_database_that_root_creates_belongs_to_the_directorys_owner(path: Path
     assert path.stat().st_uid == 65534
 
 
+def test_a_database_of_the_first_schema_is_brought_up_to_date_with_its_rows(path: Path) -> None:
+    conn = sqlite3.connect(path, isolation_level=None)
+    migrate(conn, migrations()[:1])
+    conn.execute("BEGIN IMMEDIATE")
+    audit.append(conn, [audit.seal("decision", {}, 1)])
+    conn.execute("COMMIT")
+    conn.close()
+    with Store.open(path) as store:
+        assert store.record("decision", {}).result(5) == 2
+    assert verified(path).rows == 2
+
+
 def test_a_migration_that_fails_leaves_the_old_schema_whole(path: Path) -> None:
     Store.open(path).close()
-    broken = Migration(2, ("CREATE TABLE extra (n INTEGER)", "INSERT INTO nowhere VALUES (1)"))
+    broken = Migration(
+        len(migrations()) + 1, ("CREATE TABLE extra (n INTEGER)", "INSERT INTO nowhere VALUES (1)")
+    )
     conn = sqlite3.connect(path, isolation_level=None)
     with pytest.raises(sqlite3.OperationalError):
         migrate(conn, (*migrations(), broken))
