@@ -13,7 +13,7 @@ from av.bitstream import BitStreamFilterContext
 from av.video.stream import VideoStream
 
 from pod.media.decoder import LIMITS, StreamDecoder
-from pod.media.faults import SessionError
+from pod.media.faults import SessionError, no_access
 from pod.media.frame import AccessUnit
 from pod.media.session import CODECS
 
@@ -111,11 +111,10 @@ class ClipSession:
 def _open(path: Path) -> av.container.InputContainer:
     try:
         size_bytes = path.stat().st_size
-        readable = os.access(path, os.R_OK)
-    except OSError:
-        raise SessionError("not_found", f"{path} does not exist: correct the camera's url") from None
-    if not readable:
-        raise SessionError("forbidden", f"{path} may not be read by this user: change its owner or mode")
+        if not os.access(path, os.R_OK):
+            raise PermissionError
+    except OSError as error:
+        raise no_access(path, error) from None
     if size_bytes == 0:
         raise SessionError("corrupt", f"{path} is empty: record or copy it again")
     try:

@@ -23,12 +23,14 @@ class DecodeThread:
         units: Subscription,
         deliver: Callable[[Frame], None],
         on_quiet: Callable[[], None],
+        on_fault: Callable[[Exception], None],
         quiet_s: float,
     ) -> None:
         """
         Args:
             deliver: takes each frame whose age is known; called in this thread.
             on_quiet: called in this thread whenever no unit came for `quiet_s`.
+            on_fault: told, in this thread, the bug that ended it.
         """
         self.corrupt = 0
         self.undated = 0
@@ -40,6 +42,7 @@ class DecodeThread:
         self._units = units
         self._deliver = deliver
         self._on_quiet = on_quiet
+        self._on_fault = on_fault
         self._quiet_s = quiet_s
         self._thread = threading.Thread(target=self._run, name=f"decode-{camera}", daemon=True)
 
@@ -57,6 +60,12 @@ class DecodeThread:
         return not self._thread.is_alive()
 
     def _run(self) -> None:
+        try:
+            self._decode_all()
+        except Exception as error:
+            self._on_fault(error)
+
+    def _decode_all(self) -> None:
         while True:
             unit = self._units.take(self._quiet_s)
             if unit is not None:

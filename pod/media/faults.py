@@ -1,5 +1,7 @@
 """What can be wrong with a camera, by name, each with its mend. Pure."""
 
+from pathlib import Path
+
 from pod.domain.errors import CameraError
 
 
@@ -13,3 +15,12 @@ class SessionError(CameraError):
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
         self.reason = reason
+
+
+def no_access(path: Path, error: OSError) -> SessionError:
+    """What the system's answer about a camera's file or folder means: `not_found` or `forbidden`."""
+    if isinstance(error, (FileNotFoundError, NotADirectoryError)):
+        return SessionError("not_found", f"{path} does not exist: correct the camera's url")
+    if isinstance(error, PermissionError):
+        return SessionError("forbidden", f"{path} may not be read by this user: change its owner or mode")
+    return SessionError("forbidden", f"{path} cannot be read ({error.strerror}): correct the camera's url")

@@ -6,7 +6,7 @@ from pathlib import Path
 from threading import Event
 
 from pod.media.decoder import PictureDecoder
-from pod.media.faults import SessionError
+from pod.media.faults import SessionError, no_access
 from pod.media.frame import AccessUnit
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
@@ -31,18 +31,16 @@ class PictureSession:
             stop: ends `units` at once when set.
 
         Raises:
-            SessionError: `not_found` or `no_pictures`.
+            SessionError: `forbidden` or `no_pictures`.
         """
         self._stop = stop
         self._loop = loop
         self._interval_s = interval_s
         try:
             files = sorted(path.iterdir()) if path.is_dir() else [path]
-        except OSError:
-            raise SessionError(
-                "forbidden", f"{path} may not be read by this user: change its owner or mode"
-            ) from None
-        self._files = [file for file in files if is_picture(file) and file.is_file()]
+            self._files = [file for file in files if is_picture(file) and file.is_file()]
+        except OSError as error:
+            raise no_access(path, error) from None
         if not self._files:
             kinds = ", ".join(sorted(SUFFIXES))
             raise SessionError(

@@ -1,5 +1,6 @@
 """One camera from address to newest frame: a session at a time, watched, and opened again when it breaks."""
 
+import logging
 import random
 import threading
 import time
@@ -12,7 +13,7 @@ from pod.domain.freshness import SETTLE_S, FreshnessClock
 from pod.media.clip import ClipSession
 from pod.media.decode_thread import DecodeThread
 from pod.media.fanout import AccessUnitFanout, Subscription
-from pod.media.faults import SessionError
+from pod.media.faults import SessionError, no_access
 from pod.media.frame import Frame
 from pod.media.location import FileLocation, locate
 from pod.media.pictures import PictureSession, is_picture
@@ -23,6 +24,8 @@ from pod.media.state import CameraState, SourceCounters, StateKind
 from pod.media.timing import SourceTiming
 from pod.media.watch import SessionWatch, no_picture
 from pod.runtime.backoff import backoff_delays_s
+
+log = logging.getLogger(__name__)
 
 DECODER_UNITS = 60
 """Units that may wait for the decoder, about 2 s; beyond that it skips to a keyframe."""
@@ -41,18 +44,22 @@ class CameraSource:
         fanout: AccessUnitFanout,
         *,
         on_state: Callable[[CameraState], None],
+        on_fault: Callable[[Exception], None] = lambda error: None,
         timing: SourceTiming | None = None,
         random_unit: Callable[[], float] = random.random,
     ) -> None:
         """
         Args:
             on_state: told each new state, from the source's own threads; must return soon.
+            on_fault: told the bug that ended one of the source's threads, on that thread; `state` is then
+                `failed`, and nothing is retried.
             random_unit: uniform in [0, 1), for the jitter between retries.
         """
         self._camera = camera
         self._slot = slot
         self._fanout = fanout
         self._on_state = on_state
+        self._on_fault = on_fault
         self._timing = timing or SourceTiming()
         self._random_unit = random_unit
         self._stop = threading.Event()
@@ -102,6 +109,20 @@ class CameraSource:
         return not self._thread.is_alive()
 
     def _run(self) -> None:
+        try:
+            self._keep_playing()
+        except Exception as error:
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        """A bug ended one of the threads: end the other one, too, and say so."""
+        log.error("camera %s: its session met a bug", self._camera.name, exc_info=error)
+        self._stop.set()
+        text = "a fault of PlateBridge ended it: restart the POD, and report what the log says"
+        self._state = CameraState("failed", "fault", text, time.monotonic())
+        self._on_fault(error)
+
+    def _keep_playing(self) -> None:
         delays_s = self._fresh_delays()
         while not self._stop.is_set():
             started_s = time.monotonic()
@@ -152,6 +173,7 @@ class CameraSource:
             units=units,
             deliver=self._deliver,
             on_quiet=self._quiet if session.live else lambda: None,
+            on_fault=self._fail,
             quiet_s=self._camera.freshness_limit_s,
         )
         self._running = (decoding, units, watch)
@@ -174,9 +196,12 @@ class CameraSource:
         if not isinstance(location, FileLocation):
             return RtspSession(location, self._stop, timing=self._timing.rtsp)
         path = Path(location.path)
-        if path.is_dir() or is_picture(path):
-            return PictureSession(path, self._stop, loop=self._camera.loop)
-        return ClipSession(path, self._stop, loop=self._camera.loop)
+        try:
+            of_pictures = is_picture(path) or path.is_dir()
+        except OSError as error:
+            raise no_access(path, error) from None
+        kind = PictureSession if of_pictures else ClipSession
+        return kind(path, self._stop, loop=self._camera.loop)
 
     def _publish(self, session: Session, watch: SessionWatch) -> None:
         clock = FreshnessClock(settle_s=SETTLE_S if session.live else 0.0)

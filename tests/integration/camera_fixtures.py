@@ -99,6 +99,7 @@ class Watched:
         timing: SourceTiming = QUICK,
     ) -> None:
         self.states: list[CameraState] = []
+        self.faults: list[Exception] = []
         self.frames: list[Frame] = []
         self.taken_s: list[float] = []
         self.slot = LatestFrame()
@@ -112,7 +113,14 @@ class Watched:
             loop=loop,
             freshness_limit_s=freshness_limit_s,
         )
-        self.source = CameraSource(camera, self.slot, self.fanout, on_state=self.states.append, timing=timing)
+        self.source = CameraSource(
+            camera,
+            self.slot,
+            self.fanout,
+            on_state=self.states.append,
+            on_fault=self.faults.append,
+            timing=timing,
+        )
         self._done = threading.Event()
         self._taker = threading.Thread(target=self._take)
 

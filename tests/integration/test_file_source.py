@@ -1,5 +1,8 @@
 """Video files and folders of pictures as cameras: paced, looped, and named when they are broken."""
 
+import os
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import av
@@ -7,6 +10,10 @@ import numpy as np
 import pytest
 from camera_fixtures import FPS, Watched, number_of, until, write_clip
 from PIL import Image
+
+from pod.media.frame import AccessUnit, Frame
+from pod.media.slot import LatestFrame
+from pod.media.watch import SessionWatch
 
 
 @pytest.mark.parametrize(
@@ -143,3 +150,68 @@ def test_a_huge_picture_is_refused_before_it_takes_memory(tmp_path: Path) -> Non
         watched.until_reason("failed:undecodable")
     assert watched.frames == []
     until(lambda: watched.source.counters.units_corrupt > 0)
+
+
+@pytest.fixture
+def as_nobody() -> Iterator[Path]:
+    """A folder that anyone may enter, seen by a user who owns nothing in it."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root (to become another user)")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        (folder / "locked").mkdir()
+        Image.new("RGB", (64, 48)).save(folder / "locked" / "1.jpg")
+        write_clip(folder / "locked" / "clip.mp4", 5)
+        os.seteuid(65534)
+        try:
+            yield folder
+        finally:
+            os.seteuid(0)
+
+
+@pytest.mark.parametrize("mode", [0o700, 0o744], ids=["may-not-be-listed", "may-be-listed-but-not-entered"])
+@pytest.mark.parametrize(
+    "name", ["", "clip.mp4", "1.jpg", "more"], ids=["folder", "clip", "picture", "inside"]
+)
+def test_what_this_user_may_not_read_is_named_and_tried_again(as_nobody: Path, name: str, mode: int) -> None:
+    os.seteuid(0)
+    (as_nobody / "locked").chmod(mode)
+    os.seteuid(65534)
+    with Watched(as_nobody / "locked" / name) as watched:
+        state = watched.until_reason("failed:forbidden")
+        assert "change its owner or mode" in state.text
+        until(lambda: watched.source.counters.attempts_failed >= 2)
+    assert watched.faults == []
+
+
+def test_a_path_that_no_file_system_takes_is_named(tmp_path: Path) -> None:
+    with Watched(tmp_path / ("long" * 100)) as watched:
+        watched.until_reason("failed:forbidden")
+    assert watched.faults == []
+
+
+def test_a_bug_in_the_session_ends_it_and_is_handed_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(self: SessionWatch, unit: AccessUnit, last_picture_s: float | None) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(SessionWatch, "judge", broken)
+    with Watched(write_clip(tmp_path / "clip.mp4", 20), loop=True) as watched:
+        until(lambda: watched.faults)
+        until(lambda: not watched.source.alive)
+        assert watched.source.state.kind == "failed"
+    assert [type(error) for error in watched.faults] == [ZeroDivisionError]
+
+
+def test_a_bug_in_the_decoding_ends_the_session_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(self: LatestFrame, frame: Frame) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(LatestFrame, "put", broken)
+    with Watched(write_clip(tmp_path / "clip.mp4", 20), loop=True) as watched:
+        until(lambda: watched.faults)
+        until(lambda: not watched.source.alive)
+        assert watched.source.state.kind == "failed"
+    assert [type(error) for error in watched.faults] == [ZeroDivisionError]

@@ -1,5 +1,6 @@
 """What a whole POD makes of bad input: a health state that names the mend, or a start that says why not."""
 
+import asyncio
 import json
 import subprocess
 import urllib.error
@@ -11,6 +12,10 @@ from camera_fixtures import needs_gstreamer
 from running_pod import PLATEBRIDGE, RunningPod, until
 
 from models.render.camera_process import CameraProcess
+from pod.app import Pod
+from pod.config_load import load_config
+from pod.media.frame import AccessUnit
+from pod.media.watch import SessionWatch
 
 PASSWORD = "never-to-be-shown"
 
@@ -97,3 +102,16 @@ def test_a_pod_without_a_usable_model_does_not_start_and_says_why(
     assert mend in ended.stderr
     assert "Traceback" not in ended.stderr
     assert pod.edges() == (), "no line was taken"
+
+
+async def test_a_bug_on_a_cameras_thread_ends_the_pod(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(self: SessionWatch, unit: AccessUnit, last_picture_s: float | None) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(SessionWatch, "judge", broken)
+    settings = RunningPod(tmp_path, str(gate_clips.standing()), loop=True)
+    async with Pod(load_config(settings.config)) as pod:
+        with pytest.raises(ZeroDivisionError):
+            await asyncio.wait_for(pod.finished(), 20)

@@ -26,6 +26,10 @@ class SlowDecoder:
         yield unit, av.VideoFrame(16, 16, "yuv420p")
 
 
+def raise_(error: Exception) -> None:
+    raise error
+
+
 def unit(number: int, data: bytes = b"whole") -> AccessUnit:
     return AccessUnit(data, "h264", number % 10 == 0, number / 25, float(number))
 
@@ -34,7 +38,14 @@ def test_a_slow_decoder_loses_counted_units_and_goes_on_from_a_keyframe() -> Non
     fanout, decoder, shown = AccessUnitFanout(), SlowDecoder(), list[Frame]()
     units = fanout.subscribe("decoder", 5)
     thread = DecodeThread(
-        "gate", 1, decoder=decoder, units=units, deliver=shown.append, on_quiet=lambda: None, quiet_s=9
+        "gate",
+        1,
+        decoder=decoder,
+        units=units,
+        deliver=shown.append,
+        on_quiet=lambda: None,
+        on_fault=raise_,
+        quiet_s=9,
     )
     thread.start()
     for number in range(33):
@@ -58,6 +69,7 @@ def test_damaged_units_are_counted_and_the_next_is_decoded() -> None:
         units=fanout.subscribe("decoder", 9),
         deliver=shown.append,
         on_quiet=lambda: None,
+        on_fault=raise_,
         quiet_s=9,
     )
     for number, data in ((0, b"whole"), (1, b"damaged"), (2, b"whole")):
@@ -78,9 +90,32 @@ def test_silence_is_reported_while_it_lasts() -> None:
         units=AccessUnitFanout().subscribe("decoder", 9),
         deliver=lambda frame: None,
         on_quiet=reported.set,
+        on_fault=raise_,
         quiet_s=0.02,
     )
     thread.start()
     assert reported.wait(5)
     thread.end(discard=True)
     assert thread.join(5)
+
+
+def test_a_bug_ends_the_thread_and_is_handed_on() -> None:
+    def broken(frame: Frame) -> None:
+        raise ZeroDivisionError
+
+    fanout, decoder, faults = AccessUnitFanout(), SlowDecoder(), list[Exception]()
+    decoder.let.set()
+    thread = DecodeThread(
+        "gate",
+        1,
+        decoder=decoder,
+        units=fanout.subscribe("decoder", 9),
+        deliver=broken,
+        on_quiet=lambda: None,
+        on_fault=faults.append,
+        quiet_s=9,
+    )
+    fanout.publish(unit(0))
+    thread.start()
+    assert thread.join(5)
+    assert [type(error) for error in faults] == [ZeroDivisionError]
