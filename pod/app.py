@@ -54,7 +54,7 @@ GUARD_SILENCE_S = 5.0
 """The guard's keeper beats every second."""
 
 STORE_SILENCE_S = 15.0
-"""The store's writer beats four times a second, and may wait 5 s for another process; beyond, its disk hangs."""
+"""The store's writer beats four times a second, and may wait 5 s for another process."""
 
 START_ROW_TIMEOUT_S = 10.0
 STOP_ROW_TIMEOUT_S = 5.0
@@ -140,7 +140,8 @@ class Pod:
         models = await asyncio.to_thread(open_models, config.vision)
         writer_beat = self._heartbeats.register("store", STORE_SILENCE_S)
         self._store = stack.enter_context(Store.open(data_dir / FILE_NAME, beat=writer_beat.beat))
-        self._store.record("pod_started", self._started_row(models)).result(START_ROW_TIMEOUT_S)
+        started = self._store.record("pod_started", self._started_row(models))
+        self._store.wait_for(started, START_ROW_TIMEOUT_S)
         stack.callback(self._record_stop)
         guard = GuardClient.start(
             config.gates,
@@ -309,8 +310,9 @@ class Pod:
 
     def _record_stop(self) -> None:
         try:
-            self._store.record("pod_stopped", {"version": version()}).result(STOP_ROW_TIMEOUT_S)
-        except (StoreError, TimeoutError) as error:
+            stopped = self._store.record("pod_stopped", {"version": version()})
+            self._store.wait_for(stopped, STOP_ROW_TIMEOUT_S)
+        except StoreError as error:
             log.error("the stop was not recorded: %s", error)
 
 

@@ -171,6 +171,21 @@ class Store:
 
         return self._writer.submit(job, wait=wait)
 
+    def wait_for(self, write: Future[T], timeout_s: float) -> T:
+        """What a write resolves to; one that has not begun by then never happens.
+
+        Raises:
+            StoreError: nothing was written, or not in time; whatever else the job raised.
+        """
+        try:
+            return write.result(timeout_s)
+        except TimeoutError as error:
+            write.cancel()
+            raise StoreError(
+                f"{self.path}: no answer within {timeout_s:g} s: check the disk's health "
+                "and whether another process holds the database"
+            ) from error
+
     def last_grants(self, camera: str, *, timeout_s: float = 10.0) -> dict[str, datetime]:
         """When each plate was last granted at a camera, by match key; aware UTC.
 
@@ -182,10 +197,4 @@ class Store:
             rows = conn.execute("SELECT key, ts_us FROM last_grant WHERE camera = ?", (camera,))
             return {key: from_us(ts_us) for key, ts_us in rows}
 
-        try:
-            return self.submit(job).result(timeout_s)
-        except TimeoutError as error:
-            raise StoreError(
-                f"{self.path}: no answer within {timeout_s:g} s: check the disk's health "
-                "and whether another process holds the database"
-            ) from error
+        return self.wait_for(self.submit(job), timeout_s)

@@ -204,6 +204,15 @@ def test_a_write_cancelled_in_time_never_happens(path: Path) -> None:
     assert verified(path).rows == 1
 
 
+def test_a_write_that_is_not_done_in_time_is_a_fault_with_its_mend_and_never_happens(path: Path) -> None:
+    with Store.open(path) as store:
+        _, release = blocked(store)
+        with pytest.raises(StoreError, match="check the disk's health"):
+            store.wait_for(store.record("pod_started", {}), 0.01)
+        release.set()
+        assert store.record("decision", {}).result(5) == 1
+
+
 def test_closing_finishes_the_writes_already_taken_and_refuses_more(path: Path) -> None:
     store = Store.open(path)
     futures = [store.record("decision", {"n": n}) for n in range(50)]
