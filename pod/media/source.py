@@ -20,7 +20,7 @@ from pod.media.pictures import PictureSession, is_picture
 from pod.media.rtsp import RtspSession
 from pod.media.session import Session
 from pod.media.slot import LatestFrame
-from pod.media.state import CameraState, SourceCounters, StateKind
+from pod.media.state import CameraState, SourceCounters, StateKind, SteadyFreshness
 from pod.media.timing import SourceTiming
 from pod.media.watch import SessionWatch, no_picture
 from pod.runtime.backoff import backoff_delays_s
@@ -66,6 +66,7 @@ class CameraSource:
         self._state_lock = threading.Lock()
         self._state = CameraState("connecting", "", "not connected yet", time.monotonic())
         self._last_frame_s: float | None = None
+        self._steady = SteadyFreshness(camera.freshness_limit_s)
         self._totals = SourceCounters()
         self._units = self._frames = 0
         self._running: tuple[DecodeThread, Subscription, SessionWatch] | None = None
@@ -158,6 +159,7 @@ class CameraSource:
         number = self._totals.sessions + 1
         self._totals = replace(self._totals, sessions=number)
         frames_before = self._frames
+        self._steady = SteadyFreshness(self._camera.freshness_limit_s)
         watch = SessionWatch(
             self._camera.name,
             time.monotonic(),
@@ -220,14 +222,16 @@ class CameraSource:
         self._last_frame_s = time.monotonic()
         self._slot.put(frame)
         age_s = self._last_frame_s - frame.captured_s
+        fresh = self._steady.is_fresh(self._last_frame_s, age_s)
         if age_s > self._camera.freshness_limit_s:
             self._enter(
                 "stale", "late", f"frames are {age_s:.1f} s old: check network and load of this machine"
             )
-        else:
+        elif fresh:
             self._enter("playing", "", "fresh frames come in")
 
     def _quiet(self) -> None:
+        self._steady.interrupt()
         if self._state.kind == "playing":
             self._enter("stale", "silent", "no frame comes: check the camera's network and power")
 

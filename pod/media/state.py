@@ -5,6 +5,11 @@ from typing import Literal
 
 StateKind = Literal["connecting", "playing", "stale", "failed", "ended"]
 
+STEADY_S = 1.0
+CLEARLY_FRESH = 0.9
+"""After a stale frame, frames younger than this part of the limit for so long make a camera playing again: at
+the very limit it would change its state, and write it down, with every frame."""
+
 
 @dataclass(frozen=True, slots=True)
 class CameraState:
@@ -50,3 +55,32 @@ class SourceCounters:
     units_dropped: int = 0
     units_corrupt: int = 0
     units_late: int = 0
+
+
+class SteadyFreshness:
+    """Whether the frames of one session are fresh, without flicker at the limit. Starts out fresh.
+
+    Args:
+        limit_s: the age from which on a frame is stale.
+    """
+
+    def __init__(self, limit_s: float) -> None:
+        self._limit_s = limit_s
+        self._stale = False
+        self._clear_since_s: float | None = None
+
+    def is_fresh(self, now_s: float, age_s: float) -> bool:
+        """Take in the newest frame; `now_s` is monotonic."""
+        if age_s > self._limit_s:
+            self._stale = True
+        if age_s > self._limit_s * CLEARLY_FRESH:
+            self._clear_since_s = None
+        elif self._clear_since_s is None:
+            self._clear_since_s = now_s
+        if self._clear_since_s is not None and now_s - self._clear_since_s >= STEADY_S:
+            self._stale = False
+        return not self._stale
+
+    def interrupt(self) -> None:
+        """No frame came for too long."""
+        self._stale, self._clear_since_s = True, None

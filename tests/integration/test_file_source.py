@@ -1,5 +1,6 @@
 """Video files and folders of pictures as cameras: paced, looped, and named when they are broken."""
 
+import itertools
 import os
 import tempfile
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ import pytest
 from camera_fixtures import FPS, Watched, number_of, until, write_clip
 from PIL import Image
 
+from pod.domain.freshness import FreshnessClock
 from pod.media.frame import AccessUnit, Frame
 from pod.media.slot import LatestFrame
 from pod.media.watch import SessionWatch
@@ -215,3 +217,14 @@ def test_a_bug_in_the_decoding_ends_the_session_too(tmp_path: Path, monkeypatch:
         until(lambda: not watched.source.alive)
         assert watched.source.state.kind == "failed"
     assert [type(error) for error in watched.faults] == [ZeroDivisionError]
+
+
+def test_frames_about_the_limit_of_freshness_change_the_cameras_state_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lags_s = itertools.cycle((0.9, 1.1))
+    monkeypatch.setattr(FreshnessClock, "observe", lambda clock, sent_s, arrival_s: next(lags_s))
+    with Watched(write_clip(tmp_path / "clip.mp4", 20), loop=True, freshness_limit_s=1.0) as watched:
+        until(lambda: watched.source.counters.frames >= 50)
+    assert watched.reasons[-1] == "stale:late"
+    assert len(watched.reasons) <= 2
