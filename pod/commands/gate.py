@@ -7,18 +7,23 @@ from typing import Annotated
 
 import typer
 
+from pod.commands.operator import operator
 from pod.commands.place import DEFAULT_CONFIG
 from pod.config import GateConfig, PodConfig
 from pod.config_load import load_config
 from pod.domain.errors import ConfigError, GateError
+from pod.domain.history import BY_HAND
 from pod.gate.controller import GateController
 from pod.gate.edge_trace import read_edges, trace_path
 from pod.gate.guard_client import RUN_DIR, GuardClient
-from pod.gate.pulse import PulseEnd, PulseStarted
+from pod.gate.pulse import NotPulsedError, PulseEnd, PulseStarted
 from pod.runtime.instance_lock import InstanceLock
+from pod.store.store import FILE_NAME, Store
 
 GRACE_S = 1.0
 """Waited beyond the pulse for its end; the guard is ended long before."""
+
+COMMIT_TIMEOUT_S = 5.0
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 
@@ -40,14 +45,15 @@ def pulse_by_hand(
 ) -> None:
     """Pulse one gate once, and show the edges of its line and the measured length of the pulse.
 
-    The gate may move. Refused while a pod runs on the same data directory, whose guard then holds the line.
+    The gate may move. The audit keeps the pulse and who asked for it. Refused while a pod runs on the same
+    data directory, whose guard then holds the line.
     """
     config = load_config(config_path)
     gate = _gate_named(name, config)
     with InstanceLock(Path(config.data_dir)):
         if not yes:
             typer.confirm(f"Gate {name} may move. Are all people and vehicles clear of it?", abort=True)
-        _pulse_once(gate, Path(config.data_dir) / RUN_DIR)
+        _pulse_on_record(gate, Path(config.data_dir))
 
 
 def _gate_named(name: str, config: PodConfig) -> GateConfig:
@@ -58,22 +64,47 @@ def _gate_named(name: str, config: PodConfig) -> GateConfig:
     raise ConfigError(f"no gate is named {name}; the configuration has: {known}")
 
 
-def _pulse_once(gate: GateConfig, run_dir: Path) -> None:
-    ended: queue.SimpleQueue[PulseEnd] = queue.SimpleQueue()
-    guard = GuardClient.start([gate], run_dir)
-    try:
-        started = GateController(gate, guard).pulse(f"test-{uuid.uuid4().hex}", ended.put)
+def _pulse_on_record(gate: GateConfig, data_dir: Path) -> None:
+    """One pulse with its intent and its outcome in the audit, in that order around it."""
+    run_dir = data_dir / RUN_DIR
+    pulse_id = f"test-{uuid.uuid4().hex}"
+    row = {"source": BY_HAND, "by": operator(), "gate": gate.name, "pulse": pulse_id}
+    with Store.open(data_dir / FILE_NAME) as store:
+
+        def commit(kind: str, **facts: object) -> None:
+            store.wait_for(store.record(kind, {**row, "reason": "by_hand", **facts}), COMMIT_TIMEOUT_S)
+
+        guard = GuardClient.start([gate], run_dir)
         try:
-            end = ended.get(timeout=gate.pulse_ms / 1000 + GRACE_S)
-        except queue.Empty:
-            raise GateError(f"gate {gate.name}: the end of the pulse was not reported") from None
-    finally:
-        guard.close()
+            commit("intent")
+            try:
+                started, end = _pulse_once(gate, guard, pulse_id)
+            except GateError as error:
+                not_touched = isinstance(error, NotPulsedError)
+                commit(
+                    "outcome", result="failed", reason="gate_unavailable" if not_touched else "gate_failed"
+                )
+                raise
+            if end.error is None:
+                commit("outcome", result="pulsed", on_ms=round(end.on_for_ms, 1))
+            else:
+                commit("outcome", result="failed", reason="gate_failed", error=end.error)
+        finally:
+            guard.close()
     for at_ms, state in _edges(started, end, trace_path(run_dir, gate.name)):
         typer.echo(f"{at_ms:9.1f} ms  {state}")
     typer.echo(f"gate {gate.name}: pulse of {end.on_for_ms:.1f} ms, {gate.pulse_ms} ms asked for")
     if end.error is not None:
         raise GateError(f"gate {gate.name}: {end.error}")
+
+
+def _pulse_once(gate: GateConfig, guard: GuardClient, pulse_id: str) -> tuple[PulseStarted, PulseEnd]:
+    ended: queue.SimpleQueue[PulseEnd] = queue.SimpleQueue()
+    started = GateController(gate, guard).pulse(pulse_id, ended.put)
+    try:
+        return started, ended.get(timeout=gate.pulse_ms / 1000 + GRACE_S)
+    except queue.Empty:
+        raise GateError(f"gate {gate.name}: the end of the pulse was not reported") from None
 
 
 def _edges(started: PulseStarted, end: PulseEnd, trace: Path) -> list[tuple[float, str]]:

@@ -1,6 +1,5 @@
 """`platebridge plates`: keep the access list, while the pod runs or not."""
 
-import getpass
 import json
 import os
 from datetime import UTC, datetime
@@ -11,6 +10,7 @@ from zoneinfo import ZoneInfo
 import typer
 from rich.console import Console
 
+from pod.commands.operator import operator
 from pod.commands.place import ConfigOption, DataDirOption, find_place
 from pod.commands.plain_table import plain_table
 from pod.domain.access import Entry, EntryType, Verdict
@@ -67,7 +67,7 @@ def add(
     if entry.expires_at is not None and entry.expires_at <= datetime.now(UTC):
         raise PlateListError(f"{until} is over already: give --until a later date")
     with Store.open(place.database) as store:
-        overruled = store.plates.add(entry, by=_who()).result()
+        overruled = store.plates.add(entry, by=operator()).result()
     typer.echo(f"{entry.plate} {'is denied' if deny else 'may pass'}{_limits(entry, place.zone)}.")
     for other in overruled:
         typer.echo(f"{other.plate} ({other.type.value}) stays on the list, but the denial wins.")
@@ -110,7 +110,7 @@ def remove(
     verdict = None if allow == deny else Verdict.ALLOW if allow else Verdict.DENY
     place = find_place(config, data_dir)
     with Store.open(place.database) as store:
-        gone = store.plates.remove(plate, verdict=verdict, by=_who()).result()
+        gone = store.plates.remove(plate, verdict=verdict, by=operator()).result()
     for entry in gone:
         typer.echo(f"{entry.plate} ({entry.verdict.value}, {entry.type.value}) was removed.")
 
@@ -133,7 +133,7 @@ def import_file(
         typer.echo(f"Nothing was changed. The import would bring {_counts(plan_import(listed, rows))}.")
         return
     with Store.open(place.database) as store:
-        plan = store.plates.import_rows(rows, by=f"{_who()}, import of {file.name[:80]}").result()
+        plan = store.plates.import_rows(rows, by=f"{operator()}, import of {file.name[:80]}").result()
     typer.echo(f"Imported {_counts(plan)}.")
 
 
@@ -179,14 +179,6 @@ def _read_bytes(file: Path) -> bytes:
 def _private(path: str, flags: int) -> int:
     """Plates are personal data: a new file is its owner's alone."""
     return os.open(path, flags, 0o600)
-
-
-def _who() -> str:
-    """Who asked, for the audit."""
-    try:
-        return f"command line, user {os.environ.get('SUDO_USER') or getpass.getuser()}"
-    except (KeyError, OSError):  # a user without a name, as in containers
-        return f"command line, user {os.getuid()}"
 
 
 def _counts(plan: ImportPlan) -> str:

@@ -92,6 +92,7 @@ REASONS = {
     "stale_frame": "The picture was too old to act on.",
     "gate_already_open": "The gate was opened moments ago; this car needs no pulse of its own.",
     "just_served": "This car was let in moments ago; it is not a new approach.",
+    "by_hand": "Somebody pulsed the gate by hand.",
     "gate_failed": "The gate did not answer; whether it opened is not known.",
     "gate_unavailable": "The gate could not be asked to open.",
     "store_failed": "The decision could not be written down, so the gate stayed closed.",

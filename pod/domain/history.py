@@ -9,6 +9,9 @@ from pod.domain.access import REASONS
 COMMANDED = "open commanded"
 """What a pulse proves. Without a position input nobody knows whether the gate moved."""
 
+BY_HAND = "by hand"
+"""The `source` of intents and outcomes that no car asked for."""
+
 
 @dataclass(frozen=True, slots=True)
 class AuditEvent:
@@ -52,11 +55,11 @@ def approaches(events: Iterable[AuditEvent]) -> list[ApproachRecord]:
     """Fold audit rows into one record per approach, the most recently changed first.
 
     Args:
-        events: rows in any order; rows of other kinds are passed over.
+        events: rows in any order; rows of other kinds, and of pulses by hand, are passed over.
     """
     records: dict[str, ApproachRecord] = {}
     for event in sorted(events, key=lambda e: e.seq):
-        if event.kind not in ("decision", "intent", "outcome"):
+        if event.kind not in ("decision", "intent", "outcome") or event.payload.get("source") == BY_HAND:
             continue
         key = str(event.payload["approach"])
         before = records.pop(key, None)

@@ -12,6 +12,9 @@ from gate_fixtures import pulses, until
 
 from pod.domain.errors import ConfigError
 from pod.runtime.instance_lock import AlreadyRunningError, InstanceLock
+from pod.store.audit import SINCE_SQL, AuditRow, row_from
+from pod.store.connection import connect_reader
+from pod.store.store import FILE_NAME
 
 
 @pytest.fixture
@@ -50,6 +53,36 @@ def test_one_pulse_is_given_and_measured(config: Path) -> None:
     assert re.findall(r"ms  (on|off)$", result.stdout, re.MULTILINE) == ["on", "off"]
     assert len(pulses(run_dir(config))) == 1
     assert pulses(run_dir(config), "rear") == []
+
+
+def audited(config: Path) -> list[AuditRow]:
+    conn = connect_reader(config.parent / "data" / FILE_NAME)
+    found = [row_from(columns) for columns in conn.execute(SINCE_SQL, (0, 100))]
+    conn.close()
+    return found
+
+
+def test_a_pulse_by_hand_is_in_the_audit_with_who_asked_and_what_came_of_it(config: Path) -> None:
+    assert gate_test(config, "main", "--yes").returncode == 0
+    intent, outcome = audited(config)
+    assert (intent.kind, outcome.kind) == ("intent", "outcome")
+    assert intent.payload is not None
+    assert outcome.payload is not None
+    assert intent.payload["source"] == outcome.payload["source"] == "by hand"
+    assert str(intent.payload["by"]).startswith("command line, user ")
+    assert [edge.pulse for edge in pulses(run_dir(config))] == [intent.payload["pulse"]]
+    assert outcome.payload["pulse"] == intent.payload["pulse"]
+    assert outcome.payload["result"] == "pulsed"
+    assert 100 <= float(str(outcome.payload["on_ms"])) <= 200
+
+
+def test_without_an_audit_there_is_no_pulse_by_hand(config: Path) -> None:
+    (config.parent / "data").mkdir()
+    (config.parent / "data" / FILE_NAME).write_text("certainly no database " * 100)
+    result = gate_test(config, "main", "--yes")
+    assert result.returncode != 0
+    assert "not a database: move it away" in result.stderr
+    assert pulses(run_dir(config)) == []
 
 
 @pytest.mark.parametrize(

@@ -67,3 +67,8 @@ def test_an_outcome_whose_intent_lies_before_the_rows_at_hand_is_passed_over() -
 
 def test_rows_about_other_things_are_passed_over() -> None:
     assert approaches([AuditEvent(1, START, "pod_started", {"version": "1"})]) == []
+
+
+def test_a_pulse_by_hand_is_no_car() -> None:
+    row = {"source": "by hand", "gate": "main", "pulse": "test-1", "reason": "by_hand"}
+    assert approaches([AuditEvent(1, START, "intent", row), AuditEvent(2, START, "outcome", row)]) == []
