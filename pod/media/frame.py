@@ -10,6 +10,9 @@ from av.video.reformatter import Interpolation
 
 Codec = Literal["h264", "hevc", "mjpeg", "other"]
 
+_THREADS = 1
+"""libav would start its own for every picture, which costs more than the conversion on a busy box."""
+
 
 @dataclass(frozen=True, slots=True)
 class AccessUnit:
@@ -65,9 +68,11 @@ class Frame:
 
     def scaled_rgb(self, height: int, width: int) -> npt.NDArray[np.uint8]:
         """The whole picture at another size, shape (height, width, 3), uint8, RGB; one cheap pass."""
-        scaled = self.picture.reformat(width, height, "rgb24", interpolation=Interpolation.FAST_BILINEAR)
+        scaled = self.picture.reformat(
+            width, height, "rgb24", interpolation=Interpolation.FAST_BILINEAR, threads=_THREADS
+        )
         return np.asarray(scaled.to_ndarray(), np.uint8)
 
     def rgb(self) -> npt.NDArray[np.uint8]:
         """The whole picture, shape (height, width, 3), uint8, RGB. Converts on every call."""
-        return np.asarray(self.picture.to_ndarray(format="rgb24"), np.uint8)
+        return np.asarray(self.picture.reformat(format="rgb24", threads=_THREADS).to_ndarray(), np.uint8)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from pod.domain.approach import Approaches
+from pod.domain.approach import Action, Approaches
 from pod.domain.evidence import Evidence
 from pod.domain.reads import Box, PlateRead
 from pod.domain.tracking import Track, Tracker
@@ -16,6 +16,7 @@ from pod.media.motion import MotionGate
 from pod.media.slot import LatestFrame
 from pod.runtime.metrics import PodMetrics
 from pod.services.access_control import AccessControl, Sighting
+from pod.services.pace import SearchPace
 from pod.vision.detector import Detections
 from pod.vision.pipeline import PlateReader
 
@@ -26,9 +27,6 @@ IDLE_SWEEP_S = 3.0
 
 STANDING_SWEEP_S = 0.5
 """A still scene with cars in it is searched this often, to notice that they left."""
-
-PACE_TOLERANCE = 0.9
-"""Frames come on the camera's own grid; one that is due within a tenth of the period is taken now."""
 
 TAKE_TIMEOUT_S = 0.25
 """Longest wait for a frame: tracks end and the heart beats without frames too."""
@@ -55,7 +53,7 @@ class CameraLoop:
     ) -> None:
         """
         Args:
-            detect_fps: most searches for plates a second.
+            detect_fps: searches for plates a second; briefly more, see `pace`.
             beat: called at least four times a second while all is well.
             on_fault: told the bug that ended this loop, on its thread.
             clock_s: the clock that `Frame.captured_s` is on.
@@ -66,7 +64,7 @@ class CameraLoop:
         self._tracker = tracker
         self._approaches = approaches
         self._access = access
-        self._period_s = 1 / detect_fps
+        self._pace = SearchPace(detect_fps)
         self._freshness_limit_s = freshness_limit_s
         self._metrics = metrics
         self._beat = beat
@@ -78,7 +76,6 @@ class CameraLoop:
         self._live: set[int] = set()
         self._session = 0
         self._behind_s = 0.0
-        self._last_search_s = float("-inf")
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"decide-{camera}", daemon=True)
 
@@ -105,7 +102,7 @@ class CameraLoop:
     def _look(self, frame: Frame) -> None:
         if frame.session != self._session:
             self._session = frame.session
-            self._last_search_s = float("-inf")
+            self._pace.restart()
             self._end(self._tracker.session_started(frame.captured_s), frame.captured_s)
         behind_s = self._clock_s() - frame.captured_s
         if behind_s > self._freshness_limit_s:
@@ -125,15 +122,15 @@ class CameraLoop:
         self._count("read")
 
     def _is_due(self, frame: Frame) -> bool:
-        since_s = frame.captured_s - self._last_search_s
-        if since_s < self._period_s * PACE_TOLERANCE:
+        if not self._pace.is_due(frame.captured_s):
             self._count("paced")
             return False
         moving = self._motion.is_moving(frame.luma())
-        if not moving and since_s < (STANDING_SWEEP_S if self._live else IDLE_SWEEP_S):
+        sweep_s = STANDING_SWEEP_S if self._live else IDLE_SWEEP_S
+        if not moving and self._pace.since_s(frame.captured_s) < sweep_s:
             self._count("still")
             return False
-        self._last_search_s = frame.captured_s
+        self._pace.searched(frame.captured_s)
         return True
 
     def _follow(self, frame: Frame, found: Detections) -> None:
@@ -147,11 +144,11 @@ class CameraLoop:
         fresh = dict(zip(wanted, reads, strict=True))
         self._live.update(track.id for track in update.assigned)
         for i, track in enumerate(update.assigned):
-            self._step(track, fresh.get(i), now_s)
+            self._step(track, fresh.get(i), frame)
         self._end(update.ended, now_s)
 
-    def _step(self, track: Track, read: PlateRead | None, now_s: float) -> None:
-        decision = None
+    def _step(self, track: Track, read: PlateRead | None, frame: Frame) -> None:
+        now_s, decision = frame.captured_s, None
         if read is not None:
             evidence = self._evidence.setdefault(track.id, Evidence())
             evidence.add(read)
@@ -159,6 +156,10 @@ class CameraLoop:
             self._sightings[track.id] = Sighting(now_s, read.box, consensus.frames)
             decision = self._access.decide(consensus)
         steps = self._approaches.observe(now_s, track, decision)
+        if any(step.action is Action.OPEN for step in steps):
+            self._pace.let_in(track.id)
+        elif read is not None:
+            self._pace.read_in_vain(track.id, read.width_px / max(frame.width, frame.height))
         if steps:
             self._access.act(steps, self._sightings[track.id])
 
@@ -172,6 +173,7 @@ class CameraLoop:
             steps = self._approaches.ended(now_s, track)
             self._live.discard(track.id)
             self._evidence.pop(track.id, None)
+            self._pace.forget(track.id)
             sighting = self._sightings.pop(track.id, None)
             if steps and sighting is not None:
                 self._access.act(steps, sighting)

@@ -24,6 +24,9 @@ from pod.vision.detector import Detections
 HERE: Box = (20.0, 20.0, 60.0, 30.0)
 PLATE = "AB123CD"
 STILL_SCENE = av.VideoFrame.from_ndarray(np.full((64, 96), 90, np.uint8), format="gray")
+OTHER_SCENE = av.VideoFrame.from_ndarray(
+    np.pad(np.full((16, 16), 220, np.uint8), ((8, 40), (8, 72)), constant_values=90), format="gray"
+)
 
 
 @dataclass
@@ -34,10 +37,11 @@ class Shot:
     plates: Sequence[Box] = (HERE,)
     late_s: float = 0.05
     session: int = 1
+    scene: av.VideoFrame = STILL_SCENE
 
     def frame(self) -> Frame:
         arrival_s = self.captured_s + self.late_s
-        return Frame("entry", self.session, 0, self.captured_s, arrival_s, STILL_SCENE)
+        return Frame("entry", self.session, 0, self.captured_s, arrival_s, self.scene)
 
 
 @dataclass
@@ -246,3 +250,12 @@ def test_a_bug_ends_the_loop_and_is_handed_on():
 
     played = play([Shot(1.0), Shot(1.6)], broken)
     assert [type(error) for error in played.faults] == [ZeroDivisionError]
+
+
+@pytest.mark.parametrize(
+    ("decision", "read"),
+    [pytest.param(denied, 24, id="not let in"), pytest.param(allowed, 11, id="let in at the first look")],
+)
+def test_a_near_car_is_looked_at_in_every_frame_until_it_is_let_in_or_that_was_in_vain(decision, read):
+    shots = [Shot(1 + 0.04 * i, scene=(STILL_SCENE, OTHER_SCENE)[i % 2]) for i in range(31)]
+    assert play(shots, decision).fates["read"] == read
