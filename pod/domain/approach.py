@@ -103,8 +103,7 @@ class Approaches:
         self.forgotten = 0
         for key, granted_at_s in last_grants.items():
             seed = self._begin(granted_at_s, must_move=False, anchor=None)
-            seed.keys, seed.granted = [key], True
-            seed.seeded_until_s = granted_at_s + reapproach_s
+            seed.keys, seed.granted, seed.seeded = [key], True, True
 
     def observe(self, now_s: float, track: Track, decision: Decision | None = None) -> tuple[Step, ...]:
         """Take in what one frame says about one car.
@@ -248,6 +247,8 @@ class Approaches:
         approach.read_on.discard(track.id)
 
     def _weigh(self, now_s: float, track: Track, decision: Decision, approach: Car) -> tuple[Step, ...]:
+        if approach.seeded:
+            return self._seen_again(decision, approach)
         if approach.granted:
             due = approach.retry_at_s is not None and now_s >= approach.retry_at_s
             same_plate = _allows(decision) and match_key(decision.plate) == approach.key
@@ -267,6 +268,13 @@ class Approaches:
             approach.denied_key = match_key(decision.plate)
             return self._record(approach)
         return ()
+
+    def _seen_again(self, decision: Decision, approach: Car) -> tuple[Step, ...]:
+        """A car let in before a restart gets no second pulse, and its row says why."""
+        approach.seeded = False
+        if _allows(decision):
+            decision = replace(decision, reason="just_served")
+        return (_step(approach, Action.RECORD, decision),)
 
     def _objection(self, track: Track, approach: Car) -> str | None:
         """Why a listed car is not let in, or not yet."""
@@ -323,8 +331,6 @@ class Approaches:
             self.forgotten += 1
 
     def _is_over(self, now_s: float, approach: Car) -> bool:
-        if approach.seeded_until_s is not None:
-            return now_s >= approach.seeded_until_s
         memory_s = _PARKED_MEMORY_S if approach.is_parked else self._reapproach_s
         return not approach.tracks and now_s - approach.seen_s >= memory_s
 

@@ -39,7 +39,7 @@ class Car:
         pending: the denial that better evidence may still replace.
         recorded_rank: how much the recorded denial tells; -1 before.
         retry_at_s: monotonic; a granted car that got no pulse may ask again from then on.
-        seeded_until_s: monotonic; for a grant from before a restart, how long it holds.
+        seeded: it was granted before a restart, and has not been seen since.
         denied_key: the plate that hit the deny list; empty where none did.
         heading: the way that counts as its approach; None until known.
         left: it has clearly gone the other way.
@@ -61,7 +61,7 @@ class Car:
         self.granted = False
         self.retry_at_s: float | None = None
         self.failures = 0
-        self.seeded_until_s: float | None = None
+        self.seeded = False
         self.denied_key = ""
         self.heading: Direction | None = None
         self.left = False

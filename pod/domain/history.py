@@ -29,7 +29,8 @@ class ApproachRecord:
 
     Attributes:
         at: aware UTC, of the latest row about it.
-        outcome: "open commanded", "opening", "open already", "not opened" or "failed".
+        outcome: "open commanded", "opening", "open already", "let in already", "not opened" or
+            "failed".
         why: the reason in plain words.
         revisions: how many decisions were recorded; later ones replaced earlier ones.
         entry: the plate as the entry that decided has it; "" where none was found.
@@ -80,7 +81,7 @@ def _with_decision(before: ApproachRecord | None, event: AuditEvent, key: str) -
         camera=str(fact["camera"]),
         gate=str(fact["gate"]),
         plate=str(fact["plate"]),
-        outcome=_outcome_of(event.kind, str(fact["verdict"])),
+        outcome=_outcome_of(event.kind, str(fact["verdict"]), reason=reason),
         reason=reason,
         why=REASONS.get(reason, reason),
         confidence=float(str(fact["confidence"])),
@@ -91,10 +92,12 @@ def _with_decision(before: ApproachRecord | None, event: AuditEvent, key: str) -
     )
 
 
-def _outcome_of(kind: str, verdict: str) -> str:
+def _outcome_of(kind: str, verdict: str, *, reason: str) -> str:
     if kind == "intent":
         return "opening"
-    return "open already" if verdict == "allow" else "not opened"
+    if verdict != "allow":
+        return "not opened"
+    return "let in already" if reason == "just_served" else "open already"
 
 
 def _with_outcome(before: ApproachRecord | None, event: AuditEvent) -> ApproachRecord | None:

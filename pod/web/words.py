@@ -13,6 +13,7 @@ UNFINISHED_AFTER_S = 30.0
 _LOOKS = {
     "open commanded": ("opened", "Open commanded"),
     "open already": ("already", "Already open"),
+    "let in already": ("already", "Already let in"),
     "opening": ("opening", "Opening now"),
     "not opened": ("kept", "Not opened"),
     "failed": ("fault", "Not opened: fault"),
@@ -133,19 +134,32 @@ def car_of(record: ApproachRecord, now: datetime) -> CarWords:
         plate=plate,
         guess=bool(plate) and record.reason == "low_confidence",
         why=why,
-        who=_capital(", ".join(filter(None, (record.label, record.type)))),
+        who=_who(record.label, record.type),
         where=f"Camera {record.camera}, gate {record.gate}",
-        sure=f"{record.confidence * 100:.0f} % sure" if plate else "",
+        sure=_sure(record.confidence) if plate else "",
         at=record.at.astimezone(now.tzinfo),
         ago=ago(age_s),
         said="" if look == "opening" else f"{plate or 'A car without a legible plate'}: {title}. {why}",
     )
 
 
+def _who(label: str, type_: str) -> str:
+    """The entry's label, with its type where the label does not name it already."""
+    known = (label,) if type_.lower() in label.lower() else (label, type_)
+    return _capital(", ".join(filter(None, known)))
+
+
+def _sure(confidence: float) -> str:
+    """Rounded, but never up to certainty."""
+    return "over 99 % sure" if confidence > 0.99 else f"{confidence * 100:.0f} % sure"
+
+
 def ago(age_s: float) -> str:
     """How long ago, roughly; "" from a day on, where the day's title says more."""
-    if age_s < 60:
+    if age_s < 10:
         return "just now"
+    if age_s < 60:
+        return f"{age_s // 10 * 10:.0f} s ago"
     if age_s < 3600:
         return f"{age_s // 60:.0f} min ago"
     return f"{age_s // 3600:.0f} h ago" if age_s < 86400 else ""

@@ -73,6 +73,7 @@ def told(steps: Iterable[Step]) -> list[tuple[str, str]]:
 
 
 OPEN = [("open", "listed")]
+SERVED = [("record", "just_served")]
 
 
 class TestGrants:
@@ -194,11 +195,32 @@ class TestTheSameCar:
         scene.see(allow(), track=3)
         assert scene.opened == 2
 
-    def test_a_grant_from_before_a_restart_holds_for_its_time_only(self):
+    @pytest.mark.parametrize(("unseen_s", "steps"), [(59, SERVED), (61, OPEN)], ids=["soon", "later"])
+    def test_a_grant_from_before_a_restart_holds_for_its_time_only(self, unseen_s, steps):
+        scene = Scene(last_grants={"AB123CD": 1000.0})
+        scene.wait(unseen_s)
+        assert told(scene.see(allow(), frames=10)) == steps
+
+    def test_a_car_let_in_before_a_restart_opens_nothing_more_while_it_stays_in_view(self):
         scene = Scene(last_grants={"AB123CD": 990.0})
-        assert scene.see(allow(), frames=10) == []
-        scene.wait(50)
-        assert told(scene.see(allow())) == OPEN
+        scene.see(allow(), frames=3000)
+        assert told(scene.steps) == SERVED
+
+    def test_a_car_let_in_before_a_restart_that_left_for_long_enough_approaches_anew(self):
+        scene = Scene(last_grants={"AB123CD": 990.0})
+        scene.see(allow(), frames=10)
+        scene.lose()
+        scene.wait(59)
+        assert scene.see(allow(), track=2) == []
+        scene.lose(2)
+        scene.wait(61)
+        assert told(scene.see(allow(), track=3)) == OPEN
+
+    def test_a_car_let_in_before_a_restart_and_denied_now_is_written_down_as_denied(self):
+        scene = Scene(last_grants={"AB123CD": 990.0})
+        scene.see(deny("expired"), frames=10)
+        scene.see(allow(), frames=10)
+        assert told(scene.steps) == [("record", "expired")]
 
     def test_the_same_plate_twice_in_one_frame_opens_once(self):
         scene = Scene()

@@ -40,6 +40,7 @@ def test_a_later_grant_replaces_the_denial_of_the_same_car() -> None:
     [
         pytest.param({}, "not opened", id="denied"),
         pytest.param({"verdict": "allow", "reason": "gate_already_open"}, "open already", id="in-the-pause"),
+        pytest.param({"verdict": "allow", "reason": "just_served"}, "let in already", id="before-a-restart"),
     ],
 )
 def test_a_decision_without_a_pulse_says_what_the_gate_did(facts: dict[str, object], outcome: str) -> None:

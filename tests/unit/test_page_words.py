@@ -43,6 +43,9 @@ def record(**changes: object) -> ApproachRecord:
         pytest.param(
             {"outcome": "open already", "reason": "gate_already_open"}, "already", "Already open", id="open"
         ),
+        pytest.param(
+            {"outcome": "let in already", "reason": "just_served"}, "already", "Already let in", id="served"
+        ),
         pytest.param({"reason": "not_listed"}, "kept", "Not opened", id="by the list"),
         pytest.param({"reason": "store_failed"}, "fault", "Not opened: fault", id="by a fault"),
         pytest.param({"reason": "gate_unavailable"}, "fault", "Not opened: fault", id="gate never asked"),
@@ -70,6 +73,26 @@ def test_an_opening_that_never_ended_is_told_as_not_known() -> None:
 def test_a_listed_plate_is_shown_as_the_list_has_it() -> None:
     car = car_of(record(plate="K0A1", entry="KOAI", label="flat 3", type="resident"), NOW)
     assert (car.plate, car.who) == ("KOAI", "Flat 3, resident")
+
+
+@pytest.mark.parametrize(
+    ("label", "who"),
+    [
+        pytest.param("", "Resident", id="no label"),
+        pytest.param("Flat 3", "Flat 3, resident", id="label"),
+        pytest.param("Resident of flat 3", "Resident of flat 3", id="label that says it"),
+    ],
+)
+def test_whom_an_entry_is_for_is_said_once(label: str, who: str) -> None:
+    assert car_of(record(entry="AB123", label=label, type="resident"), NOW).who == who
+
+
+@pytest.mark.parametrize(
+    ("confidence", "sure"),
+    [pytest.param(0.99, "99 % sure", id="99"), pytest.param(0.9999, "over 99 % sure", id="all but certain")],
+)
+def test_a_reading_is_never_called_certain(confidence: float, sure: str) -> None:
+    assert car_of(record(confidence=confidence), NOW).sure == sure
 
 
 @pytest.mark.parametrize(
@@ -115,7 +138,8 @@ def test_days_turn_at_midnight_of_the_site_and_none_appears_twice() -> None:
     ("age_s", "words"),
     [
         pytest.param(-5, "just now", id="a clock ahead"),
-        pytest.param(59.9, "just now", id="seconds"),
+        pytest.param(9.9, "just now", id="a moment"),
+        pytest.param(59.9, "50 s ago", id="seconds"),
         pytest.param(60, "1 min ago", id="a minute"),
         pytest.param(3599, "59 min ago", id="most of an hour"),
         pytest.param(86399, "23 h ago", id="hours"),
