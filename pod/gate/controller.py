@@ -43,7 +43,8 @@ class GateController:
 
         Args:
             pulse_id: never used before; 1 to 64 printable ASCII characters without spaces.
-            on_end: called once, in another thread, when the line is at rest again; must not block.
+            on_end: called once, in another thread, when the line is at rest again; must not block. After a
+                GateError too, with an error, where the line turned out to have been active.
 
         Raises:
             GateBusyError: in the pause; nothing was energised.

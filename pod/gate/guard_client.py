@@ -42,6 +42,8 @@ BEAT_S = 1.0
 RUN_DIR = "run"
 """The folder inside a pod's data directory where simulated lines keep their traces."""
 
+_LATE = "the pulse was reported after its caller had given up"
+
 STABLE_AFTER_S = 60.0
 """A guard that lived this long starts the backoff afresh."""
 
@@ -159,7 +161,8 @@ class GuardClient:
 
         Args:
             pulse_id: never used before; 1 to 64 printable ASCII characters without spaces.
-            on_end: called once, by the client's thread, when the line is at rest again; must not block.
+            on_end: called once, by the client's thread, when the line is at rest again; must not block. Also
+                where nobody answered in time and the line turned out to have been active; its error says so.
 
         Raises:
             NotPulsedError: the line was not touched.
@@ -326,14 +329,16 @@ class GuardClient:
             flight.on_ns = on_ns
             flight.due_ns = on_ns + self._gates[flight.gate].pulse_ms * 1_000_000 + OVERRUN_NS
             if flight.abandoned:
-                log.error("gate %s: pulse %s began after its caller gave up", flight.gate, flight.pulse_id)
+                log.error("gate %s: pulse %s: %s", flight.gate, flight.pulse_id, _LATE)
         flight.answered.set()
 
     def _pulse_ended(self, flight: _Flight, off_ns: int, fault: str | None) -> None:
         with self._lock:
             self._flights.pop(flight.pulse_id, None)
-        if flight.on_ns is None or flight.abandoned:
+        if flight.on_ns is None:
             return
+        if flight.abandoned:
+            fault = "; ".join(filter(None, (_LATE, fault)))
         end = PulseEnd(flight.pulse_id, flight.gate, flight.on_ns / 1e9, off_ns / 1e9, fault)
         try:
             flight.on_end(end)

@@ -55,7 +55,7 @@ class PulseStarted:
 
 @dataclass(frozen=True, slots=True)
 class PulseEnd:
-    """The line is at rest again; given once for every `PulseStarted`.
+    """The line is at rest again; once for every `PulseStarted`, and for a pulse reported too late.
 
     Attributes:
         off_s: monotonic clock, when the driver had switched; with an error, when the end became known.

@@ -136,7 +136,14 @@ class AccessControl:
             self._outcome(end.pulse_id, step, result="pulsed", on_ms=round(end.on_for_ms, 1))
         else:
             log.error("gate %s: %s", self._gate.name, end.error)
-            self._outcome(end.pulse_id, step, result="failed", reason="gate_failed")
+            self._outcome(
+                end.pulse_id,
+                step,
+                result="failed",
+                reason="gate_failed",
+                on_ms=round(end.on_for_ms, 1),
+                error=end.error,
+            )
 
     def _not_pulsed(self, pulse_id: str, step: Step, *, result: str, reason: str) -> None:
         """The line was certainly not touched: a restart must not take this car for one that was let in."""

@@ -28,6 +28,8 @@ class FaultyLine(Line):
         self._line.on(pulse_id)
         if self._fault in ("on_raises_after", "on_and_off_raise"):
             raise OSError("the line answered nonsense")
+        if self._fault == "on_answers_late":
+            time.sleep(0.4)
         if self._fault == "on_hangs":
             time.sleep(3600)
 

@@ -39,6 +39,7 @@ class Gate:
         return self._pause_left_s
 
     def pulse(self, pulse_id: str, on_end: Callable[[PulseEnd], None]) -> PulseStarted:
+        self.on_end = on_end
         self.at_pulse()
         self.pulses.append(pulse_id)
         now_s = time.monotonic()
@@ -172,6 +173,23 @@ def test_a_pulse_that_fails_is_told_with_its_reason_and_remembered_where_the_gat
     assert kinds[-1][0] == "decision"
     assert kinds[-1][2] == reason
     assert bool(store.last_grants("entry")) is remembered
+
+
+def test_the_true_end_of_a_pulse_that_nobody_answered_for_in_time_is_told(store: Store) -> None:
+    def no_answer() -> None:
+        raise GateError("no answer within 250 ms")
+
+    gate = Gate(no_answer)
+    control(store, gate).act([OPEN], sighting())
+    now_s = time.monotonic()
+    gate.on_end(PulseEnd("p", "main", now_s, now_s + 0.5, "the pulse was reported too late"))
+    last = rows(store)[-1].payload
+    assert last is not None
+    assert (last["result"], last["on_ms"], last["error"]) == (
+        "failed",
+        500.0,
+        "the pulse was reported too late",
+    )
 
 
 def test_a_granted_plate_is_remembered_with_the_intent(store: Store) -> None:

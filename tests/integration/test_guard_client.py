@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from gate_fixtures import a_gate, until
+from gate_fixtures import Recorder, a_gate, guard_with, pulses, until
 
 from pod.domain.errors import GateError
 from pod.gate.guard_client import GuardClient
@@ -81,3 +81,17 @@ def test_an_event_of_a_shape_the_client_does_not_know_ends_guard_and_pod(tmp_pat
         assert client.state("main").condition == "down"
     finally:
         client.close()
+
+
+def test_the_end_of_a_pulse_that_was_reported_too_late_is_still_told(tmp_path: Path) -> None:
+    recorder = Recorder()
+    client = recorder.start(tmp_path, a_gate(pulse_ms=600), command=guard_with("on_answers_late"))
+    try:
+        with pytest.raises(GateError, match="no answer within"):
+            client.pulse("main", "p", on_end=recorder.ends.append)
+        until(lambda: bool(recorder.ends))
+    finally:
+        client.close()
+    (end,) = recorder.ends
+    assert (end.pulse_id, len(pulses(tmp_path))) == ("p", 1)
+    assert str(end.error).startswith("the pulse was reported after its caller had given up")
