@@ -23,6 +23,9 @@ T = TypeVar("T")
 FILE_NAME = "pod.db"
 """The database's name in the data directory."""
 
+GRANT_MEMORY_S = 3600
+"""How long grants are kept: the longest `access.reapproach_s` there is."""
+
 
 @dataclass(frozen=True, slots=True)
 class Grant:
@@ -158,6 +161,8 @@ class Store:
 
         def job(conn: sqlite3.Connection) -> int:
             if grant is not None:
+                over_us = sealed.ts_us - GRANT_MEMORY_S * 1_000_000
+                conn.execute("DELETE FROM last_grant WHERE ts_us < ?", (over_us,))
                 conn.execute(
                     "INSERT INTO last_grant (camera, key, ts_us) VALUES (?, ?, ?) "
                     "ON CONFLICT (camera, key) DO UPDATE SET ts_us = excluded.ts_us",

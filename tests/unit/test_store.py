@@ -10,15 +10,17 @@ from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 from running_pod import until
 
+from pod.config import AccessConfig
 from pod.domain.access import Verdict
 from pod.domain.errors import PlateListError, StoreError
 from pod.store import audit
 from pod.store.connection import connect_reader
 from pod.store.entries import make_entry
 from pod.store.migrate import Migration, migrate, migrations
-from pod.store.store import Grant, Store
+from pod.store.store import GRANT_MEMORY_S, Grant, Store
 from pod.store.writer import QUEUE_JOBS, TICK_S
 
 
@@ -67,6 +69,23 @@ def test_a_grant_outlives_the_process(path: Path) -> None:
         grants = {key: at.isoformat() for key, at in store.last_grants("north").items()}
         assert grants == {"AB123CD": "2023-11-14T22:13:20.000001+00:00"}
         assert store.last_grants("south") == {}
+
+
+def test_grants_that_no_setting_can_make_count_any_more_are_forgotten(path: Path) -> None:
+    now_us = 1_700_000_000_000_000
+    with Store.open(path, now_us=lambda: now_us) as store:
+        store.record("intent", {}, grant=Grant("north", "LONGAGO")).result(5)
+        now_us += 1_000_000
+        store.record("intent", {}, grant=Grant("north", "STILLGOOD")).result(5)
+        now_us += GRANT_MEMORY_S * 1_000_000
+        store.record("intent", {}, grant=Grant("south", "NOW")).result(5)
+        assert set(store.last_grants("north")) == {"STILLGOOD"}
+
+
+def test_the_longest_reapproach_time_is_remembered_to_its_end() -> None:
+    assert AccessConfig(reapproach_s=GRANT_MEMORY_S).reapproach_s == GRANT_MEMORY_S
+    with pytest.raises(ValidationError):
+        AccessConfig(reapproach_s=GRANT_MEMORY_S + 1)
 
 
 def test_commits_reach_the_disk_before_they_are_acknowledged(path: Path) -> None:
