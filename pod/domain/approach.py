@@ -175,6 +175,13 @@ class Approaches:
         wait_s = _NOT_DRIVEN_RETRY_S[reason] * 2 ** min(approach.failures - 1, 8)
         approach.retry_at_s = approach.seen_s + min(wait_s, _LONGEST_RETRY_S)
 
+    def superseding(self, step: Step) -> Step:
+        """The same step with the next revision: for a row of its own after the row of `step`."""
+        approach = self._known.get(step.approach_id)
+        if approach is None:
+            return replace(step, revision=step.revision + 1)
+        return _step(approach, step.action, step.decision)
+
     def wants_read(self, track: Track, now_s: float) -> bool:
         """Whether reading this plate again could change anything yet."""
         approach = self._by_track.get(track.id)

@@ -77,14 +77,17 @@ class AccessControl:
         """Carry out what an approach asks for: record it, or pulse the gate for it."""
         for step in steps:
             if step.action is Action.OPEN:
-                refusal = self._open(step, sighting)
-                if refusal is not None:
-                    self._record(_refused(step, refusal), sighting)
+                refused = self._open(step, sighting)
+                if refused is not None:
+                    self._record(refused, sighting)
             else:
                 self._record(step, sighting)
 
-    def _open(self, step: Step, sighting: Sighting) -> str | None:
-        """Intent, pulse, outcome. Returns why no pulse went out, or None once the line is on."""
+    def _open(self, step: Step, sighting: Sighting) -> Step | None:
+        """Intent, pulse, outcome. Returns what to record where no pulse went out, None once the line is on.
+
+        A refusal after the intent supersedes it, with a revision of its own.
+        """
         if self._is_stale(sighting):
             return self._failed(step, "stale_frame")
         pause_left_s = self._gate.pause_left_s()
@@ -93,23 +96,23 @@ class AccessControl:
         pulse_id = uuid.uuid4().hex
         intent = self._row(step, sighting) | {"pulse": pulse_id}
         if not self._commit(intent, step):
-            return self._failed(step, "store_failed")
+            return self._failed(self._approaches.superseding(step), "store_failed")
         if self._is_stale(sighting):
             self._not_pulsed(pulse_id, step, result="refused", reason="stale_frame")
-            return self._failed(step, "stale_frame")
+            return self._failed(self._approaches.superseding(step), "stale_frame")
         try:
             started = self._gate.pulse(pulse_id, lambda end: self._pulse_ended(end, step))
         except GateBusyError as error:
             self._not_pulsed(pulse_id, step, result="refused", reason="gate_already_open")
-            return self._busy(step, error.until_s)
+            return self._busy(self._approaches.superseding(step), error.until_s)
         except NotPulsedError as error:
             self._did_not_open(error)
             self._not_pulsed(pulse_id, step, result="failed", reason="gate_unavailable")
-            return self._failed(step, "gate_unavailable")
+            return self._failed(self._approaches.superseding(step), "gate_unavailable")
         except GateError as error:
             self._did_not_open(error)
             self._outcome(pulse_id, step, result="failed", reason="gate_failed")
-            return self._failed(step, "gate_failed")
+            return self._failed(self._approaches.superseding(step), "gate_failed")
         self._approaches.gate_opened(step.approach_id, started.on_s)
         latency_s = started.on_s - sighting.captured_s
         self._metrics.open_latency.labels(self._camera).observe(latency_s)
@@ -120,13 +123,13 @@ class AccessControl:
     def _did_not_open(self, error: GateError) -> None:
         log.error("gate %s did not open for camera %s: %s", self._gate.name, self._camera, error)
 
-    def _failed(self, step: Step, reason: str) -> str:
+    def _failed(self, step: Step, reason: str) -> Step:
         self._approaches.gate_failed(step.approach_id, reason)
-        return reason
+        return _refused(step, reason)
 
-    def _busy(self, step: Step, until_s: float) -> str:
+    def _busy(self, step: Step, until_s: float) -> Step:
         self._approaches.gate_busy(step.approach_id, until_s)
-        return "gate_already_open"
+        return _refused(step, "gate_already_open")
 
     def _is_stale(self, sighting: Sighting) -> bool:
         return time.monotonic() - sighting.captured_s > self._freshness_limit_s

@@ -85,6 +85,11 @@ def told(store: Store) -> list[tuple[str, object, object]]:
     ]
 
 
+def revisions(store: Store) -> list[object]:
+    """The numbers of the rows of an approach that supersede each other."""
+    return [row.payload["revision"] for row in rows(store) if row.payload and "revision" in row.payload]
+
+
 def test_the_intent_is_on_disk_before_the_line_is_energised(store: Store) -> None:
     seen: list[list[tuple[str, object, object]]] = []
     gate = Gate(lambda: seen.append(told(store)))
@@ -172,6 +177,7 @@ def test_a_pulse_that_fails_is_told_with_its_reason_and_remembered_where_the_gat
     assert ("outcome", result, reason) in kinds
     assert kinds[-1][0] == "decision"
     assert kinds[-1][2] == reason
+    assert revisions(store) == [1, 2]
     assert bool(store.last_grants("entry")) is remembered
 
 

@@ -468,12 +468,21 @@ class TestTheGate:
         scene.see(allow(), frames=600)
         assert scene.opened == 1
 
+    def test_a_refusal_after_the_intent_and_the_next_try_have_revisions_of_their_own(self):
+        scene = Scene()
+        (step,) = scene.see(allow(), answer="none")
+        refusal = scene.approaches.superseding(step)
+        scene.approaches.gate_failed(step.approach_id, "gate_unavailable")
+        steps = scene.see(allow(), frames=30, answer="none")
+        assert [s.revision for s in (step, refusal, *steps)] == [1, 2, 3]
+
     @pytest.mark.parametrize("reason", ["stale_frame", "gate_failed"])
     def test_an_answer_for_an_approach_long_forgotten_is_harmless(self, reason):
         approaches = Scene().approaches
         approaches.gate_opened("gate-77", 1.0)
         approaches.gate_busy("gate-77", 1.0)
         approaches.gate_failed("gate-77", reason)
+        assert approaches.superseding(Step("gate-77", 4, Action.OPEN, allow())).revision == 5
 
 
 class TestReading:
