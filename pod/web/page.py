@@ -23,8 +23,9 @@ from pod.domain.errors import StoreError
 from pod.domain.history import ApproachRecord
 from pod.runtime.broadcast import Event
 from pod.services.health import Health, PartHealth, Status
+from pod.web.car_words import days_of
+from pod.web.health_words import health_of
 from pod.web.source import pack_source
-from pod.web.words import days_of, health_of
 
 _HERE = Path(__file__).parent
 KEEPALIVE_S = 15

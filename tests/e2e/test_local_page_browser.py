@@ -13,6 +13,8 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from running_pod import RunningPod, list_plates, until
 
+from pod.web.car_words import ago
+
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 QUIET_START = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
 PHONE, DESKTOP = (390, 844), (1280, 800)
@@ -218,6 +220,12 @@ def test_without_javascript_the_page_shows_the_same_and_how_to_look_again(
         assert page.locator(".car").count() >= 1
         page.locator("noscript a").click()
         assert page.locator(".car").count() >= 1
+
+
+def test_the_browser_tells_ages_as_the_pod_does(browser: Browser, quiet: RunningPod) -> None:
+    ages_s = [-3, 0, 9.9, 10, 59.9, 60, 119, 3599, 3600, 86399, 86400, 1e6]
+    with visit(browser, quiet) as page:
+        assert page.evaluate("ages => ages.map(ago)", ages_s) == [ago(age_s) for age_s in ages_s]
 
 
 @pytest.mark.parametrize("width_px", [pytest.param(320, id="320px"), pytest.param(390, id="390px")])

@@ -11,7 +11,8 @@ import pod.web
 from pod.domain.access import REASONS
 from pod.domain.history import ApproachRecord
 from pod.services.health import Health, PartHealth, Status
-from pod.web.words import UNFINISHED_AFTER_S, ago, car_of, days_of, health_of
+from pod.web.car_words import UNFINISHED_AFTER_S, ago, car_of, days_of
+from pod.web.health_words import health_of
 
 NOW = datetime(2026, 3, 2, 0, 30, tzinfo=ZoneInfo("Europe/Berlin"))
 

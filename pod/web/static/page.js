@@ -167,9 +167,10 @@ function tellAges(root) {
   }
 }
 
-// As `ago` in words.py.
+// As `ago` in car_words.py.
 function ago(ageS) {
-  if (ageS < 60) return "just now";
+  if (ageS < 10) return "just now";
+  if (ageS < 60) return `${Math.floor(ageS / 10) * 10} s ago`;
   if (ageS < 3600) return `${Math.floor(ageS / 60)} min ago`;
   return ageS < 86400 ? `${Math.floor(ageS / 3600)} h ago` : "";
 }

@@ -1,11 +1,10 @@
-"""What the page says of cars and parts, in words for whoever looks after the gate. Pure."""
+"""What the page says of cars, in words for whoever looks after the gate. Pure."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
 from pod.domain.history import ApproachRecord
-from pod.services.health import Health, PartHealth, Status
 
 UNFINISHED_AFTER_S = 30.0
 """A pulse ends within seconds; an opening without an end for this long will get none any more."""
@@ -26,21 +25,6 @@ _FAULTS = {"gate_failed", "gate_unavailable", "store_failed", "stale_frame"}
 
 _UNKNOWN_END = {"gate_failed"}
 """Faults after which the gate may have opened all the same."""
-
-_PARTS = {
-    "camera": ("Camera", "Fresh pictures"),
-    "models": ("Plate reading", "Test passed"),
-    "gate": ("Gate", "Ready"),
-    "store": ("Records", "Up to date"),
-}
-"""Name and good news by kind of part, in the order in which a car meets them."""
-
-_STATES = {Status.OK: "Works", Status.DEGRADED: "Limited", Status.FAILING: "Does not work"}
-_HEADLINES = {
-    Status.OK: "All is well",
-    Status.DEGRADED: "Works, with limits",
-    Status.FAILING: "Needs attention",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,27 +62,6 @@ class DayWords:
     day: date
     title: str
     cars: Sequence[CarWords]
-
-
-@dataclass(frozen=True, slots=True)
-class PartWords:
-    """One part of the pod: `sentence` says how it fares, and the mend where it needs one."""
-
-    title: str
-    status: Status
-    state: str
-    sentence: str
-
-
-@dataclass(frozen=True, slots=True)
-class HealthWords:
-    """How the pod fares; what fails comes first."""
-
-    status: Status
-    title: str
-    parts: Sequence[PartWords]
-    blind: bool
-    """No camera works: a quiet list means nothing."""
 
 
 def days_of(records: Iterable[ApproachRecord], now: datetime) -> list[DayWords]:
@@ -146,7 +109,8 @@ def car_of(record: ApproachRecord, now: datetime) -> CarWords:
 def _who(label: str, type_: str) -> str:
     """The entry's label, with its type where the label does not name it already."""
     known = (label,) if type_.lower() in label.lower() else (label, type_)
-    return _capital(", ".join(filter(None, known)))
+    who = ", ".join(filter(None, known))
+    return who[:1].upper() + who[1:]
 
 
 def _sure(confidence: float) -> str:
@@ -163,50 +127,6 @@ def ago(age_s: float) -> str:
     if age_s < 3600:
         return f"{age_s // 60:.0f} min ago"
     return f"{age_s // 3600:.0f} h ago" if age_s < 86400 else ""
-
-
-def health_of(health: Health) -> HealthWords:
-    """The pod's health in words."""
-    kinds, states = list(_PARTS), list(_STATES)
-
-    def place(part: PartHealth) -> tuple[int, int]:
-        kind = _kind(part)
-        return -states.index(part.status), kinds.index(kind) if kind in kinds else len(kinds)
-
-    cameras = [part for part in health.parts if _kind(part) == "camera"]
-    return HealthWords(
-        status=health.status,
-        title=_HEADLINES[health.status],
-        parts=[_part(part) for part in sorted(health.parts, key=place)],
-        blind=bool(cameras) and not any(part.status is Status.OK for part in cameras),
-    )
-
-
-def _kind(part: PartHealth) -> str:
-    return part.part.partition(" ")[0]
-
-
-def _part(part: PartHealth) -> PartWords:
-    kind, _, name = part.part.partition(" ")
-    title, good_news = _PARTS.get(kind, (kind.capitalize(), ""))
-    well = part.status is Status.OK
-    return PartWords(
-        title=f"{title} {name}".strip(),
-        status=part.status,
-        state=_STATES[part.status],
-        sentence=good_news if well else _as_sentence(part.sentence),
-    )
-
-
-def _as_sentence(text: str) -> str:
-    """With a capital, unless it starts with an address or a name with digits, and a full stop."""
-    first = text.split(" ", 1)[0]
-    start = _capital(text) if first.rstrip(":,'").isalpha() else text
-    return start if not start or start.endswith((".", "!", "?")) else f"{start}."
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def _day_title(day: date, today: date) -> str:
