@@ -199,8 +199,8 @@ class GuardClient:
 
     def close(self, timeout_s: float = 2.0) -> None:
         """Bring every line to rest and end the guard. Safe to repeat."""
-        self._closing.set()
         with self._lock:
+            self._closing.set()
             process = self._process
         if process is not None:
             process.hang_up()
@@ -315,6 +315,8 @@ class GuardClient:
         faults = event["gates"]
         assert isinstance(faults, dict)
         with self._lock:
+            if self._closing.is_set():
+                return  # `close` found no guard to hang up on; unannounced, this one is ended right away.
             self._process = process
         self._starts += 1
         for gate in self._gates:

@@ -34,6 +34,8 @@ class GuardProcess:
         assert self._process.stdout is not None
         self._stdin = self._process.stdin
         self._stdout = self._process.stdout
+        self._readable = select.poll()  # select() knows no descriptor beyond 1023.
+        self._readable.register(self._stdout, select.POLLIN)
         self._lock = threading.Lock()
         self._tail = b""
         start = json.dumps({"parent": os.getpid(), "gates": list(gates)}).encode() + b"\n"
@@ -60,8 +62,7 @@ class GuardProcess:
 
     def events(self, timeout_s: float) -> list[Event] | None:
         """Events that arrive within the timeout; None when the guard has ended."""
-        ready, _, _ = select.select((self._stdout,), (), (), timeout_s)
-        if not ready:
+        if not self._readable.poll(timeout_s * 1000):
             return []
         chunk = os.read(self._stdout.fileno(), 65536)
         if not chunk:

@@ -2,12 +2,14 @@
 
 import itertools
 import os
+import resource
 import signal
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from gate_fixtures import Recorder, a_gate, guard_with, pulses, until
+from gate_fixtures import Recorder, a_gate, guard_with, is_gone, pulses, until
 
 from pod.domain.errors import GateError
 from pod.gate.guard_client import GuardClient
@@ -95,3 +97,41 @@ def test_the_end_of_a_pulse_that_was_reported_too_late_is_still_told(tmp_path: P
     (end,) = recorder.ends
     assert (end.pulse_id, len(pulses(tmp_path))) == ("p", 1)
     assert str(end.error).startswith("the pulse was reported after its caller had given up")
+
+
+def test_a_guard_that_becomes_ready_while_the_client_closes_is_ended_too(tmp_path: Path) -> None:
+    script = (
+        "import os, pathlib, sys, time\n"
+        "sys.stdin.readline()\n"
+        "first, second = map(pathlib.Path, sys.argv[1:])\n"
+        "if first.exists():\n"
+        "    second.with_suffix('.new').write_text(str(os.getpid()))\n"
+        "    second.with_suffix('.new').rename(second)\n"
+        "    time.sleep(0.5)\n"  # The client is closing by then.
+        "first.touch()\n"
+        """print('{"event": "ready", "gates": {}}', flush=True)\n"""
+        "sys.stdin.read()\n"
+    )
+    first, second = tmp_path / "first", tmp_path / "second"
+    command = (sys.executable, "-c", script, str(first), str(second))
+    client = GuardClient.start([a_gate()], tmp_path / "run", command=command)
+    assert client.pid is not None
+    os.kill(client.pid, signal.SIGKILL)
+    until(second.exists)
+    client.close()
+    assert is_gone(int(second.read_text()))
+
+
+def test_gates_work_in_a_process_with_many_open_descriptors(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 1200), hard))
+    recorder = Recorder()
+    with ExitStack() as stack:
+        stack.callback(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        for _ in range(1050):
+            stack.enter_context(Path(os.devnull).open("rb"))
+        client = recorder.start(tmp_path)
+        stack.callback(client.close)
+        client.pulse("main", "p", on_end=recorder.ends.append)
+        until(lambda: bool(recorder.ends))
+    assert recorder.ends[0].error is None
