@@ -93,7 +93,6 @@ class GuardClient:
         self._flights: dict[str, _Flight] = {}
         self._process: GuardProcess | None = None
         self._heard_ns = 0
-        self._starts = 0
         self._closing = threading.Event()
         self._settled = threading.Event()
         self._thread = threading.Thread(target=self._run, name="gate-guard", daemon=True)
@@ -145,11 +144,6 @@ class GuardClient:
         """Process id of the guard that is ready for requests now."""
         with self._lock:
             return self._process.pid if self._process is not None else None
-
-    @property
-    def starts(self) -> int:
-        """How many guards became ready, the first included."""
-        return self._starts
 
     def state(self, gate: str) -> GateState:
         """What is known of one gate of the configuration."""
@@ -318,7 +312,6 @@ class GuardClient:
             if self._closing.is_set():
                 return  # `close` found no guard to hang up on; unannounced, this one is ended right away.
             self._process = process
-        self._starts += 1
         for gate in self._gates:
             if (fault := faults.get(gate)) is None:
                 self._set_state(gate, "ready")

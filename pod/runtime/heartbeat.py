@@ -29,7 +29,7 @@ class Heartbeat:
 
 
 class Heartbeats:
-    """The critical parts of one pod; a part counts from its registration to its retirement."""
+    """The critical parts of one pod; a part counts from its registration on."""
 
     def __init__(self, *, clock_s: Callable[[], float] = time.monotonic) -> None:
         self._clock_s = clock_s
@@ -47,15 +47,6 @@ class Heartbeats:
                 raise ValueError(f"heartbeat {name} is registered already")
             beat = self._beats[name] = Heartbeat(name, limit_s, clock_s=self._clock_s)
         return beat
-
-    def retire(self, name: str) -> None:
-        """The part has ended in good order and is no longer missed. Unknown names are ignored."""
-        with self._lock:
-            self._beats.pop(name, None)
-
-    def ages_s(self) -> dict[str, float]:
-        """Seconds since the last beat of every part."""
-        return {beat.name: beat.age_s for beat in self._parts()}
 
     def stale(self) -> tuple[str, ...]:
         """Names of the parts that were silent for longer than their limit, sorted; empty when all is well."""

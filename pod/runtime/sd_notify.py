@@ -24,10 +24,6 @@ class SystemdNotifier:
         """The pod has started; `status` is shown by `systemctl status`."""
         self._send(f"READY=1\nSTATUS={_one_line(status)}")
 
-    def status(self, status: str) -> None:
-        """Change the line that `systemctl status` shows."""
-        self._send(f"STATUS={_one_line(status)}")
-
     def watchdog(self) -> None:
         """All critical parts work. Not calling this for WatchdogSec restarts the pod."""
         self._send("WATCHDOG=1")

@@ -43,6 +43,11 @@ def is_gone(pid: int) -> bool:
         return True
 
 
+def is_replaced(client: GuardClient, pid: int) -> bool:
+    """Whether another guard than this one is ready for requests."""
+    return client.pid not in (None, pid)
+
+
 def pulses(run_dir: Path, gate: str = "main") -> list[Edge]:
     """The edges that energised the line."""
     return [edge for edge in read_edges(trace_path(run_dir, gate)) if edge.state == "on"]

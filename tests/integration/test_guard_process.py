@@ -20,6 +20,7 @@ from gate_fixtures import (
     guard_with,
     is_active,
     is_gone,
+    is_replaced,
     on_times_ms,
     pulses,
     until,
@@ -112,7 +113,7 @@ def test_sigkill_of_the_guard_at_any_moment_releases_the_line_and_is_reported(
             assert guard_pid is not None
             os.kill(guard_pid, signal.SIGKILL)
             until(lambda seen=recorder: bool(seen.ends))
-            until(lambda running=client: running.starts == 2)
+            until(lambda running=client, killed=guard_pid: is_replaced(running, killed))
             assert not is_active(run_dir)
             assert len(pulses(run_dir)) == 1, "the next guard pulsed by itself"
             worst_ms = max(worst_ms, recorder.ends[0].on_for_ms)
@@ -140,14 +141,15 @@ def test_a_guard_frozen_in_mid_pulse_is_ended_by_the_pod(tmp_path: Path) -> None
     client = recorder.start(tmp_path)
     try:
         client.pulse("main", "p", on_end=recorder.ends.append)
-        assert client.pid is not None
-        os.kill(client.pid, signal.SIGSTOP)
+        frozen = client.pid
+        assert frozen is not None
+        os.kill(frozen, signal.SIGSTOP)
         until(lambda: not is_active(tmp_path))
         until(lambda: bool(recorder.ends))
         [on_ms] = on_times_ms(tmp_path, dead_ns=time.monotonic_ns())
         assert PULSE_MS < on_ms <= LIMIT_MS
         assert recorder.ends[0].error is not None
-        until(lambda: client.starts == 2)
+        until(lambda: is_replaced(client, frozen))
         assert len(pulses(tmp_path)) == 1
     finally:
         client.close()
@@ -161,7 +163,7 @@ def test_a_guard_frozen_between_pulses_is_replaced(tmp_path: Path, monkeypatch: 
         assert frozen is not None
         os.kill(frozen, signal.SIGSTOP)
         until(lambda: not client.alive)
-        until(lambda: client.starts == 2 and client.alive)
+        until(lambda: is_replaced(client, frozen) and client.alive)
         assert is_gone(frozen)
         assert pulses(tmp_path) == []
     finally:
@@ -256,9 +258,10 @@ def test_a_gate_stays_latched_when_its_guard_is_started_again(tmp_path: Path) ->
     try:
         client.pulse("main", "p", on_end=recorder.ends.append)
         until(lambda: bool(recorder.ends))
-        assert client.pid is not None
-        os.kill(client.pid, signal.SIGKILL)
-        until(lambda: client.starts == 2)
+        killed = client.pid
+        assert killed is not None
+        os.kill(killed, signal.SIGKILL)
+        until(lambda: is_replaced(client, killed))
         with pytest.raises(NotPulsedError, match="restart the pod"):
             client.pulse("main", "q", on_end=recorder.ends.append)
     finally:
@@ -300,9 +303,10 @@ def test_a_guard_that_cannot_start_is_an_error_at_once(tmp_path: Path) -> None:
 def test_starts_and_restarts_give_no_pulse(tmp_path: Path) -> None:
     for _ in range(3):
         client = Recorder().start(tmp_path, a_gate("in"), a_gate("out"))
-        assert client.pid is not None
-        os.kill(client.pid, signal.SIGKILL)
-        until(lambda running=client: running.starts == 2 and running.alive)
+        killed = client.pid
+        assert killed is not None
+        os.kill(killed, signal.SIGKILL)
+        until(lambda running=client, gone=killed: is_replaced(running, gone) and running.alive)
         client.close()
     assert pulses(tmp_path, "in") == pulses(tmp_path, "out") == []
 

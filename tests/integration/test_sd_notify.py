@@ -57,15 +57,13 @@ def manager(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Manager]
     manager.close()
 
 
-def test_start_status_and_stop_are_told_in_systemds_words(manager: Manager) -> None:
+def test_start_and_stop_are_told_in_systemds_words(manager: Manager) -> None:
     notifier = SystemdNotifier(manager.environ())
     notifier.ready("2 cameras,\n1 gate")
-    notifier.status("camera front is silent")
     notifier.watchdog()
     notifier.stopping()
-    assert [manager.heard() for _ in range(4)] == [
+    assert [manager.heard() for _ in range(3)] == [
         "READY=1\nSTATUS=2 cameras, 1 gate",
-        "STATUS=camera front is silent",
         "WATCHDOG=1",
         "STOPPING=1",
     ]
