@@ -1,8 +1,8 @@
 """What a track's frames together say about its plate. Pure.
 
 Frames of one track are near copies of each other, so their evidence is tempered: `n` equally good frames
-weigh `n / (1 + (n - 1) / k_eff)` independent ones (the design effect of samples correlated by `1 / k_eff`),
-never more than `k_eff`. One frame weighs one, so a single clear frame can decide.
+weigh `n / (1 + (n - 1) / K_EFF)` independent ones (the design effect of samples correlated by `1 / K_EFF`),
+never more than `K_EFF`. One frame weighs one, so a single clear frame can decide.
 """
 
 from collections import deque
@@ -69,13 +69,9 @@ class Evidence:
     a third.
     """
 
-    def __init__(self, *, k_eff: float = K_EFF) -> None:
-        if k_eff < 1:
-            raise ValueError("k_eff must be at least 1: one frame is worth one frame")
-        self._k_eff = k_eff
+    def __init__(self) -> None:
         self._reads: deque[npt.NDArray[np.float64]] = deque(maxlen=_WINDOW)
         self._stranger: npt.NDArray[np.float64] | None = None
-        self.restarts = 0
 
     def add(self, read: PlateRead) -> None:
         """Take in one more frame.
@@ -91,7 +87,7 @@ class Evidence:
             )
         slots = np.clip(slots, _FLOOR, None)
         slots /= slots.sum(axis=1, keepdims=True)
-        if not self._reads or not _contradict(_combine(self._reads, self._k_eff), slots):
+        if not self._reads or not _contradict(_combine(self._reads), slots):
             self._stranger = None
             self._reads.append(slots)
         elif self._stranger is None:
@@ -103,14 +99,13 @@ class Evidence:
                 self._reads.append(self._stranger)
             self._reads.append(slots)
             self._stranger = None
-            self.restarts += 1
 
     def consensus(self) -> Consensus:
         """What the reads so far say; no text and no confidence before the first."""
         if not self._reads:
             uniform = np.full((SLOTS, len(ALPHABET)), 1 / len(ALPHABET), dtype=np.float32)
             return Consensus("", 0.0, uniform, 0)
-        slots = _combine(self._reads, self._k_eff)
+        slots = _combine(self._reads)
         folded = slots @ _FOLD
         members = np.where(_FOLD.T[folded.argmax(axis=1)] > 0, slots, -1.0)
         chosen = members.argmax(axis=1)
@@ -119,7 +114,7 @@ class Evidence:
         return Consensus(text, min(confidence, 1.0), slots.astype(np.float32), len(self._reads))
 
 
-def _combine(reads: deque[npt.NDArray[np.float64]], k_eff: float) -> npt.NDArray[np.float64]:
+def _combine(reads: deque[npt.NDArray[np.float64]]) -> npt.NDArray[np.float64]:
     """Posteriors, shape (SLOTS, 37), of reads weighted by how legible each is.
 
     The folded classes and the characters inside a class are combined apart, so that an O that flickers
@@ -129,7 +124,7 @@ def _combine(reads: deque[npt.NDArray[np.float64]], k_eff: float) -> npt.NDArray
     folded = tables @ _FOLD
     legible = folded.max(axis=2).min(axis=1) ** 2
     count = legible.sum() ** 2 / (legible**2).sum()
-    independent = count / (1 + (count - 1) / k_eff)
+    independent = count / (1 + (count - 1) / K_EFF)
     weights = independent * legible / legible.sum()
     classes = _softmax(np.tensordot(weights, np.log(folded), axes=1))
     inside = np.exp(np.tensordot(weights / weights.sum(), np.log(tables), axes=1))

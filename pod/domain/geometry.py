@@ -50,18 +50,6 @@ def centre(box: Box) -> tuple[float, float]:
     return (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
 
 
-def expand_box(box: Box, margin: float, *, frame_width_px: int, frame_height_px: int) -> Box:
-    """The box grown by `margin` of its width left and right and of its height above and below, inside the
-    frame."""
-    dx, dy = margin * (box[2] - box[0]), margin * (box[3] - box[1])
-    return (
-        max(0.0, box[0] - dx),
-        max(0.0, box[1] - dy),
-        min(float(frame_width_px), box[2] + dx),
-        min(float(frame_height_px), box[3] + dy),
-    )
-
-
 def points_in_polygon(
     points: npt.NDArray[np.floating], polygon: Sequence[tuple[float, float]]
 ) -> npt.NDArray[np.bool_]:

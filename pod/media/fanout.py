@@ -13,8 +13,7 @@ class Subscription:
     what it still held and goes on from there, so what a reader gets can always be decoded.
     """
 
-    def __init__(self, fanout: "AccessUnitFanout", name: str, *, max_units: int) -> None:
-        self.name = name
+    def __init__(self, fanout: "AccessUnitFanout", max_units: int) -> None:
         self._fanout = fanout
         self._max_units = max_units
         self._changed = threading.Condition()
@@ -78,19 +77,11 @@ class AccessUnitFanout:
         self._lock = threading.Lock()
         self._subscriptions: tuple[Subscription, ...] = ()
 
-    @property
-    def subscriptions(self) -> tuple[Subscription, ...]:
-        return self._subscriptions
-
-    def subscribe(self, name: str, max_units: int) -> Subscription:
-        """A new reader that holds at most `max_units` (at least 1) units.
-
-        Args:
-            name: what the drop counter is called in metrics and logs.
-        """
+    def subscribe(self, max_units: int) -> Subscription:
+        """A new reader that holds at most `max_units` (at least 1) units."""
         if max_units < 1:
             raise ValueError("a subscription holds at least one unit")
-        subscription = Subscription(self, name, max_units=max_units)
+        subscription = Subscription(self, max_units)
         with self._lock:
             self._subscriptions = (*self._subscriptions, subscription)
         return subscription

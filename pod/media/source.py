@@ -64,7 +64,7 @@ class CameraSource:
         self._random_unit = random_unit
         self._stop = threading.Event()
         self._state_lock = threading.Lock()
-        self._state = CameraState("connecting", "", "not connected yet", time.monotonic())
+        self._state = CameraState("connecting", "", "not connected yet")
         self._last_frame_s: float | None = None
         self._steady = SteadyFreshness(camera.freshness_limit_s)
         self._totals = SourceCounters()
@@ -75,11 +75,6 @@ class CameraSource:
     @property
     def state(self) -> CameraState:
         return self._state
-
-    @property
-    def last_frame_s(self) -> float | None:
-        """Monotonic clock when the newest frame was decoded; None before the first."""
-        return self._last_frame_s
 
     @property
     def alive(self) -> bool:
@@ -120,7 +115,7 @@ class CameraSource:
         log.error("camera %s: its session met a bug", self._camera.name, exc_info=error)
         self._stop.set()
         text = "a fault of PlateBridge ended it: restart the POD, and report what the log says"
-        self._state = CameraState("failed", "fault", text, time.monotonic())
+        self._state = CameraState("failed", "fault", text)
         self._on_fault(error)
 
     def _keep_playing(self) -> None:
@@ -167,7 +162,7 @@ class CameraSource:
             late_s=self._timing.late_s,
             no_picture_s=self._timing.no_picture_s,
         )
-        units = self._fanout.subscribe("decoder", DECODER_UNITS)
+        units = self._fanout.subscribe(DECODER_UNITS)
         decoding = DecodeThread(
             self._camera.name,
             number,
@@ -253,5 +248,5 @@ class CameraSource:
         with self._state_lock:
             if self._stop.is_set() or (self._state.kind, self._state.reason) == (kind, reason):
                 return
-            self._state = CameraState(kind, reason, text, time.monotonic())
+            self._state = CameraState(kind, reason, text)
             self._on_state(self._state)

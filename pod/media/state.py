@@ -21,13 +21,11 @@ class CameraState:
     Attributes:
         reason: a stable code; "" while connecting or playing.
         text: for people; says how to mend it where it needs mending.
-        since_s: monotonic clock.
     """
 
     kind: StateKind
     reason: str
     text: str
-    since_s: float
 
 
 @dataclass(frozen=True, slots=True)

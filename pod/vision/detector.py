@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from models.registry import Manifest, ModelError
-from pod.vision.boxes import Boxes, nms
+from pod.domain.geometry import Boxes
+from pod.vision.boxes import nms
 from pod.vision.letterbox import Letterbox
 from pod.vision.session import ProviderChoice, open_session
 

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from pod.vision.boxes import Boxes
+from pod.domain.geometry import Boxes
 
 _TO_UNIT = np.float32(1 / 255)
 _GREY = 114 * _TO_UNIT

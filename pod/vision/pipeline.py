@@ -12,9 +12,9 @@ import numpy.typing as npt
 from models import reference, registry
 from models.registry import ModelError
 from pod.config import CameraConfig, VisionConfig
+from pod.domain.geometry import Boxes
 from pod.domain.plates import match_key
 from pod.domain.reads import ALPHABET, Box, PlateRead
-from pod.vision.boxes import Boxes
 from pod.vision.detector import Detections, Detector
 from pod.vision.recognizer import Recognizer
 from pod.vision.regions import Polygon, plates_in_view

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from pod.vision.boxes import Boxes
+from pod.domain.geometry import Boxes, points_in_polygon
 
 Polygon = Sequence[tuple[float, float]]
 """Corners as fractions of the frame's width and height, at least three."""
@@ -28,19 +28,7 @@ def plates_in_view(
     centres = (boxes[:, :2] + boxes[:, 2:]) / 2 / size
     counted = np.ones(len(boxes), bool)
     if regions:
-        counted = np.any([_inside(centres, region) for region in regions], axis=0)
+        counted = np.any([points_in_polygon(centres, region) for region in regions], axis=0)
     for mask in masks:
-        counted &= ~_inside(centres, mask)
+        counted &= ~points_in_polygon(centres, mask)
     return counted
-
-
-def _inside(points: npt.NDArray[np.floating], polygon: Polygon) -> npt.NDArray[np.bool_]:
-    """Even-odd rule: a point is inside when a ray to the right crosses the outline an odd number of times."""
-    start = np.asarray(polygon, np.float32)
-    end = np.roll(start, -1, axis=0)
-    x, y = points[:, 0, None], points[:, 1, None]
-    straddles = (start[:, 1] > y) != (end[:, 1] > y)
-    rise = np.where(end[:, 1] == start[:, 1], 1, end[:, 1] - start[:, 1])
-    crossing_x = start[:, 0] + (y - start[:, 1]) / rise * (end[:, 0] - start[:, 0])
-    inside: npt.NDArray[np.bool_] = np.count_nonzero(straddles & (x < crossing_x), axis=1) % 2 == 1
-    return inside

@@ -46,7 +46,7 @@ def test_a_file_plays_every_frame_once_in_order_and_in_real_time(
 
 def test_a_looped_file_goes_on_without_a_step_in_time(tmp_path: Path) -> None:
     watched = Watched(write_clip(tmp_path / "clip.mp4", 20), loop=True)
-    viewer = watched.fanout.subscribe("viewer", 200)
+    viewer = watched.fanout.subscribe(200)
     with watched:
         units = [viewer.take(5) for _ in range(50)]
     times_s = [unit.rtp_time_s for unit in units if unit is not None]

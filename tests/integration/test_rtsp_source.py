@@ -50,7 +50,7 @@ def test_a_camera_plays_fresh_frames_in_order(camera: CameraProcess, codec: str)
 
 def test_units_are_published_undecoded_from_a_keyframe_with_its_parameter_sets(camera: CameraProcess) -> None:
     watched = Watched(camera.url("h264"))
-    viewer = watched.fanout.subscribe("viewer", 100)
+    viewer = watched.fanout.subscribe(100)
     with watched:
         first = viewer.take(10)
         second = viewer.take(10)
@@ -155,7 +155,6 @@ def test_a_source_stops_at_once_while_it_plays(camera: CameraProcess) -> None:
         assert watched.source.stop()
         assert time.monotonic() - asked_s < 1.0
         shown = watched.source.counters.frames
-        assert watched.fanout.subscriptions == ()
     assert watched.source.counters.frames == shown
 
 

@@ -12,8 +12,8 @@ import yaml
 from models import reference, registry
 from models.registry import ModelError
 from pod.config import CameraConfig, VisionConfig
+from pod.domain.geometry import iou_matrix
 from pod.vision import pipeline
-from pod.vision.boxes import iou_matrix
 from pod.vision.detector import Detections
 from pod.vision.pictures import load_picture
 from pod.vision.pipeline import PlateReader, open_models, open_reader, self_check

@@ -1,12 +1,12 @@
-"""Overlap and suppression of boxes."""
+"""Suppression of overlapping boxes."""
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from pod.vision.boxes import iou_matrix, nms
+from pod.domain.geometry import iou_matrix
+from pod.vision.boxes import nms
 
 CORNERS = arrays(np.float32, st.tuples(st.integers(0, 12), st.just(4)), elements=st.floats(0, 500, width=16))
 
@@ -14,25 +14,6 @@ CORNERS = arrays(np.float32, st.tuples(st.integers(0, 12), st.just(4)), elements
 def boxes_of(corners):
     corners[:, 2:] += corners[:, :2] + 1
     return corners
-
-
-@pytest.mark.parametrize(
-    ("other", "expected"),
-    [
-        pytest.param([0, 0, 10, 10], 1.0, id="itself"),
-        pytest.param([5, 0, 15, 10], 1 / 3, id="half over"),
-        pytest.param([10, 0, 20, 10], 0.0, id="only touching"),
-        pytest.param([50, 50, 60, 60], 0.0, id="far away"),
-        pytest.param([2, 2, 8, 8], 0.36, id="inside"),
-    ],
-)
-def test_iou_is_the_shared_part_of_the_common_area(other, expected):
-    box = np.array([[0, 0, 10, 10]], np.float32)
-    assert iou_matrix(box, np.array([other], np.float32))[0, 0] == pytest.approx(expected)
-
-
-def test_iou_of_nothing_has_no_rows():
-    assert iou_matrix(np.empty((0, 4), np.float32), np.ones((3, 4), np.float32)).shape == (0, 3)
 
 
 def test_of_overlapping_boxes_the_surest_stays_and_a_distant_one_too():

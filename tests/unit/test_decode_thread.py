@@ -36,7 +36,7 @@ def unit(number: int, data: bytes = b"whole") -> AccessUnit:
 
 def test_a_slow_decoder_loses_counted_units_and_goes_on_from_a_keyframe() -> None:
     fanout, decoder, shown = AccessUnitFanout(), SlowDecoder(), list[Frame]()
-    units = fanout.subscribe("decoder", 5)
+    units = fanout.subscribe(5)
     thread = DecodeThread(
         "gate",
         1,
@@ -66,7 +66,7 @@ def test_damaged_units_are_counted_and_the_next_is_decoded() -> None:
         "gate",
         1,
         decoder=decoder,
-        units=fanout.subscribe("decoder", 9),
+        units=fanout.subscribe(9),
         deliver=shown.append,
         on_quiet=lambda: None,
         on_fault=raise_,
@@ -87,7 +87,7 @@ def test_silence_is_reported_while_it_lasts() -> None:
         "gate",
         1,
         decoder=SlowDecoder(),
-        units=AccessUnitFanout().subscribe("decoder", 9),
+        units=AccessUnitFanout().subscribe(9),
         deliver=lambda frame: None,
         on_quiet=reported.set,
         on_fault=raise_,
@@ -109,7 +109,7 @@ def test_a_bug_ends_the_thread_and_is_handed_on() -> None:
         "gate",
         1,
         decoder=decoder,
-        units=fanout.subscribe("decoder", 9),
+        units=fanout.subscribe(9),
         deliver=broken,
         on_quiet=lambda: None,
         on_fault=faults.append,

@@ -115,11 +115,6 @@ def test_a_read_that_holds_no_probabilities_is_a_fault_not_evidence(slots):
         Evidence().add(PlateRead((0, 0, 1, 1), 0.9, "AB", 0.9, slots))
 
 
-def test_less_than_one_frame_for_a_whole_track_is_refused():
-    with pytest.raises(ValueError, match="at least 1"):
-        Evidence(k_eff=0.5)
-
-
 reads = st.builds(a_read, st.sampled_from(["AB123CD", "AB128CD", "XY999ZZ", "KL0I5"]), st.floats(0.05, 1.0))
 
 

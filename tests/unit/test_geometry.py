@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pod.domain.geometry import expand_box, iou, iou_matrix, points_in_polygon
+from pod.domain.geometry import iou, iou_matrix, points_in_polygon
 
 sides = st.floats(1, 500)
 corners = st.floats(-500, 500)
@@ -14,12 +14,18 @@ def as_array(*rows):
     return np.array(rows, dtype=np.float32).reshape(-1, 4)
 
 
-def test_half_overlapping_boxes_share_a_third():
-    assert iou_matrix(as_array((0, 0, 10, 10)), as_array((5, 0, 15, 10)))[0, 0] == pytest.approx(1 / 3)
-
-
-def test_boxes_that_only_touch_share_nothing():
-    assert iou_matrix(as_array((0, 0, 10, 10)), as_array((10, 0, 20, 10)))[0, 0] == 0
+@pytest.mark.parametrize(
+    ("other", "expected"),
+    [
+        pytest.param((0, 0, 10, 10), 1.0, id="itself"),
+        pytest.param((5, 0, 15, 10), 1 / 3, id="half over"),
+        pytest.param((10, 0, 20, 10), 0.0, id="only touching"),
+        pytest.param((50, 50, 60, 60), 0.0, id="far away"),
+        pytest.param((2, 2, 8, 8), 0.36, id="inside"),
+    ],
+)
+def test_iou_is_the_shared_part_of_the_common_area(other, expected):
+    assert iou_matrix(as_array((0, 0, 10, 10)), as_array(other))[0, 0] == pytest.approx(expected)
 
 
 def test_no_boxes_give_an_empty_matrix_of_the_right_shape():
@@ -38,10 +44,6 @@ def test_iou_is_symmetric_within_bounds_and_the_same_one_by_one(a, b):
     assert both[0, 0] == pytest.approx(1, abs=1e-4)
     assert 0 <= both[0, 1] <= 1
     assert iou(a, b) == pytest.approx(float(both[0, 1]), abs=1e-3)
-
-
-def test_a_margin_grows_the_box_by_its_own_size_and_stops_at_the_frame():
-    assert expand_box((10, 20, 110, 60), 0.1, frame_width_px=115, frame_height_px=480) == (0, 16, 115, 64)
 
 
 def test_a_polygon_holds_the_points_inside_it_even_where_it_is_hollow():
