@@ -90,7 +90,7 @@ REASONS = {
     "direction_unknown": "The car was gone before it was clear which way it was driving.",
     "not_moved": "The car already stood in view when the camera started; it must move first.",
     "stale_frame": "The picture was too old to act on.",
-    "gate_already_open": "The gate was opened moments ago; this car needs no pulse of its own.",
+    "gate_already_open": "The gate was opened moments ago, so it needed no new signal.",
     "just_served": "This car was let in moments ago; it is not a new approach.",
     "by_hand": "Somebody pulsed the gate by hand.",
     "gate_failed": "The gate did not answer; whether it opened is not known.",
