@@ -1,7 +1,8 @@
 """`footprint`: what the base install weighs, the memory of a pod with two cameras, and how soon it decides.
 
-The install is measured where the benchmark runs: the distributions of `requirements.lock`, pip and the
-project itself, as they lie on the disk, compiled modules included. Memory and start need GStreamer.
+The install is measured where the benchmark runs: the distributions of `requirements.lock`, the
+installers that a new environment comes with, and the project itself, as they lie on the disk, compiled modules
+included. Memory and start need GStreamer.
 """
 
 import importlib.metadata
@@ -28,7 +29,7 @@ _FIRST_EMPTY_S = 0.5
 
 _DISTRIBUTION = "platebridge"
 _OWN_PACKAGES = ("pod", "models", "sync")
-_WITH_EVERY_VENV = "pip"
+_WITH_EVERY_VENV = ("pip", "setuptools") if sys.version_info < (3, 12) else ("pip",)
 _LARGEST = 5
 _BLOCK_BYTES = 512
 _MB = 2**20
@@ -77,7 +78,7 @@ def installed_bytes() -> dict[str, int]:
     """
     root = Path(__file__).parents[1]
     sizes = {}
-    for name in [*locked_names((root / "requirements.lock").read_text()), _WITH_EVERY_VENV]:
+    for name in [*locked_names((root / "requirements.lock").read_text()), *_WITH_EVERY_VENV]:
         try:
             sizes[name] = disk_bytes(_files_of(name))
         except importlib.metadata.PackageNotFoundError:

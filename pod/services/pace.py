@@ -7,7 +7,7 @@ _HURRY = 3.0
 """So many times the set rate, where the camera gives as many frames: a plate becomes legible from one frame
 to the next, and the wait for the next search is most of what a driver waits for."""
 
-_HURRIED_READS = 20
+_HURRIED_READS = 12
 """Reads in a hurry a track is worth: what these do not settle more of the same will not either."""
 
 _NEAR_SHARE = 0.05
