@@ -131,7 +131,7 @@ class VisionConfig(Section):
     detector: Annotated[str, AfterValidator(_path_text), BesideConfig()] = "bundled"
     recognizer: Annotated[str, AfterValidator(_path_text), BesideConfig()] = "bundled"
     detector_confidence: float = Field(default=0.25, ge=0.05, le=0.95)
-    crop_margin: float = Field(default=0.08, ge=0, le=0.3)
+    crop_margin: float = Field(default=0.02, ge=0, le=0.3)
 
 
 class AccessConfig(Section):

@@ -16,13 +16,13 @@ import torch
 from models.training import torchvision_stub
 from models.training.slot_reader import HEIGHT_PX, WIDTH_PX, OnnxContract, SlotReader
 
-DETECTOR_INPUT_PX = (256, 416)
+DETECTOR_INPUT_PX = (320, 416)
 OPSET = 17
 LARGEST_DIFFERENCE = 1e-4
 
 
 def export_detector(checkpoint: Path, target: Path) -> None:
-    """A plain ultralytics export for a wide rectangle: input (1, 3, 256, 416), output (1, 5, anchors)."""
+    """A plain ultralytics export for a wide rectangle: input (1, 3, 320, 416), output (1, 5, anchors)."""
     os.environ["YOLO_OFFLINE"] = "1"
     os.environ["YOLO_AUTOINSTALL"] = "0"
     torchvision_stub.ensure()
