@@ -38,13 +38,13 @@ def measure(*, window_s: float = WINDOW_S, cars: int = CARS) -> dict[str, float]
     need_camera()
     visitors, empty = rendered_visitors(cars)
     clips = {
-        "idle": still_clip(CACHE, empty, duration_s=_STILL_CLIP_S),
-        "busy": drive_up_clip(CACHE, visitors, empty),
+        "idle": still_clip(empty, folder=CACHE, name="camera-cpu-idle", duration_s=_STILL_CLIP_S),
+        "busy": drive_up_clip(visitors, empty, folder=CACHE, name="camera-cpu-busy"),
     }
     listed = [visitor.plate for visitor in visitors[::2]]
     figures: dict[str, float] = {}
     for scene, clip in clips.items():
-        decoding, pod, searched = _percent_of_core(clip, listed, window_s)
+        decoding, pod, searched = _percent_of_core(clip, listed, window_s=window_s)
         figures |= {
             f"{scene}_decoding_percent": decoding,
             f"{scene}_pod_percent": pod,
@@ -71,7 +71,7 @@ def compared(
     return {"idle_to_decoding": idle_pod / idle_decoding, "busy_extra_percent": busy_pod - busy_decoding}
 
 
-def _percent_of_core(clip: Path, listed: list[str], window_s: float) -> tuple[float, float, float]:
+def _percent_of_core(clip: Path, listed: list[str], *, window_s: float) -> tuple[float, float, float]:
     """Of decoding alone and of a pod, on one stream; and how often the pod searched it a second."""
     with tempfile.TemporaryDirectory() as folder, CameraProcess({_CAMERA: [clip]}) as camera:
         url = camera.url(_CAMERA)

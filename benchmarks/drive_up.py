@@ -83,10 +83,11 @@ def schedule(plates: Sequence[str], *, first_empty_s: float = FIRST_EMPTY_S) -> 
 
 
 def drive_up_clip(
-    folder: Path,
     visitors: Sequence[Visitor],
     empty: Picture,
     *,
+    folder: Path,
+    name: str,
     first_empty_s: float = FIRST_EMPTY_S,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Path:
@@ -94,26 +95,32 @@ def drive_up_clip(
 
     Args:
         empty: the view without cars, any size.
+        name: of the clip's file; what the folder holds under it of other visitors is removed.
         progress: told the frames done and the frames in all.
     """
     digest = hashlib.sha256(Path(__file__).read_bytes() + empty.tobytes() + repr(first_empty_s).encode())
     for visitor in visitors:
         digest.update(repr((visitor.plate, visitor.box)).encode() + visitor.picture.tobytes())
-    path = folder / f"drive-up-{digest.hexdigest()[:12]}.mp4"
-    if not path.exists():
-        seen = schedule([visitor.plate for visitor in visitors], first_empty_s=first_empty_s)
-        total = seen[-1].last + 1 + _frames(EMPTY_S)
-        encode(_reported(_pictures(visitors, seen, empty, total), total, progress), path)
-    return path
+    seen = schedule([visitor.plate for visitor in visitors], first_empty_s=first_empty_s)
+    total = seen[-1].last + 1 + _frames(EMPTY_S)
+    pictures = _reported(_pictures(visitors, seen, empty=empty, total=total), total, progress=progress)
+    return _cached(pictures, folder, name=name, digest=digest.hexdigest())
 
 
-def still_clip(folder: Path, empty: Picture, *, duration_s: float) -> Path:
-    """The empty view with nothing but sensor noise in it."""
+def still_clip(empty: Picture, *, folder: Path, name: str, duration_s: float) -> Path:
+    """The empty view with nothing but sensor noise in it; cached as `drive_up_clip` is."""
     digest = hashlib.sha256(Path(__file__).read_bytes() + empty.tobytes() + repr(duration_s).encode())
-    path = folder / f"still-{digest.hexdigest()[:12]}.mp4"
+    view = _covering(empty)
+    return _cached((view for _ in range(_frames(duration_s))), folder, name=name, digest=digest.hexdigest())
+
+
+def _cached(pictures: Iterable[Picture], folder: Path, *, name: str, digest: str) -> Path:
+    path = folder / f"{name}-{digest[:12]}.mp4"
     if not path.exists():
-        view = _covering(empty)
-        encode((view for _ in range(_frames(duration_s))), path)
+        encode(pictures, path)
+        for stale in folder.glob(f"{name}-*.mp4"):
+            if stale != path:
+                stale.unlink(missing_ok=True)
     return path
 
 
@@ -149,7 +156,7 @@ def encode(pictures: Iterable[Picture], path: Path) -> None:
 
 
 def _pictures(
-    visitors: Sequence[Visitor], seen: Sequence[Appearance], empty: Picture, total: int
+    visitors: Sequence[Visitor], seen: Sequence[Appearance], *, empty: Picture, total: int
 ) -> Iterator[Picture]:
     view = _covering(empty)
     by_frame = {
@@ -158,10 +165,14 @@ def _pictures(
         for frame in range(car.first, car.last + 1)
     }
     for frame in range(total):
-        yield _with_car(view, *by_frame[frame]) if frame in by_frame else view
+        if frame in by_frame:
+            visitor, share = by_frame[frame]
+            yield _with_car(view, visitor, share=share)
+        else:
+            yield view
 
 
-def _with_car(view: Picture, visitor: Visitor, share: float) -> Picture:
+def _with_car(view: Picture, visitor: Visitor, *, share: float) -> Picture:
     way = share / _LAST_SHARE
     x1, y1, x2, y2 = visitor.box
     scale = share * WIDTH_PX / (x2 - x1)
@@ -185,7 +196,7 @@ def _covering(picture: Picture) -> Picture:
 
 
 def _reported(
-    pictures: Iterable[Picture], total: int, progress: Callable[[int, int], None]
+    pictures: Iterable[Picture], total: int, *, progress: Callable[[int, int], None]
 ) -> Iterator[Picture]:
     for done, picture in enumerate(pictures):
         progress(done, total)

@@ -1,8 +1,8 @@
 """`footprint`: what the base install weighs, the memory of a pod with two cameras, and how soon it decides.
 
 The install is measured where the benchmark runs: the distributions of `requirements.lock`, the
-installers that a new environment comes with, and the project itself, as they lie on the disk, compiled modules
-included. Memory and start need GStreamer.
+installers that a new environment comes with, and the project itself, as they lie on the disk, compiled
+modules included. Memory and start need GStreamer.
 """
 
 import importlib.metadata
@@ -50,7 +50,7 @@ def measure(*, cars: int = CARS, watched_s: float = WATCHED_S) -> dict[str, floa
     for name, size in largest:
         print(f"{size / _MB:7.1f} MB  {name}", file=sys.stderr)
     visitors, empty = rendered_visitors(cars)
-    clip = drive_up_clip(CACHE, visitors, empty, first_empty_s=_FIRST_EMPTY_S)
+    clip = drive_up_clip(visitors, empty, folder=CACHE, name="footprint", first_empty_s=_FIRST_EMPTY_S)
     with tempfile.TemporaryDirectory() as folder, CameraProcess({"one": [clip], "two": [clip]}) as camera:
         urls = {name: camera.url(name) for name in ("one", "two")}
         with PodProcess(Path(folder) / "pod", urls, listed=[visitors[0].plate]) as pod:

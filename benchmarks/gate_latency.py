@@ -61,7 +61,9 @@ def measure(*, cars: int = CARS) -> dict[str, float]:
     need_camera()
     visitors = choose_visitors(cars)
     _say(f"{len(visitors)} cars; their plates are what the upstream models read in the pictures")
-    clip = drive_up_clip(CACHE, visitors, _empty_view(), progress=_say_every_thousandth)
+    clip = drive_up_clip(
+        visitors, _empty_view(), folder=CACHE, name="gate-latency", progress=_say_every_thousandth
+    )
     appearances = schedule([visitor.plate for visitor in visitors])
     legible = first_legible_frames(clip, appearances)
     _say(f"{sum(frame is not None for frame in legible)} cars have a legible frame; the camera plays now")
