@@ -247,6 +247,7 @@ class Approaches:
         approach.hits += 1
         approach.seen_s = now_s
         approach.box = track.box
+        approach.has_moved = approach.has_moved or track.moved
         approach.note_direction(track, now_s, one_way=self._one_way)
 
     def _take_off(self, track: Track, approach: Car) -> None:
@@ -313,12 +314,13 @@ class Approaches:
             return ()
         if _rank(approach.pending) == 0 and track.direction is Direction.APPROACHING:
             return ()
-        return self._record(approach)
+        approach.decided = True
+        return () if _is_no_car(approach) else self._record(approach)
 
     def _gone(self, approach: Car) -> tuple[Step, ...]:
         if approach.tracks or approach.pending is None:
             return ()
-        if _rank(approach.pending) == 0 and approach.hits < _GHOST_HITS:
+        if (_rank(approach.pending) == 0 and approach.hits < _GHOST_HITS) or _is_no_car(approach):
             return ()
         return self._record(approach)
 
@@ -354,6 +356,12 @@ def _allows(decision: Decision) -> bool:
 def _is_settled(decision: Decision) -> bool:
     """Whether the decision rests on a plate that was read with confidence."""
     return bool(decision.plate) and _rank(decision) > 0
+
+
+def _is_no_car(approach: Car) -> bool:
+    """Never legible and never moved: a window or a sign that the detector takes for a plate."""
+    unreadable = approach.pending is not None and approach.pending.reason == "low_confidence"
+    return unreadable and not approach.has_moved
 
 
 def _rank(decision: Decision) -> int:

@@ -38,11 +38,13 @@ class Car:
         read_on: those of them on which its plate was read with confidence.
         pending: the denial that better evidence may still replace.
         recorded_rank: how much the recorded denial tells; -1 before.
+        decided: its denial waited its time; more of the same frames change nothing.
         retry_at_s: monotonic; a granted car that got no pulse may ask again from then on.
         seeded: it was granted before a restart, and has not been seen since.
         denied_key: the plate that hit the deny list; empty where none did.
         heading: the way that counts as its approach; None until known.
         left: it has clearly gone the other way.
+        has_moved: it was seen to move, on whichever track.
         doubtful: the newest read did not confirm its plate.
     """
 
@@ -58,6 +60,7 @@ class Car:
         self.revision = 0
         self.pending: Decision | None = None
         self.recorded_rank = -1
+        self.decided = False
         self.granted = False
         self.retry_at_s: float | None = None
         self.failures = 0
@@ -65,6 +68,7 @@ class Car:
         self.denied_key = ""
         self.heading: Direction | None = None
         self.left = False
+        self.has_moved = False
         self.doubtful = False
         self.read_since_s: float | None = None
         self._last_read_s: float | None = None
@@ -116,7 +120,7 @@ class Car:
             if self.retry_at_s is not None and now_s >= self.retry_at_s - _REREAD_BEFORE_RETRY_S:
                 return True
             interval_s = _REREAD_GRANTED_S if stands and not self.doubtful else _REREAD_MOVING_S
-        elif self.recorded_rank >= 0 and stands:
+        elif self.decided and stands:
             interval_s = _REREAD_MOVING_S if self.doubtful else _REREAD_DENIED_S
         else:
             return True

@@ -22,6 +22,9 @@ from pod.vision.session import ProviderChoice
 
 _log = logging.getLogger(__name__)
 
+MAX_PLATE_SHARE = 0.5
+"""At a gate no plate is wider than half the frame; what is, is a house or a hedge."""
+
 
 class PlateReader:
     """Reads the plates of one view. Several threads may call it at the same time."""
@@ -33,6 +36,7 @@ class PlateReader:
         *,
         crop_margin: float,
         min_plate_px: int = 0,
+        max_plate_share: float = 1.0,
         regions: Sequence[Polygon] = (),
         masks: Sequence[Polygon] = (),
     ) -> None:
@@ -41,6 +45,7 @@ class PlateReader:
             crop_margin: what a crop adds on each side, as a fraction of the plate's width and height, because
                 recognisers read plates cut at the very edge worse.
             min_plate_px: narrower plates are ignored; pixels of the full frame.
+            max_plate_share: wider plates are ignored; a fraction of the frame's width.
             regions: a plate counts when its centre lies in one of them; none: everywhere.
             masks: a plate whose centre lies in one of them is ignored.
         """
@@ -48,6 +53,7 @@ class PlateReader:
         self.recognizer = recognizer
         self._crop_margin = crop_margin
         self._min_plate_px = min_plate_px
+        self._max_plate_share = max_plate_share
         self._regions = regions
         self._masks = masks
 
@@ -67,9 +73,10 @@ class PlateReader:
         found = self.detector.detect(rgb, frame_size_px=frame_size_px)
         if not len(found):
             return found
-        counted = found.boxes[:, 2] - found.boxes[:, 0] >= self._min_plate_px
+        height, width = frame_size_px or rgb.shape[:2]
+        plate_widths = found.boxes[:, 2] - found.boxes[:, 0]
+        counted = (plate_widths >= self._min_plate_px) & (plate_widths <= self._max_plate_share * width)
         if self._regions or self._masks:
-            height, width = frame_size_px or rgb.shape[:2]
             counted &= plates_in_view(
                 found.boxes, frame_size_px=(height, width), regions=self._regions, masks=self._masks
             )
@@ -138,6 +145,7 @@ class Models:
             self.recognizer,
             crop_margin=self.crop_margin,
             min_plate_px=camera.min_plate_px,
+            max_plate_share=MAX_PLATE_SHARE,
             regions=camera.regions,
             masks=camera.masks,
         )

@@ -90,6 +90,7 @@ def test_frames_of_strange_shapes_are_no_fault(models, shape):
     [
         pytest.param({}, True, id="everywhere"),
         pytest.param({"min_plate_px": 250}, False, id="narrower than the minimum"),
+        pytest.param({"max_plate_share": 0.1}, False, id="wider than any plate at a gate"),
         pytest.param({"regions": (((0, 0), (1, 0), (1, 0.4), (0, 0.4)),)}, False, id="outside the region"),
         pytest.param(
             {"regions": (((0.3, 0.5), (0.7, 0.5), (0.7, 1), (0.3, 1)),)}, True, id="inside the region"

@@ -126,7 +126,7 @@ class TestDenials:
     def test_a_better_reason_revises_a_record_and_a_poorer_one_does_not(self):
         scene = Scene()
         for decision in (WEAK, deny(), WEAK, deny("expired"), deny("deny_listed"), WEAK):
-            scene.see(decision, frames=20)
+            scene.see(decision, frames=20, moved=True)
         scene.lose()
         assert told(scene.steps) == [
             ("record", "low_confidence"),
@@ -136,8 +136,13 @@ class TestDenials:
 
     def test_a_car_still_driving_up_is_not_refused_for_being_too_far_to_read(self):
         scene = Scene()
-        assert scene.see(WEAK, frames=50, direction=Direction.APPROACHING) == []
+        assert scene.see(WEAK, frames=50, direction=Direction.APPROACHING, moved=True) == []
         assert told(scene.see(WEAK, direction=Direction.STILL)) == [("record", "low_confidence")]
+
+    def test_a_window_that_passes_for_a_plate_is_not_written_down_as_a_car(self):
+        scene = Scene()
+        assert scene.see(WEAK, frames=100) == []
+        assert scene.lose() == []
 
     def test_a_reflection_of_one_frame_is_not_written_down(self):
         scene = Scene()
@@ -165,7 +170,7 @@ class TestTheSameCar:
 
     def test_a_track_that_breaks_before_a_plate_was_read_is_the_same_approach_by_its_place(self):
         scene = Scene()
-        scene.see(WEAK, frames=30)
+        scene.see(WEAK, frames=30, moved=True)
         scene.lose()
         scene.see(allow("AB123CD"), track=2)
         assert [(s.approach_id, s.action) for s in scene.steps] == [
@@ -258,7 +263,7 @@ class TestTheNextCar:
 
     def test_a_car_that_comes_to_the_same_place_later_is_another_car(self):
         scene = Scene()
-        scene.see(WEAK, frames=5)
+        scene.see(WEAK, frames=5, moved=True)
         scene.lose()
         scene.wait(5)
         scene.see(allow(), track=2)
@@ -266,7 +271,7 @@ class TestTheNextCar:
 
     def test_a_car_that_comes_to_another_place_at_once_is_another_car(self):
         scene = Scene()
-        scene.see(WEAK, frames=5)
+        scene.see(WEAK, frames=5, moved=True)
         scene.lose()
         scene.see(allow(), track=2, box=ELSEWHERE)
         assert [s.approach_id for s in scene.steps] == ["gate-1", "gate-2"]
