@@ -90,7 +90,6 @@ def test_frames_of_strange_shapes_are_no_fault(models, shape):
     [
         pytest.param({}, True, id="everywhere"),
         pytest.param({"min_plate_px": 250}, False, id="narrower than the minimum"),
-        pytest.param({"max_plate_share": 0.1}, False, id="wider than any plate at a gate"),
         pytest.param({"regions": (((0, 0), (1, 0), (1, 0.4), (0, 0.4)),)}, False, id="outside the region"),
         pytest.param(
             {"regions": (((0.3, 0.5), (0.7, 0.5), (0.7, 1), (0.3, 1)),)}, True, id="inside the region"
@@ -102,6 +101,13 @@ def test_a_camera_s_view_decides_which_plates_count(models, drawn, settings, see
     camera = CameraConfig(name="gate", url="x.mp4", gate="gate", **settings)
     found = models.reader(camera).detect(drawn)
     assert bool((iou_matrix(DRAWN_AT, found.boxes) > 0.5).any()) is seen
+
+
+def test_what_fills_the_view_of_a_camera_is_no_plate_though_a_picture_may_be_a_close_up(models, drawn):
+    x1, y1, x2, y2 = (round(float(edge)) for edge in DRAWN_AT[0])
+    close_up = np.ascontiguousarray(drawn[y1 - 60 : y2 + 60, x1 - 40 : x2 + 40])
+    assert len(models.reader().detect(close_up)) == 1
+    assert len(models.reader(CameraConfig(name="gate", url="x.mp4", gate="gate")).detect(close_up)) == 0
 
 
 def test_several_threads_share_one_reader_and_read_the_same(models, drawn):
