@@ -39,6 +39,7 @@ from pod.services.access_control import AccessControl
 from pod.services.camera_loop import CameraLoop
 from pod.services.health import Health, HealthProbe, examine
 from pod.services.probes import camera_probe, gate_probe, models_probe, store_probe
+from pod.services.served_cars import ServedCars
 from pod.store.reader import AuditReader
 from pod.store.store import FILE_NAME, Store
 from pod.vision.pipeline import Models, open_models
@@ -151,19 +152,21 @@ class Pod:
             beat=self._heartbeats.register("gate guard", GUARD_SILENCE_S).beat,
         )
         stack.callback(guard.close)
-        gates = {gate.name: GateController(gate, guard) for gate in config.gates}
+        gates = {gate.name: (GateController(gate, guard), ServedCars()) for gate in config.gates}
         self._probes += [store_probe(self._store), models_probe(models)]
-        self._probes += [gate_probe(gate) for gate in gates.values()]
+        self._probes += [gate_probe(gate) for gate, _ in gates.values()]
         stack.push_async_callback(self._stop_cameras)
         for camera in config.cameras:
-            self._start_camera(camera, gates[camera.gate], models)
+            self._start_camera(camera, *gates[camera.gate], models=models)
         await self._start_web(data_dir)
         watchdog = self._serve("watchdog", feed_watchdog(self._notifier, self._heartbeats))
         stack.callback(watchdog.cancel)
         self._notifier.ready(f"{len(config.cameras)} cameras, {len(config.gates)} gates, {self.address}")
         log.info("pod started; local page at %s", self.address)
 
-    def _start_camera(self, camera: CameraConfig, gate: GateController, models: Models) -> None:
+    def _start_camera(
+        self, camera: CameraConfig, gate: GateController, served: ServedCars, *, models: Models
+    ) -> None:
         config = self.config
         beat = self._heartbeats.register(
             f"camera {camera.name}", LOOP_SILENCE_S + config.store.commit_timeout_ms / 1000
@@ -180,6 +183,7 @@ class Pod:
         access = AccessControl(
             camera.name,
             gate,
+            served=served,
             approaches=approaching,
             store=self._store,
             policy=Policy(min_confidence=config.access.min_confidence),

@@ -22,6 +22,7 @@ from pod.domain.reads import Box
 from pod.gate.controller import GateController
 from pod.gate.pulse import GateBusyError, NotPulsedError, PulseEnd
 from pod.runtime.metrics import PodMetrics
+from pod.services.served_cars import ServedCars
 from pod.store.store import Grant, Store
 
 log = logging.getLogger(__name__)
@@ -50,6 +51,7 @@ class AccessControl:
         camera: str,
         gate: GateController,
         *,
+        served: ServedCars,
         approaches: Approaches,
         store: Store,
         policy: Policy,
@@ -60,6 +62,7 @@ class AccessControl:
     ) -> None:
         self._camera = camera
         self._gate = gate
+        self._served = served
         self._approaches = approaches
         self._store = store
         self._policy = policy
@@ -90,6 +93,10 @@ class AccessControl:
         """
         if self._is_stale(sighting):
             return self._failed(step, "stale_frame")
+        key = match_key(step.decision.plate)
+        if self._served.by_another(key, self._camera):
+            self._approaches.gate_opened(step.approach_id, time.monotonic())
+            return _refused(step, "gate_already_open")
         pause_left_s = self._gate.pause_left_s()
         if pause_left_s > 0:
             return self._busy(step, time.monotonic() + pause_left_s)
@@ -113,6 +120,7 @@ class AccessControl:
             self._did_not_open(error)
             self._outcome(pulse_id, step, result="failed", reason="gate_failed")
             return self._failed(self._approaches.superseding(step), "gate_failed")
+        self._served.note(key, self._camera)
         self._approaches.gate_opened(step.approach_id, started.on_s)
         latency_s = started.on_s - sighting.captured_s
         self._metrics.open_latency.labels(self._camera).observe(latency_s)

@@ -4,6 +4,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from pod.domain.plates import match_key
 from pod.gate.pulse import GateBusyError, NotPulsedError, PulseEnd, PulseStarted
 from pod.runtime.metrics import PodMetrics
 from pod.services.access_control import AccessControl, Sighting
+from pod.services.served_cars import SAME_CAR_S, ServedCars
 from pod.store.audit import SINCE_SQL, AuditRow, row_from
 from pod.store.store import Store
 from pod.store.writer import QUEUE_JOBS
@@ -53,10 +55,18 @@ def store(tmp_path: Path) -> Iterator[Store]:
         yield opened
 
 
-def control(store: Store, gate: Gate, events: list[object] | None = None) -> AccessControl:
+def control(
+    store: Store,
+    gate: Gate,
+    events: list[object] | None = None,
+    *,
+    camera: str = "entry",
+    served: ServedCars | None = None,
+) -> AccessControl:
     return AccessControl(
-        "entry",
+        camera,
         gate,  # type: ignore[arg-type]  # stands in for the controller
+        served=served or ServedCars(),
         approaches=Approaches("entry", "both", deny_after_s=1.5, reapproach_s=60, last_grants={}),
         store=store,
         policy=Policy(),
@@ -196,6 +206,33 @@ def test_the_true_end_of_a_pulse_that_nobody_answered_for_in_time_is_told(store:
         500.0,
         "the pulse was reported too late",
     )
+
+
+def test_a_car_that_two_cameras_of_a_gate_see_gets_one_pulse_even_after_the_pause(store: Store) -> None:
+    gate, now_s = Gate(), [100.0]
+    served = ServedCars(clock_s=lambda: now_s[0])
+    control(store, gate, served=served).act([OPEN], sighting())
+    now_s[0] += SAME_CAR_S - 1
+    control(store, gate, camera="back", served=served).act([OPEN], sighting())
+    assert len(gate.pulses) == 1
+    assert told(store)[-1] == ("decision", "allow", "gate_already_open")
+
+
+def test_a_car_that_comes_back_past_the_other_camera_is_let_through(store: Store) -> None:
+    gate, now_s = Gate(), [100.0]
+    served = ServedCars(clock_s=lambda: now_s[0])
+    control(store, gate, served=served).act([OPEN], sighting())
+    now_s[0] += SAME_CAR_S
+    control(store, gate, camera="back", served=served).act([OPEN], sighting())
+    assert len(gate.pulses) == 2
+
+
+def test_another_car_at_the_other_camera_is_let_in_all_the_same(store: Store) -> None:
+    gate, served = Gate(), ServedCars()
+    control(store, gate, served=served).act([OPEN], sighting())
+    other = replace(OPEN, decision=replace(OPEN.decision, plate="XY987"))
+    control(store, gate, camera="back", served=served).act([other], sighting())
+    assert len(gate.pulses) == 2
 
 
 def test_a_granted_plate_is_remembered_with_the_intent(store: Store) -> None:
