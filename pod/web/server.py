@@ -8,6 +8,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from pod.domain.errors import ConfigError
+from pod.web.connections import BoundedConnection
 
 GRACEFUL_S = 1
 BACKLOG = 64
@@ -53,7 +54,11 @@ class WebServer:
     async def serve(self) -> None:
         """Raises OSError when the network below fails; the listening socket outlives that."""
         config = uvicorn.Config(
-            self._app, log_config=None, access_log=False, timeout_graceful_shutdown=GRACEFUL_S
+            self._app,
+            http=BoundedConnection,
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=GRACEFUL_S,
         )
         self._server = _Server(config)
         with self._listener.dup() as listener:
