@@ -37,17 +37,18 @@ def gate_probe(gate: GateController) -> HealthProbe:
 
 
 def store_probe(store: Store) -> HealthProbe:
-    """The store is sound while its writer lives and no row was lost since the start."""
+    """The store is as its last write was: no car is let in while the intent cannot be written down."""
 
     def probe() -> PartHealth:
         if not store.alive:
             mend = "The store takes no rows. Check the disk, then restart the POD."
             return PartHealth("store", Status.FAILING, mend)
-        lost = store.stats.failed + store.stats.refused
-        if lost:
-            sentence = f"{lost} writes failed since the start; the log says why."
-            return PartHealth("store", Status.DEGRADED, sentence)
-        return PartHealth("store", Status.OK)
+        stats = store.stats
+        if stats.fault is not None:
+            sentence = f"The gate stays closed while nothing can be written. {stats.fault}"
+            return PartHealth("store", Status.FAILING, sentence)
+        lost = stats.failed + stats.refused
+        return PartHealth("store", Status.OK, f"Failed writes since the start: {lost}." if lost else "")
 
     return probe
 

@@ -31,12 +31,15 @@ class WriterStats:
     Attributes:
         refused: jobs that found the queue full and were never taken.
         failed: jobs that were taken and rolled back.
+        fault: what the store's last write met, with its mend; None after a good one. A job that only read, or
+            that failed by its own fault, changes nothing here.
     """
 
     queued: int
     committed: int
     failed: int
     refused: int
+    fault: str | None
 
 
 class Writer:
@@ -67,6 +70,7 @@ class Writer:
         self._changed = threading.Condition()
         self._closed = False
         self._committed = self._failed = self._refused = 0
+        self._last_fault: str | None = None
         self._refresh_failing = False
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._thread.start()
@@ -79,7 +83,9 @@ class Writer:
     @property
     def stats(self) -> WriterStats:
         with self._changed:
-            return WriterStats(len(self._jobs), self._committed, self._failed, self._refused)
+            return WriterStats(
+                len(self._jobs), self._committed, self._failed, self._refused, self._last_fault
+            )
 
     def submit(self, job: Job[T], *, wait: bool = True) -> Future[T]:
         """Queue a job; the future resolves after the commit, or with what went wrong.
@@ -99,10 +105,11 @@ class Writer:
                 timeout=self._full_wait_s if wait else 0.0,
             ):
                 self._refused += 1
-                raise StoreError(
+                self._last_fault = (
                     f"{self._path}: {QUEUE_JOBS} writes already wait for the disk: "
                     "check its health and whether another process holds the database"
                 )
+                raise StoreError(self._last_fault)
             if self._closed:
                 raise StoreError(f"{self._path}: the store is closed")
             self._jobs.append((job, future))
@@ -162,6 +169,7 @@ class Writer:
         if not future.set_running_or_notify_cancel():
             return
         fault: BaseException | None = None
+        changes_before = self._conn.total_changes
         try:
             result = self._in_transaction(job)
         except sqlite3.Error as error:
@@ -173,6 +181,10 @@ class Writer:
         with self._changed:
             self._committed += fault is None
             self._failed += fault is not None
+            if isinstance(fault, StoreError):
+                self._last_fault = str(fault)
+            elif fault is None and self._conn.total_changes != changes_before:
+                self._last_fault = None
         if fault is None:
             future.set_result(result)
         else:
