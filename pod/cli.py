@@ -1,18 +1,22 @@
 """The command `platebridge`: names the verbs, loads the one asked for, turns faults into sentences."""
 
-import importlib
-import sys
-import traceback
-from dataclasses import dataclass
-from typing import Any, NoReturn
+from pod.runtime.interrupt import ctrl_c_ends_at_once
 
-import typer
-from typer.core import TyperCommand, TyperGroup
+with ctrl_c_ends_at_once():
+    import importlib
+    import sys
+    import traceback
+    from dataclasses import dataclass
+    from typing import Any, NoReturn
 
-from pod.domain.errors import PlateBridgeError
+    import typer
+    from typer.core import TyperCommand, TyperGroup
+
+    from pod.domain.errors import PlateBridgeError
 
 EXIT_FAULT = 2
 EXIT_BUG = 70  # EX_SOFTWARE of sysexits(3)
+EXIT_INTERRUPTED = 130  # 128 and the number of SIGINT, as shells have it
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +47,8 @@ class LazyCommand(TyperCommand):
 
     def load(self) -> TyperCommand | TyperGroup:
         """The verb itself. Imports its module."""
-        found = getattr(importlib.import_module(self._verb.module), self._verb.attribute)
+        with ctrl_c_ends_at_once():
+            found = getattr(importlib.import_module(self._verb.module), self._verb.attribute)
         if not isinstance(found, typer.Typer):
             function, found = found, typer.Typer(add_completion=False)
             found.command(self.name)(function)
@@ -91,7 +96,11 @@ def root_command() -> TyperGroup:
 def main() -> NoReturn:
     """Run the command line of this process and exit: a fault becomes a sentence, never a traceback."""
     try:
-        root_command()(prog_name="platebridge")
+        with ctrl_c_ends_at_once():
+            command = root_command()
+        command(prog_name="platebridge")
+    except KeyboardInterrupt:
+        sys.exit(EXIT_INTERRUPTED)
     except _faults() as fault:
         _say(str(fault))
         sys.exit(EXIT_FAULT)

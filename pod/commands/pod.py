@@ -11,6 +11,7 @@ import typer
 from pod.commands.doctor import Finding, examine, examine_config
 from pod.commands.place import DEFAULT_CONFIG
 from pod.config_load import load_config
+from pod.runtime.interrupt import ctrl_c_ends_at_once
 from pod.runtime.logs import Redactor, configure_logging
 
 _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
@@ -32,7 +33,8 @@ def run(config: ConfigOption = DEFAULT_CONFIG) -> None:
     loaded = load_config(config)
     configure_logging(loaded.log.format, loaded.log.level, secrets=loaded.secrets())
     # Not before: the imports take a second, and a slip in the file should be told at once.
-    from pod import app as pod_app
+    with ctrl_c_ends_at_once():
+        from pod import app as pod_app
 
     raise typer.Exit(pod_app.run(loaded))
 

@@ -1,5 +1,6 @@
 """The root of the command line: quick help, faults as sentences, and exit codes that scripts can trust."""
 
+import signal
 import subprocess
 import sys
 from importlib.metadata import version
@@ -65,7 +66,7 @@ def test_every_problem_of_a_configuration_has_its_own_line(tmp_path: Path) -> No
     ]
 
 
-def fails_with(fault: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+def fails_with(fault: BaseException, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     """Exit code and standard error of a command that raises."""
 
     def fail(**_: object) -> None:
@@ -94,3 +95,54 @@ def test_a_defect_says_so_with_its_trace_but_without_credentials(monkeypatch, ca
     assert code == 70
     assert said.startswith("this is a defect of PlateBridge; please report it")
     assert "RuntimeError: rtsp://***@cam" in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "loading"),
+    [
+        pytest.param(["--help"], "typer.core", id="root"),
+        pytest.param(["read", "none.jpg"], "cv2", id="verb"),
+        pytest.param(["pod", "run", "--config", "CONFIG"], "pod.app", id="daemon"),
+    ],
+)
+def test_ctrl_c_while_modules_load_ends_it_without_a_word(
+    arguments: list[str], loading: str, tmp_path: Path
+) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text(
+        f"data_dir: {tmp_path}/data\n"
+        "cameras: [{name: front, url: clip.mp4, gate: main}]\ngates: [{name: main}]\n"
+    )
+    done = run(*(str(config) if a == "CONFIG" else a for a in arguments), code=INTERRUPTED_IMPORT % loading)
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")
+
+
+INTERRUPTED_IMPORT = """
+import signal, sys
+
+class CtrlC:
+    def find_spec(self, name, path=None, target=None):
+        if name == %r:
+            signal.raise_signal(signal.SIGINT)
+
+sys.meta_path.insert(0, CtrlC())
+from pod.cli import main
+main()
+"""
+
+
+def test_ctrl_c_in_a_verb_exits_with_130_and_no_trace(monkeypatch, capsys) -> None:
+    assert fails_with(KeyboardInterrupt(), monkeypatch, capsys) == (130, "")
+
+
+def test_a_verb_may_tidy_up_after_ctrl_c() -> None:
+    code = "import signal as s\nfrom pod import cli\nprint(s.getsignal(s.SIGINT) is s.default_int_handler)"
+    assert run(code=code).stdout == "True\n"
+
+
+def test_an_ignored_ctrl_c_stays_ignored() -> None:
+    code = (
+        "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nfrom pod.cli import main\n"
+        "try: main()\nexcept SystemExit: pass\nprint(signal.getsignal(signal.SIGINT) is signal.SIG_IGN)"
+    )
+    assert run("--version", code=code).stdout.endswith("True\n")
