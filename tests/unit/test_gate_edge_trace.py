@@ -1,10 +1,14 @@
 """The simulated line's trace: what is written, and what a reader makes of it."""
 
 import os
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from pod.gate.bounded_line import BoundedLine
 from pod.gate.drivers.simulated import SimulatedLine
 from pod.gate.edge_trace import line_is_active, read_edges, trace_path
 
@@ -75,3 +79,61 @@ def test_a_full_disk_is_an_error_and_no_silent_edge(tmp_path: Path) -> None:
         pytest.skip("needs /dev/full")
     with pytest.raises(OSError, match="No space left"):
         SimulatedLine("/dev/full")
+
+
+@contextmanager
+def no_room_in(trace: Path, *, spare_bytes: int) -> Iterator[None]:
+    """The file may grow by so much and no more, as on a disk that is full."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (trace.stat().st_size + spare_bytes, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+NO_ROOM = pytest.mark.parametrize("spare_bytes", [0, 20], ids=["no-room", "room-for-half-an-edge"])
+
+
+@NO_ROOM
+def test_a_line_that_a_full_disk_kept_at_rest_is_not_latched_and_pulses_once_there_is_room(
+    tmp_path: Path, spare_bytes: int
+) -> None:
+    trace = trace_path(tmp_path, "main")
+    said: list[tuple[str, dict[str, object]]] = []
+    line = BoundedLine(
+        "main",
+        SimulatedLine(str(trace)),
+        pulse_ns=0,
+        clock_ns=lambda: 0,
+        say=lambda event, **fields: said.append((event, fields)),
+        limit_changed=lambda: None,
+    )
+    with no_room_in(trace, spare_bytes=spare_bytes):
+        line.begin("p")
+    assert [event for event, _ in said] == ["failed", "ending", "off"]
+    assert "free space on its disk" in str(said[0][1]["reason"])
+    assert str(trace) in str(said[0][1]["reason"])
+    assert line.refusal() is None
+    line.begin("q")
+    line.tick()
+    line.release()
+    assert [(edge.state, edge.pulse) for edge in read_edges(trace)] == [
+        ("off", None),
+        ("on", "q"),
+        ("off", "q"),
+    ]
+
+
+@NO_ROOM
+def test_a_line_that_is_on_is_not_said_to_be_off_while_the_disk_is_full(
+    tmp_path: Path, spare_bytes: int
+) -> None:
+    trace = trace_path(tmp_path, "main")
+    line = SimulatedLine(str(trace))
+    line.on("p")
+    with no_room_in(trace, spare_bytes=spare_bytes), pytest.raises(OSError, match="free space on its disk"):
+        line.off("p")
+    line.off("p")
+    line.release()
+    assert read_edges(trace)[-1].state == "off"

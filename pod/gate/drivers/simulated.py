@@ -1,5 +1,6 @@
 """A line without hardware: every edge is stamped and traced; the line lives only as long as its holder."""
 
+import errno
 import fcntl
 import json
 import os
@@ -24,6 +25,8 @@ class SimulatedLine(Line):
         Raises:
             OSError: the trace cannot be written, or another process holds the line.
         """
+        self._trace = trace
+        self._active = False
         self._fd = os.open(trace, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             self._take()
@@ -35,9 +38,13 @@ class SimulatedLine(Line):
 
     def on(self, pulse_id: str) -> None:
         self._record("on", pulse_id)
+        self._active = True
 
     def off(self, pulse_id: str) -> None:
+        if not self._active:
+            return  # A disk too full to record the "on" left the line at rest: there is nothing to record.
         self._record("off", pulse_id)
+        self._active = False
 
     def release(self) -> None:
         fd, self._fd = self._fd, -1
@@ -58,5 +65,13 @@ class SimulatedLine(Line):
     def _record(self, state: str, pulse_id: str | None) -> None:
         edge = {"t_mono_ns": time.monotonic_ns(), "t_wall": time.time(), "state": state, "pulse": pulse_id}
         line = json.dumps(edge).encode() + b"\n"
-        if os.write(self._fd, line) != len(line):
-            raise OSError("the trace took only part of an edge; is the disk full?")
+        try:
+            written = os.write(self._fd, line)
+        except OSError as fault:
+            raise OSError(
+                fault.errno, f"{fault.strerror}: free space on its disk, or check it", self._trace
+            ) from fault
+        if written != len(line):
+            # Half an edge would spoil the next one.
+            os.ftruncate(self._fd, os.fstat(self._fd).st_size - written)
+            raise OSError(errno.ENOSPC, "only part of an edge was taken: free space on its disk", self._trace)
