@@ -93,7 +93,7 @@ class CameraProcess:
         return f"{self._scheme}://127.0.0.1:{self._port}/{name}"
 
     def start(self, timeout_s: float = 20.0) -> None:
-        """Start it and wait until it listens."""
+        """Start it and wait until it listens. Interrupted, it leaves no process behind."""
         # Ctrl-C at a terminal goes to a whole process group; the owner decides when its camera ends.
         self._process = process = subprocess.Popen(
             self._command,
@@ -103,19 +103,29 @@ class CameraProcess:
             text=True,
             process_group=0,
         )
-        assert process.stdin is not None
-        assert process.stdout is not None
-        process.stdin.write(self._password + "\n")
-        process.stdin.flush()
         too_late = threading.Timer(timeout_s, process.kill)
+        too_late.daemon = True
         too_late.start()
-        line = process.stdout.readline()
-        too_late.cancel()
+        try:
+            line = self._greeted(process)
+        except BaseException:
+            self.stop()
+            raise
+        finally:
+            too_late.cancel()
         if not line:
             self.stop()
             self._errors.seek(0)
             raise RuntimeError(available() or f"the camera did not start: {self._errors.read().strip()}")
         self._port = json.loads(line)["port"]
+
+    def _greeted(self, process: subprocess.Popen[str]) -> str:
+        """Hand over the password, and wait for the line that names the port; "" when none comes."""
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(self._password + "\n")
+        process.stdin.flush()
+        return process.stdout.readline()
 
     def stop(self) -> None:
         """End it; does nothing when it does not run."""
