@@ -104,6 +104,9 @@ def main() -> NoReturn:
     except _faults() as fault:
         _say(str(fault))
         sys.exit(EXIT_FAULT)
+    except OSError as error:
+        _say(_told(error))
+        sys.exit(EXIT_FAULT)
     except Exception:
         _say(f"this is a defect of PlateBridge; please report it with these lines:\n{traceback.format_exc()}")
         sys.exit(EXIT_BUG)
@@ -114,6 +117,14 @@ def _faults() -> tuple[type[Exception], ...]:
     """The faults with a message for the operator. Models have their own, known only once they are loaded."""
     models = sys.modules.get("models.registry")
     return (PlateBridgeError, models.ModelError) if models else (PlateBridgeError,)
+
+
+def _told(error: OSError) -> str:
+    """What the system refused, for the paths and devices that no command told of itself."""
+    what = error.strerror or str(error)
+    if error.filename is None:
+        return f"{what}: check the disk, the network and this user's rights"
+    return f"{error.filename}: {what}: check the path, and whether this user may use it"
 
 
 def _say(text: str) -> None:

@@ -1,5 +1,6 @@
 """Where the demo's pictures come from: the own clip over RTSP or from its file, or a user's video."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -68,7 +69,7 @@ def demo_camera(video: str | None, *, console: Console) -> Iterator[DemoCamera]:
 def _own_video(video: str) -> DemoCamera:
     if video.startswith(("rtsp://", "rtsps://")):
         return DemoCamera(video, "rtsp", loop=False)
-    path = Path(video).expanduser()
+    path = Path(os.path.expanduser(video))  # noqa: PTH111  Path's own raises where there is no such user
     if not path.exists():
         raise CameraError(
             f"{video}: there is no such file; name a video, a folder of pictures or rtsp://HOST/PATH"

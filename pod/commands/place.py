@@ -45,7 +45,7 @@ def find_place(config: Path | None, data_dir: Path | None) -> Place:
         ConfigError: the configuration can't be used, or nothing says where the data lies.
     """
     if config is None and data_dir is None:
-        if not DEFAULT_CONFIG.exists():
+        if not _is_there(DEFAULT_CONFIG):
             raise ConfigError(
                 f"there is no {DEFAULT_CONFIG}: name the pod by --config FILE or --data-dir DIR"
             )
@@ -57,3 +57,16 @@ def find_place(config: Path | None, data_dir: Path | None) -> Place:
         zone_of(loaded.site.time_zone if loaded else None),
         tuple(gate.name for gate in loaded.gates) if loaded else None,
     )
+
+
+def _is_there(config: Path) -> bool:
+    try:
+        config.stat()
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise ConfigError(
+            f"{config} cannot be read ({error.strerror}): run this as the pod's user, or name another pod "
+            "by --config FILE or --data-dir DIR"
+        ) from error
+    return True

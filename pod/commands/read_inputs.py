@@ -1,5 +1,6 @@
 """What `platebridge read` was pointed at, one picture at a time: pictures, folders, videos, streams."""
 
+import os
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -92,9 +93,11 @@ def inputs(sources: Sequence[str], *, leave_out: Path | None) -> list[Input | Un
         if is_url(source) or not path.is_dir():
             found.append(Input(source, Path(path.name)))
             continue
-        files = [file for file in _files_below(path) if leave_out is None or leave_out not in file.parents]
+        files, closed = _files_below(path)
+        files = [file for file in files if leave_out is None or leave_out not in file.parents]
         found.extend(Input(str(file), file.relative_to(path)) for file in files)
-        if not files:
+        found.extend(closed)
+        if not files and not closed:
             found.append(Unreadable(source, "no pictures or videos in this folder: name one that holds some"))
     return found
 
@@ -117,13 +120,24 @@ def pictures(source: Input, *, fps: float | None) -> Iterator[Picture | Unreadab
         yield Unreadable(shown, redact(str(error)))
 
 
-def _files_below(folder: Path) -> list[Path]:
+def _files_below(folder: Path) -> tuple[list[Path], list[Unreadable]]:
+    """The files to read in a folder and in those below it, sorted; and the places one may not look into."""
     wanted = PICTURE_SUFFIXES | VIDEO_SUFFIXES
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in wanted and not path.name.startswith(".") and path.is_file()
-    )
+    files: list[Path] = []
+    closed: list[Unreadable] = []
+
+    def refuse(error: OSError) -> None:
+        mend = "give this user access to it, or name another"
+        closed.append(Unreadable(str(error.filename), f"it cannot be opened ({error.strerror}): {mend}"))
+
+    for place, _, names in os.walk(folder, onerror=refuse):
+        for path in (Path(place, name) for name in names):
+            try:
+                if path.suffix.lower() in wanted and not path.name.startswith(".") and path.is_file():
+                    files.append(path)
+            except OSError as error:
+                refuse(error)
+    return sorted(files), closed
 
 
 def _thinned(frames: Iterator[Picture], fps: float | None) -> Iterator[Picture]:

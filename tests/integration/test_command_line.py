@@ -1,5 +1,6 @@
 """The root of the command line: quick help, faults as sentences, and exit codes that scripts can trust."""
 
+import errno
 import signal
 import subprocess
 import sys
@@ -88,6 +89,50 @@ def test_a_fault_of_a_model_is_a_fault_like_any_other(monkeypatch, capsys) -> No
 
     code, said = fails_with(ModelError("weights are missing"), monkeypatch, capsys)
     assert (code, said) == (2, "platebridge: weights are missing\n")
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        pytest.param(
+            PermissionError(errno.EACCES, "Permission denied", "/home/other/car.jpg"),
+            "/home/other/car.jpg: Permission denied: check the path, and whether this user may use it",
+            id="path",
+        ),
+        pytest.param(
+            OSError(errno.ENOSPC, "No space left on device"),
+            "No space left on device: check the disk, the network and this user's rights",
+            id="no path",
+        ),
+    ],
+)
+def test_what_the_system_refuses_is_no_defect(fault: OSError, said: str, monkeypatch, capsys) -> None:
+    assert fails_with(fault, monkeypatch, capsys) == (2, f"platebridge: {said}\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        pytest.param(["read", "a" * 300 + ".jpg"], "File name too long: check the path", id="read long name"),
+        pytest.param(
+            ["demo", "--video", "a" * 300], "File name too long: check the path", id="demo long name"
+        ),
+        pytest.param(["demo", "--video", "~nosuch/x.mp4"], "there is no such file", id="demo no such user"),
+    ],
+)
+def test_an_odd_path_is_a_fault_and_no_defect(arguments: list[str], said: str) -> None:
+    done = run(*arguments)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+    assert said in done.stderr
+
+
+def test_a_path_in_a_folder_of_somebody_else_is_a_fault_and_no_defect(tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0)
+    code = "import os, pod.commands.read\nif not os.geteuid(): os.seteuid(65534)\n"
+    done = run("read", str(closed / "car.jpg"), code=code + "from pod.cli import main; main()")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+    assert f"{closed}/car.jpg: Permission denied" in done.stderr
 
 
 def test_a_defect_says_so_with_its_trace_but_without_credentials(monkeypatch, capsys) -> None:

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,22 @@ def test_an_added_plate_is_listed_with_all_that_was_said_of_it(config: Path, dat
             "gates": ["north"],
         }
     ]
+
+
+def test_an_installed_configuration_that_one_may_not_see_is_told_with_the_mend(monkeypatch) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        config = Path(folder, "closed", "config.yaml")
+        config.parent.mkdir(mode=0)
+        monkeypatch.setattr(place, "DEFAULT_CONFIG", config)
+        user = os.geteuid()
+        os.seteuid(user or 65534)
+        try:
+            with pytest.raises(
+                ConfigError, match=r"cannot be read \(Permission denied\): run this as the pod's"
+            ):
+                run("plates", "list")
+        finally:
+            os.seteuid(user)
 
 
 def test_without_a_configuration_dates_are_read_in_the_systems_zone(data: Path) -> None:

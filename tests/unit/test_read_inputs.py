@@ -1,5 +1,7 @@
 """What `platebridge read` takes from the paths it is given."""
 
+import os
+import tempfile
 from pathlib import Path
 
 import av
@@ -55,6 +57,38 @@ def test_a_folder_with_nothing_to_read_is_an_error_line(tmp_path):
     assert inputs([str(tmp_path)], leave_out=None) == [
         Unreadable(str(tmp_path), "no pictures or videos in this folder: name one that holds some")
     ]
+
+
+@pytest.fixture
+def somebody():
+    """A folder that anybody may reach; within the test this process is no superuser."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        user = os.geteuid()
+        if not user:
+            os.chown(folder, 65534, -1)
+            os.seteuid(65534)
+        try:
+            yield Path(folder)
+        finally:
+            for path in Path(folder).rglob("*"):
+                path.chmod(0o700)
+            os.seteuid(user)
+
+
+@pytest.mark.parametrize(
+    ("mode", "which"), [pytest.param(0, "", id="closed"), pytest.param(0o400, "/b.png", id="names only")]
+)
+def test_a_folder_one_may_not_look_into_is_told_beside_what_can_be_read(somebody, mode, which):
+    readable = picture(somebody / "a.png")
+    picture(somebody / "closed" / "b.png")
+    (somebody / "closed").chmod(mode)
+    first, refused = inputs([str(somebody)], leave_out=None)
+    assert first == Input(str(readable), Path("a.png"))
+    assert refused == Unreadable(
+        f"{somebody}/closed{which}",
+        "it cannot be opened (Permission denied): give this user access to it, or name another",
+    )
 
 
 def test_only_paths_can_be_missing(tmp_path):
