@@ -6,6 +6,7 @@ from typing import Literal
 from urllib.parse import quote, urlsplit
 
 from pod.media.faults import SessionError
+from pod.runtime.query_secrets import without_query_secrets
 
 DEFAULT_PORTS = {"rtsp": 554, "rtsps": 322}
 _USER_INFO = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://)\S*@", re.IGNORECASE)
@@ -87,4 +88,5 @@ def locate(url: str, username: str | None, *, password: str | None) -> StreamLoc
 
 def redact(text: str) -> str:
     """`text` with the credentials of every address in it replaced by ***."""
-    return _SECRET_ARGUMENT.sub(r"\g<name>=***", _USER_INFO.sub(r"\g<scheme>***@", text))
+    text = without_query_secrets(_USER_INFO.sub(r"\g<scheme>***@", text))
+    return _SECRET_ARGUMENT.sub(r"\g<name>=***", text)

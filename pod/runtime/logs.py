@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Literal, TextIO
 
+from pod.runtime.query_secrets import without_query_secrets
+
 STRUCK_OUT = "***"
 MIN_SECRET_CHARS = 4  # striking out shorter text would garble every line and hide little
 
@@ -32,7 +34,7 @@ class Redactor:
         self._known = re.compile("|".join(map(re.escape, known))) if known else None
 
     def __call__(self, text: str) -> str:
-        text = _IN_URL.sub(rf"\1{STRUCK_OUT}@", text)
+        text = without_query_secrets(_IN_URL.sub(rf"\1{STRUCK_OUT}@", text))
         text = _IN_HEADER.sub(rf"\1{STRUCK_OUT}", text)
         return self._known.sub(STRUCK_OUT, text) if self._known else text
 

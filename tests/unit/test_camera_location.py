@@ -1,11 +1,12 @@
 """Addresses of cameras, with credentials in and out of them."""
 
 import pytest
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from pod.media.faults import SessionError
 from pod.media.location import FileLocation, StreamLocation, locate, redact
+from pod.runtime.query_secrets import HARMLESS
 
 
 def stream(url: str, username: str | None = None, password: str | None = None) -> StreamLocation:
@@ -54,6 +55,7 @@ def test_what_has_no_scheme_is_a_file(url: str) -> None:
         pytest.param("rtsp://user:secret@/live", id="credentials-only"),
         pytest.param("rtsp://user:sec/ret@camera/live", id="slash-in-password"),
         pytest.param("rtsp://user:secret@camera:99999/live", id="port-out-of-range"),
+        pytest.param("http://camera/video?tok=secret", id="token-in-the-query"),
     ],
 )
 def test_an_address_that_cannot_be_used_is_refused_without_showing_its_password(url: str) -> None:
@@ -70,6 +72,16 @@ def test_an_address_that_cannot_be_used_is_refused_without_showing_its_password(
         pytest.param("rtsp://u:p@ss@cam/live", "rtsp://***@cam/live", id="at-sign-in-password"),
         pytest.param("rtsp://cam/?user=a&pwd=b&ch=1", "rtsp://cam/?user=***&pwd=***&ch=1", id="query"),
         pytest.param("rtsp://cam/user=a_password=b_ch=1", "rtsp://cam/user=***", id="in-the-path"),
+        pytest.param(
+            "rtsp://cam/x?tok=abc&channel=1;key=d", "rtsp://cam/x?tok=***&channel=1;key=***", id="any-name"
+        ),
+        pytest.param("rtsp://cam/x?abc: no answer", "rtsp://cam/x?*** no answer", id="without-a-name"),
+        pytest.param("rtsp://cam/x?channel=1: no answer", "rtsp://cam/x?channel=1: no answer", id="harmless"),
+        pytest.param("rtsp://cam/x?channel=1#tok=abc", "rtsp://cam/x?channel=1#tok=***", id="fragment"),
+        pytest.param(
+            "rtsp://cam/x?profile=1/abc", "rtsp://cam/x?profile=***", id="more-than-a-harmless-value"
+        ),
+        pytest.param("is it on? key=1", "is it on? key=1", id="no-address"),
         pytest.param("rtsp://cam/live", "rtsp://cam/live", id="nothing-to-hide"),
     ],
 )
@@ -89,3 +101,11 @@ def test_no_password_ever_reaches_a_shown_address(password: str) -> None:
         except SessionError as error:
             shown = str(error)
         assert password not in shown
+
+
+@given(
+    name=st.from_regex(r"[A-Za-z_]{1,12}", fullmatch=True), token=st.from_regex(r"Zq\w{6,40}", fullmatch=True)
+)
+def test_no_token_in_a_query_ever_reaches_a_shown_address(name: str, token: str) -> None:
+    assume(name.lower() not in HARMLESS)
+    assert token not in stream(f"rtsp://camera/live?channel=1&{name}={token}").shown

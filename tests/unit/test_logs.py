@@ -62,6 +62,11 @@ def test_credentials_in_addresses_are_struck_out_though_nobody_listed_them(lines
     assert "rtsp://***@10.0.0.2/live" in lines.getvalue()
 
 
+def test_a_token_in_the_query_of_an_address_is_struck_out_whatever_its_name(lines: io.StringIO) -> None:
+    logging.error("open rtsp://10.0.0.2/x?tok=unlisted&channel=2")
+    assert "rtsp://10.0.0.2/x?tok=***&channel=2" in lines.getvalue()
+
+
 def test_a_secret_too_short_to_hide_leaves_the_words_readable(lines: io.StringIO) -> None:
     logging.error("spinning")
     assert "spinning" in lines.getvalue()
