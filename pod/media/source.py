@@ -66,6 +66,8 @@ class CameraSource:
         self._state_lock = threading.Lock()
         self._state = CameraState("connecting", "", "not connected yet")
         self._last_frame_s: float | None = None
+        self._fresh_since_s: float | None = None
+        self._fresh_for_s = 0.0
         self._steady = SteadyFreshness(camera.freshness_limit_s)
         self._totals = SourceCounters()
         self._units = self._frames = 0
@@ -121,12 +123,12 @@ class CameraSource:
     def _keep_playing(self) -> None:
         delays_s = self._fresh_delays()
         while not self._stop.is_set():
-            started_s = time.monotonic()
+            self._fresh_since_s, self._fresh_for_s = None, 0.0
             try:
                 self._play()
             except SessionError as error:
                 self._enter("failed", error.reason, str(error))
-                if time.monotonic() - started_s >= self._timing.settled_s:
+                if self._fresh_for_s >= self._timing.settled_s:
                     delays_s = self._fresh_delays()
                 delay_s = next(delays_s)
                 if error.reason == "wrong_password":
@@ -223,6 +225,9 @@ class CameraSource:
                 "stale", "late", f"frames are {age_s:.1f} s old: check network and load of this machine"
             )
         elif fresh:
+            if self._fresh_since_s is None:
+                self._fresh_since_s = self._last_frame_s
+            self._fresh_for_s = self._last_frame_s - self._fresh_since_s
             self._enter("playing", "", "fresh frames come in")
 
     def _quiet(self) -> None:

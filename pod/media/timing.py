@@ -25,7 +25,7 @@ class SourceTiming:
     Attributes:
         late_s: units beyond the freshness limit, and no others, for this long end the session.
         no_picture_s: units that give no picture for this long end it.
-        settled_s: a session that lasted this long makes the next retry quick again.
+        settled_s: a session that gave fresh frames for this long makes the next retry quick again.
         first_retry_s: bound of the first delay; it doubles with each failure.
         longest_retry_s: where the bound stops growing.
         login_retry_s: the least delay after a refused login, since cameras lock accounts that try too often.
@@ -34,7 +34,7 @@ class SourceTiming:
     rtsp: RtspTiming = field(default_factory=RtspTiming)
     late_s: float = 4.0
     no_picture_s: float = 10.0
-    settled_s: float = 10.0
+    settled_s: float = 1.0
     first_retry_s: float = 0.5
     longest_retry_s: float = 30.0
     login_retry_s: float = 60.0
