@@ -70,7 +70,8 @@ def demo(
         page_port = port if port is not None else 0 if check else PAGE_PORT
         config = demo_config(camera, folder, port=page_port)
         if video is None and not write_demo_list(folder / FILE_NAME):
-            console.print(f"The access list in {folder} is kept as it is.", soft_wrap=True)
+            # A path may hold brackets, which rich would take for markup: here and below.
+            console.print(f"The access list in {folder} is kept as it is.", soft_wrap=True, markup=False)
         console.print(f"Starting; the camera plays over {'RTSP' if camera.source == 'rtsp' else 'its file'}.")
         verdict = run_demo(config, console, check=check, timeout_s=CHECK_TIMEOUT_S)
         if check:
@@ -214,5 +215,6 @@ def _hint(config: PodConfig, console: Console) -> None:
         f"The audit: platebridge audit --data-dir {config.data_dir}",
         style="dim",
         soft_wrap=True,
+        markup=False,
     )
     console.print("Ctrl-C ends the demo.\n", style="dim")

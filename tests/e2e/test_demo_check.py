@@ -1,6 +1,7 @@
 """`platebridge demo --check` as CI and people run it: a process, a real stream, one JSON line."""
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -92,3 +93,25 @@ def test_a_video_that_is_not_there_is_told_in_one_sentence(tmp_path):
     assert ran.stderr.strip() == (
         "platebridge: none.mp4: there is no such file; name a video, a folder of pictures or rtsp://HOST/PATH"
     )
+
+
+def test_a_folder_named_like_markup_is_a_folder_like_any_other(tmp_path):
+    folder = tmp_path / "[" / "x]"
+    folder.mkdir(parents=True)
+    command = [PLATEBRIDGE, "demo", "--port", "0", "--video", ROOT / "models/reference", "--data-dir", folder]
+    demo = subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    try:
+        assert demo.stdout is not None
+        said = []
+        for line in demo.stdout:
+            said.append(line)
+            if "Ctrl-C ends" in line:
+                break
+        demo.send_signal(signal.SIGINT)
+        said.append(demo.communicate(timeout=30)[0])
+    finally:
+        demo.kill()
+    assert demo.returncode == 0, said
+    assert f"plates list --data-dir {folder} " in "".join(said)
