@@ -1,7 +1,10 @@
 """`platebridge gate test`: one pulse by hand, with its edges and its length."""
 
 import queue
+import signal
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +14,7 @@ from pod.commands.operator import operator
 from pod.commands.place import DEFAULT_CONFIG
 from pod.config import GateConfig, PodConfig
 from pod.config_load import load_config
-from pod.domain.errors import ConfigError, GateError
+from pod.domain.errors import ConfigError, GateError, StoreError
 from pod.domain.history import BY_HAND
 from pod.gate.controller import GateController
 from pod.gate.edge_trace import read_edges, trace_path
@@ -24,6 +27,8 @@ GRACE_S = 1.0
 """Waited beyond the pulse for its end; the guard is ended long before."""
 
 COMMIT_TIMEOUT_S = 5.0
+
+_FAILED: dict[str, object] = {"result": "failed", "reason": "gate_failed"}
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 
@@ -69,33 +74,48 @@ def _pulse_on_record(gate: GateConfig, data_dir: Path) -> None:
     run_dir = data_dir / RUN_DIR
     pulse_id = f"test-{uuid.uuid4().hex}"
     row = {"source": BY_HAND, "by": operator(), "gate": gate.name, "pulse": pulse_id}
-    with Store.open(data_dir / FILE_NAME) as store:
+    with Store.open(data_dir / FILE_NAME) as store, _sigterm_interrupts():
 
         def commit(kind: str, **facts: object) -> None:
             store.wait_for(store.record(kind, {**row, "reason": "by_hand", **facts}), COMMIT_TIMEOUT_S)
 
         guard = GuardClient.start([gate], run_dir)
+        outcome: dict[str, object] | None = _FAILED | {"error": "stopped before its end"}
         try:
             commit("intent")
-            try:
-                started, end = _pulse_once(gate, guard, pulse_id)
-            except GateError as error:
-                not_touched = isinstance(error, NotPulsedError)
-                commit(
-                    "outcome", result="failed", reason="gate_unavailable" if not_touched else "gate_failed"
-                )
-                raise
-            if end.error is None:
-                commit("outcome", result="pulsed", on_ms=round(end.on_for_ms, 1))
-            else:
-                commit("outcome", result="failed", reason="gate_failed", error=end.error)
+            started, end = _pulse_once(gate, guard, pulse_id)
+            outcome = _outcome_of(end)
+        except StoreError:
+            outcome = None  # There is no intent that would want one.
+            raise
+        except GateError as error:
+            outcome = _FAILED | ({"reason": "gate_unavailable"} if isinstance(error, NotPulsedError) else {})
+            raise
         finally:
-            guard.close()
+            guard.close()  # The line comes to rest first; then the row says what became of it.
+            if outcome is not None:
+                commit("outcome", **outcome)
     for at_ms, state in _edges(started, end, trace_path(run_dir, gate.name)):
         typer.echo(f"{at_ms:9.1f} ms  {state}")
     typer.echo(f"gate {gate.name}: pulse of {end.on_for_ms:.1f} ms, {gate.pulse_ms} ms asked for")
     if end.error is not None:
         raise GateError(f"gate {gate.name}: {end.error}")
+
+
+def _outcome_of(end: PulseEnd) -> dict[str, object]:
+    if end.error is None:
+        return {"result": "pulsed", "on_ms": round(end.on_for_ms, 1)}
+    return _FAILED | {"error": end.error}
+
+
+@contextmanager
+def _sigterm_interrupts() -> Iterator[None]:
+    """Within it SIGTERM raises KeyboardInterrupt, as Ctrl-C does: no intent is left without its outcome."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _pulse_once(gate: GateConfig, guard: GuardClient, pulse_id: str) -> tuple[PulseStarted, PulseEnd]:

@@ -11,6 +11,7 @@ import pytest
 from gate_fixtures import pulses, until
 
 from pod.domain.errors import ConfigError
+from pod.gate.edge_trace import line_is_active, read_edges, trace_path
 from pod.runtime.instance_lock import AlreadyRunningError, InstanceLock
 from pod.store.audit import SINCE_SQL, AuditRow, row_from
 from pod.store.connection import connect_reader
@@ -176,3 +177,29 @@ def test_ctrl_c_at_the_question_leaves_the_gate_alone(config: Path) -> None:
     process.communicate(timeout=20)
     assert process.returncode != 0
     assert pulses(run_dir(config)) == []
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "terminated"])
+def test_a_pulse_stopped_midway_leaves_the_line_at_rest_and_its_outcome_in_the_audit(
+    config: Path, stop: signal.Signals
+) -> None:
+    config.write_text(config.read_text().replace("pulse_ms: 100", "pulse_ms: 5000"))
+    command = [str(Path(sys.executable).parent / "platebridge"), "gate", "test", "main", "--yes"]
+    process = subprocess.Popen(
+        [*command, "--config", str(config)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    trace = trace_path(run_dir(config), "main")
+    until(lambda: line_is_active(trace), 20)
+    process.send_signal(stop)
+    _, told = process.communicate(timeout=20)
+    assert process.returncode != 0
+    assert "Traceback" not in told
+    assert not line_is_active(trace)
+    on, off = (edge for edge in read_edges(trace) if edge.pulse is not None)
+    assert (on.state, off.state) == ("on", "off")
+    assert off.t_mono_ns - on.t_mono_ns < 4e9
+    intent, outcome = audited(config)
+    assert intent.payload is not None
+    assert outcome.payload is not None
+    assert outcome.payload["pulse"] == intent.payload["pulse"]
+    assert (outcome.payload["result"], outcome.payload["error"]) == ("failed", "stopped before its end")
