@@ -2,6 +2,7 @@
 
 import json
 import os
+import stat
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -167,6 +168,9 @@ def _read_list(database: Path) -> ListSnapshot:
 
 def _read_bytes(file: Path) -> bytes:
     try:
+        # Opening a pipe would wait for its writer, maybe for ever.
+        if not stat.S_ISREG(file.stat().st_mode):
+            raise PlateListError(f"{file} is no file: name the CSV file to import")
         with file.open("rb") as source:
             # One more than is taken, so that the reader sees that there is more.
             return source.read(MAX_BYTES + 1)

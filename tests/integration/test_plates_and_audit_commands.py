@@ -173,6 +173,14 @@ def test_an_import_with_one_bad_row_brings_in_none(tmp_path: Path, data: Path) -
     assert [entry["plate"] for entry in listed(data)] == ["XY99"]
 
 
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("make", [pytest.param(os.mkfifo, id="pipe"), pytest.param(os.mkdir, id="folder")])
+def test_an_import_from_what_is_no_file_is_refused_at_once(make, tmp_path: Path, data: Path) -> None:
+    make(tmp_path / "list.csv")
+    with pytest.raises(PlateListError, match=r"list.csv is no file: name the CSV file to import"):
+        run("plates", "import", tmp_path / "list.csv", "--data-dir", data)
+
+
 def test_every_change_of_the_list_is_audited_with_who_made_it(data: Path) -> None:
     run("plates", "add", "AB10", "--data-dir", data)
     run("plates", "remove", "AB10", "--data-dir", data)
