@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from pod.domain.errors import ConfigError, PlateBridgeError
+from pod.runtime.mounts import READ_ONLY_MEND, is_mounted_read_only
 
 LOCK_NAME = "pod.lock"
 
@@ -36,9 +37,13 @@ class InstanceLock:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as fault:
+            mend = (
+                READ_ONLY_MEND
+                if is_mounted_read_only(self._path)
+                else "create it for this user or name another directory"
+            )
             raise ConfigError(
-                f"data_dir: {self._path.parent} cannot be written ({fault.strerror}); "
-                "create it for this user or name another directory"
+                f"data_dir: {self._path.parent} cannot be written ({fault.strerror}); {mend}"
             ) from fault
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

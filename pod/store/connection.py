@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 from pod.domain.errors import StoreError
+from pod.runtime.mounts import READ_ONLY_MEND, is_mounted_read_only
 from pod.store.migrate import check_version
 
 BUSY_TIMEOUT_S = 5.0
@@ -89,6 +90,8 @@ def store_error(path: Path, error: sqlite3.Error) -> StoreError:
     # The low byte is the primary code; extended codes (SQLITE_IOERR_WRITE, ...) add to it.
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     mend = _MENDS.get(code)
+    if code in _MAYBE_READ_ONLY and is_mounted_read_only(path):
+        mend = READ_ONLY_MEND
     if mend is None:
         return StoreError(f"{path}: the database refused: {error}")
     return StoreError(f"{path}: {mend} ({error})")
@@ -107,6 +110,12 @@ _MENDS = {
     sqlite3.SQLITE_CORRUPT: "the database is damaged: move it away and put back the last good copy",
     sqlite3.SQLITE_IOERR: "the disk does not read or write: check disk, cable or card, and the system log",
 }
+_MAYBE_READ_ONLY = {
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_IOERR,
+}
 
 
 def _check_place(path: Path) -> None:
@@ -116,6 +125,8 @@ def _check_place(path: Path) -> None:
         if path.is_dir():
             raise StoreError(f"{path} is a directory: move it away, the database belongs there")
         if path.exists() and not os.access(path, os.R_OK | os.W_OK):
+            if is_mounted_read_only(path):
+                raise StoreError(f"{path} cannot be written: {READ_ONLY_MEND}")
             raise StoreError(f"{path} may not be written by this user: run as its owner ({_owner(path)})")
     except OSError as error:
         raise StoreError(
@@ -129,6 +140,8 @@ def _check_directory(directory: Path) -> None:
         what = "is not a directory" if directory.exists() else "does not exist"
         raise StoreError(f"the data directory {directory} {what}: create it, or set another data_dir")
     if not os.access(directory, os.W_OK | os.X_OK):
+        if is_mounted_read_only(directory):
+            raise StoreError(f"the data directory {directory} cannot be written: {READ_ONLY_MEND}")
         raise StoreError(
             f"the data directory {directory} may not be written by this user: "
             f"run as its owner ({_owner(directory)}) or set another data_dir"
