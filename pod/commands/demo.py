@@ -23,6 +23,7 @@ from pod.commands.demo_words import Answer, answer_of, line_of
 from pod.config import AccessConfig, CameraConfig, GateConfig, PodConfig, SiteConfig, VisionConfig, WebConfig
 from pod.runtime.broadcast import Event
 from pod.runtime.logs import configure_logging
+from pod.services.health import Status
 from pod.store.store import FILE_NAME
 
 CHECK_TIMEOUT_S = 90.0
@@ -98,8 +99,16 @@ def demo_config(
 class CheckResult:
     """The answers so far, and whether they are what --check waits for."""
 
-    def __init__(self) -> None:
+    def __init__(self, file: str | None = None) -> None:
+        """
+        Args:
+            file: what the camera plays, where that is no stream: one that fails at once fails for good.
+        """
         self.answers: list[Answer] = []
+        self.fault = ""
+        """Why no car can come any more; empty while one can."""
+        self._file = file
+        self._has_played = False
         self._pulses: set[object] = set()
 
     def take(self, event: Event) -> None:
@@ -111,6 +120,15 @@ class CheckResult:
             self._pulses.add(event["pulse"])
         elif event.get("kind") == "outcome":
             self._pulses.discard(event["pulse"])
+        elif event.get("kind") == "camera_state":
+            self._has_played |= event["state"] == "playing"
+            if event["state"] == "failed":
+                self.take_fault(str(event["text"]))
+
+    def take_fault(self, text: str) -> None:
+        """Note that the camera failed."""
+        if self._file is not None and not self._has_played:
+            self.fault = f"{self._file} cannot be played: {text}"
 
     @property
     def missing(self) -> list[str]:
@@ -125,8 +143,8 @@ class CheckResult:
 
     @property
     def settled(self) -> bool:
-        """Complete, and no relay is on any more."""
-        return self.complete and not self._pulses
+        """Complete or hopeless, and no relay is on any more."""
+        return (self.complete or self.fault != "") and not self._pulses
 
     def report(self, camera: DemoCamera, config: PodConfig) -> dict[str, object]:
         """The JSON line of --check; the lists run in parallel, one item an answer."""
@@ -139,6 +157,7 @@ class CheckResult:
             "latencies_ms": [answer.latency_ms for answer in self.answers],
             "versions": _versions(config.vision),
             **({} if self.complete else {"missing": self.missing}),
+            **({"fault": self.fault} if self.fault else {}),
         }
 
 
@@ -162,7 +181,8 @@ async def _run(config: PodConfig, console: Console, *, check: bool, timeout_s: f
         Pod,
     )  # not before: it takes a second to import, and a bad option should be told at once
 
-    result = CheckResult()
+    camera = config.cameras[0]
+    result = CheckResult(camera.url if camera.loop else None)
     started_s = time.monotonic()
 
     def show(event: Event) -> None:
@@ -187,6 +207,13 @@ async def _run(config: PodConfig, console: Console, *, check: bool, timeout_s: f
                 if result.settled:
                     pod.stop()
 
+        for part in pod.health().parts if check else ():
+            # It may have failed before anybody listened.
+            if part.part == f"camera {CAMERA}" and part.status is Status.FAILING:
+                result.take_fault(part.sentence)
+        if result.fault:
+            pod.stop()
+
         async with asyncio.TaskGroup() as group:
             watching = group.create_task(_watch(pod.listen, take), name="demo events")
             try:
@@ -196,6 +223,8 @@ async def _run(config: PodConfig, console: Console, *, check: bool, timeout_s: f
                 console.print(f"[red]Not seen within {timeout_s:.0f} s:[/] {', '.join(result.missing)}.")
             finally:
                 watching.cancel()
+        if result.fault:
+            console.print(result.fault, style="red", soft_wrap=True, markup=False)
     return result
 
 

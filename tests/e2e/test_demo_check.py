@@ -11,7 +11,7 @@ from rich.console import Console
 
 from models.render import camera_process
 from pod.commands import demo_camera
-from pod.commands.demo import demo_config, run_demo
+from pod.commands.demo import CheckResult, demo_config, run_demo
 from pod.commands.demo_list import write_demo_list
 from pod.store.store import FILE_NAME
 
@@ -115,3 +115,35 @@ def test_a_folder_named_like_markup_is_a_folder_like_any_other(tmp_path):
         demo.kill()
     assert demo.returncode == 0, said
     assert f"plates list --data-dir {folder} " in "".join(said)
+
+
+def test_a_check_of_a_file_that_cannot_be_played_ends_early_and_names_it(tmp_path):
+    file = tmp_path / "[zero].jpg"
+    file.write_bytes(b"")
+    ran = subprocess.run(
+        [PLATEBRIDGE, "demo", "--check", "--video", file],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,  # a check that only sees no car takes 90 s
+        check=False,
+    )
+    assert ran.returncode == 1, ran.stderr
+    report = json.loads(ran.stdout)
+    assert not report["ok"]
+    assert report["fault"].startswith(f"{file} cannot be played: ")
+    assert report["fault"] in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+def test_a_file_that_has_played_may_come_back_after_a_fault():
+    result = CheckResult("clip.mp4")
+    result.take({"kind": "camera_state", "state": "playing", "text": ""})
+    result.take({"kind": "camera_state", "state": "failed", "text": "cut short"})
+    assert not result.settled
+
+
+def test_a_stream_that_fails_is_waited_for():
+    result = CheckResult(None)
+    result.take({"kind": "camera_state", "state": "failed", "text": "does not answer"})
+    assert not result.settled
