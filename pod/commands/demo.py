@@ -5,13 +5,14 @@ import importlib.metadata
 import json
 import platform
 import signal
+import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager, ExitStack
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
@@ -63,6 +64,8 @@ def demo(
     """
     console = Console(stderr=check, highlight=False)
     configure_logging("human", "error" if check else "warning")
+    # While the camera starts, before the POD has a handler of its own.
+    signal.signal(signal.SIGTERM, _leave)
     with ExitStack() as stack:
         folder = data_dir or Path(
             stack.enter_context(tempfile.TemporaryDirectory(prefix="platebridge-demo-"))
@@ -78,6 +81,11 @@ def demo(
         if check:
             print(json.dumps(verdict.report(camera, config)), flush=True)
             raise typer.Exit(0 if verdict.complete else 1)
+
+
+def _leave(number: int, frame: object) -> NoReturn:
+    """End in order, so that the camera ends, too, and no folder stays behind."""
+    sys.exit(128 + number)
 
 
 def demo_config(

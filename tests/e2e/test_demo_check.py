@@ -1,6 +1,7 @@
 """`platebridge demo --check` as CI and people run it: a process, a real stream, one JSON line."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -147,3 +148,33 @@ def test_a_stream_that_fails_is_waited_for():
     result = CheckResult(None)
     result.take({"kind": "camera_state", "state": "failed", "text": "does not answer"})
     assert not result.settled
+
+
+def test_sigterm_while_the_camera_starts_leaves_no_folder_behind(tmp_path):
+    ended = subprocess.run(
+        [sys.executable, "-c", _ENDED_AT_THE_START],
+        cwd=tmp_path,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == 128 + signal.SIGTERM, ended.stderr
+    assert ended.stdout.startswith("platebridge-demo-")
+    assert list(tmp_path.iterdir()) == []
+
+
+_ENDED_AT_THE_START = """
+import os, signal, sys
+from pod import cli
+from pod.commands import demo
+
+def starting(video, *, console):
+    print(*os.listdir(), flush=True)
+    signal.raise_signal(signal.SIGTERM)
+
+demo.demo_camera = starting
+sys.argv = ["platebridge", "demo"]
+cli.main()
+"""
