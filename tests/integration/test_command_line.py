@@ -95,8 +95,8 @@ def test_a_fault_of_a_model_is_a_fault_like_any_other(monkeypatch, capsys) -> No
     ("fault", "said"),
     [
         pytest.param(
-            PermissionError(errno.EACCES, "Permission denied", "/home/other/car.jpg"),
-            "/home/other/car.jpg: Permission denied: check the path, and whether this user may use it",
+            PermissionError(errno.EACCES, "Permission denied", "/srv/other/car.jpg"),
+            "/srv/other/car.jpg: Permission denied: check the path, and whether this user may use it",
             id="path",
         ),
         pytest.param(
