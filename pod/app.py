@@ -6,7 +6,7 @@ import importlib.metadata
 import logging
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -320,23 +320,18 @@ class Pod:
             log.error("the stop was not recorded: %s", error)
 
 
-def run(config: PodConfig, *, announce: Callable[[Pod], None] = lambda pod: None) -> int:
-    """Run a POD until SIGTERM or SIGINT. Returns the process's exit status.
-
-    Args:
-        announce: called once the pod has started.
-    """
-    return asyncio.run(_run(config, announce))
+def run(config: PodConfig) -> int:
+    """Run a POD until SIGTERM or SIGINT. Returns the process's exit status."""
+    return asyncio.run(_run(config))
 
 
-async def _run(config: PodConfig, announce: Callable[[Pod], None]) -> int:
+async def _run(config: PodConfig) -> int:
     faulthandler.enable()  # the watchdog's SIGABRT then leaves every thread's stack in the journal
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     async with Pod(config) as pod:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, pod.stop)
-        announce(pod)
         await pod.finished()
     log.info("pod stopped; gates at rest")
     return 0
