@@ -14,7 +14,7 @@ from typing import Self
 
 import psutil
 
-from pod.domain.access import Entry, EntryType, Verdict
+from pod.domain.entry import Entry, EntryType, Verdict
 from pod.domain.errors import StoreError
 from pod.domain.plates import match_key
 from pod.gate.edge_trace import Edge, read_edges, trace_path

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from pod.domain.access import Entry, EntryType, Verdict
+from pod.domain.entry import Entry, EntryType, Verdict
 from pod.domain.errors import StoreError
 from pod.domain.plates import match_key
 from pod.gate.edge_trace import Edge, line_is_active, read_edges, trace_path

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from models.render.story import STORY
-from pod.domain.access import Entry, EntryType
+from pod.domain.entry import Entry, EntryType
 from pod.store.entries import make_entry
 from pod.store.store import Store
 

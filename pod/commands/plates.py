@@ -14,7 +14,7 @@ from rich.console import Console
 from pod.commands.operator import operator
 from pod.commands.place import ConfigOption, DataDirOption, find_place
 from pod.commands.plain_table import plain_table
-from pod.domain.access import Entry, EntryType, Verdict
+from pod.domain.entry import Entry, EntryType, Verdict
 from pod.domain.errors import PlateListError
 from pod.store.connection import connect_reader
 from pod.store.entries import describe, make_entry

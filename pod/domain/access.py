@@ -3,51 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 
+from pod.domain.entry import Entry, Verdict
 from pod.domain.evidence import Consensus
 from pod.domain.plates import match_key
-
-
-class Verdict(StrEnum):
-    """What an entry asks for, and what a decision says."""
-
-    ALLOW = "allow"
-    DENY = "deny"
-
-
-class EntryType(StrEnum):
-    """Why somebody is on the list."""
-
-    RESIDENT = "resident"
-    VISITOR = "visitor"
-    DELIVERY = "delivery"
-    SERVICE = "service"
-    CONTRACTOR = "contractor"
-    EMERGENCY = "emergency"
-    STAFF = "staff"
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One row of the access list.
-
-    Attributes:
-        key: the plate's match key (`plates.match_key`); an index finds entries by it.
-        plate: the plate as people wrote it, canonical form.
-        starts_at: aware UTC; the entry counts from then on. None: always.
-        expires_at: aware UTC; the entry counts until just before. None: for ever.
-        gates: names of the gates it holds for; empty: all.
-    """
-
-    key: str
-    plate: str
-    verdict: Verdict
-    type: EntryType
-    label: str = ""
-    starts_at: datetime | None = None
-    expires_at: datetime | None = None
-    gates: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

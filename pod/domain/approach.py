@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Literal
 
-from pod.domain.access import Decision, Verdict
+from pod.domain.access import Decision
 from pod.domain.car import Car, difference, opposite
+from pod.domain.entry import Verdict
 from pod.domain.geometry import iou
 from pod.domain.plates import match_key, one_edit_apart
 from pod.domain.reads import Box

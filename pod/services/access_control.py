@@ -13,8 +13,9 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from pod.domain.access import Decision, Policy, Verdict, decide
+from pod.domain.access import Decision, Policy, decide
 from pod.domain.approach import Action, Approaches, Step
+from pod.domain.entry import Verdict
 from pod.domain.errors import GateError, StoreError
 from pod.domain.evidence import Consensus
 from pod.domain.plates import match_key

@@ -33,6 +33,14 @@ KINDS = frozenset(
         "list_change",
         "camera_state",
         "gate_state",
+        "gate_fact",
+        "alarm",
+        "site_state",
+        "command",
+        "login",
+        "clock",
+        "erasure",
+        "recovery",
     }
 )
 """What a row can tell of."""

@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Collection, Iterable
 from datetime import datetime
 
-from pod.domain.access import Entry, EntryType, Verdict
+from pod.domain.entry import Entry, EntryType, Verdict
 from pod.domain.errors import PlateListError
 from pod.domain.plates import match_key, parse_plate
 

@@ -8,7 +8,7 @@ earlier, a ban starts earlier and ends later.
 import re
 from datetime import UTC, datetime, time, timedelta, tzinfo
 
-from pod.domain.access import Verdict
+from pod.domain.entry import Verdict
 from pod.domain.errors import PlateListError
 
 _FORM = re.compile(

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import tzinfo
 from typing import TypeVar
 
-from pod.domain.access import Entry, EntryType, Verdict
+from pod.domain.entry import Entry, EntryType, Verdict
 from pod.domain.errors import PlateListError
 from pod.domain.plates import match_key
 from pod.store.entries import check_span, contradicts, iso, parse_gates, parse_label, parse_written, repeats

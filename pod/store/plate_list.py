@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Protocol, TypeVar
 
-from pod.domain.access import Entry, EntryType, Verdict
+from pod.domain.entry import Entry, EntryType, Verdict
 from pod.domain.errors import PlateListError
 from pod.domain.plates import match_key
 from pod.store import audit

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from gate_fixtures import until
 
-from pod.domain.access import Decision, Entry, EntryType, Policy, Verdict
+from pod.domain.access import Decision, Policy
 from pod.domain.approach import Action, Approaches, Step
+from pod.domain.entry import Entry, EntryType, Verdict
 from pod.domain.errors import GateError, StoreError
 from pod.domain.plates import match_key
 from pod.gate.pulse import GateBusyError, NotPulsedError, PulseEnd, PulseStarted

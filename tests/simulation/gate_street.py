@@ -11,8 +11,9 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from pod.domain.access import Decision, Entry, EntryType, Policy, Verdict, decide
+from pod.domain.access import Decision, Policy, decide
 from pod.domain.approach import Action, Approaches
+from pod.domain.entry import Entry, EntryType, Verdict
 from pod.domain.evidence import Evidence
 from pod.domain.plates import match_key
 from pod.domain.reads import ALPHABET, SLOTS, Box, PlateRead

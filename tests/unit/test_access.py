@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pod.domain.access import REASONS, Entry, EntryType, Policy, Verdict, decide
+from pod.domain.access import REASONS, Policy, decide
+from pod.domain.entry import Entry, EntryType, Verdict
 from pod.domain.evidence import Consensus
 from pod.domain.plates import match_key
 

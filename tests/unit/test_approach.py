@@ -4,8 +4,9 @@ from itertools import pairwise
 
 import pytest
 
-from pod.domain.access import Decision, Verdict
+from pod.domain.access import Decision
 from pod.domain.approach import Action, Approaches, Step
+from pod.domain.entry import Verdict
 from pod.domain.reads import Box
 from pod.domain.tracking import Direction, Track
 

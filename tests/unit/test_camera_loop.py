@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from pod.domain.access import Decision, Verdict
+from pod.domain.access import Decision
 from pod.domain.approach import Action, Approaches, Step
+from pod.domain.entry import Verdict
 from pod.domain.evidence import Consensus
 from pod.domain.reads import ALPHABET, SLOTS, Box, PlateRead
 from pod.domain.tracking import Tracker

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pod.domain.access import Entry, EntryType, Verdict
+from pod.domain.entry import Entry, EntryType, Verdict
 from pod.domain.errors import PlateListError
 from pod.store.entries import MAX_LABEL, make_entry, parse_label
 from pod.store.list_times import parse_end, parse_start

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from running_pod import until
 
 from pod.config import AccessConfig
-from pod.domain.access import Verdict
+from pod.domain.entry import Verdict
 from pod.domain.errors import PlateListError, StoreError
 from pod.store import audit
 from pod.store.connection import connect_reader
