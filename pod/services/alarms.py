@@ -1,4 +1,4 @@
-"""What somebody must look at now: alarms that are raised once, shown until cleared, and audited both times."""
+"""What somebody must look at now: alarms raised once, shown until cleared, and audited both times."""
 
 import threading
 from collections.abc import Callable
