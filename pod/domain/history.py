@@ -12,15 +12,65 @@ COMMANDED = "open commanded"
 BY_HAND = "by hand"
 """The `source` of intents and outcomes that no car asked for."""
 
+SlotGuesses = tuple[tuple[str, float], ...]
+"""What one slot of a plate may hold, with probabilities 0..1, the likeliest first; "_" pads."""
+
 
 @dataclass(frozen=True, slots=True)
 class AuditEvent:
-    """One row of the audit, as far as history needs it."""
+    """One row of the audit, as far as history needs it; `payload` is None once erased."""
 
     seq: int
     at: datetime
     kind: str
-    payload: Mapping[str, object]
+    payload: Mapping[str, object] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """One thing that was written down about a car: a decision, an opening that began, or how it ended.
+
+    Attributes:
+        at: aware UTC, when it was written down.
+        kind: decision, intent or outcome, as the audit has it.
+        outcome: what had become of the car from then on, as `ApproachRecord.outcome`.
+        plate: the plate it was decided for.
+        read: what the camera read; differs from `plate` where a listed plate won by the evidence.
+        entry: the plate as the entry that decided has it; "" where none was found.
+        flags: what people should know beside the reason, such as clock_unsure.
+        late: written down after the fact, because the store did not answer in time.
+        frames: how many pictures the reading rests on.
+        evidence: what each slot may hold; empty where that was not kept.
+        list_version: of the access list that decided; None where that was not kept.
+        rules, models: versions of what decided and read; "" where they were not kept.
+        on_ms: how long the line to the gate was on; None unless it was.
+        error: what went wrong at the gate, in words; "" where nothing did.
+    """
+
+    at: datetime
+    kind: str
+    outcome: str
+    reason: str
+    plate: str
+    read: str
+    confidence: float
+    entry: str
+    label: str
+    type: str
+    flags: tuple[str, ...] = ()
+    late: bool = False
+    frames: int = 0
+    evidence: tuple[SlotGuesses, ...] = ()
+    list_version: int | None = None
+    rules: str = ""
+    models: str = ""
+    on_ms: float | None = None
+    error: str = ""
+
+    @property
+    def why(self) -> str:
+        """The reason in plain words."""
+        return REASONS.get(self.reason, self.reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +85,9 @@ class ApproachRecord:
         revisions: how many decisions were recorded; later ones replaced earlier ones.
         entry: the plate as the entry that decided has it; "" where none was found.
         type: why that entry is on the list, such as "resident"; "" where none was found.
+        flags: as in `Revision`, of the latest decision.
+        story: everything that was written down about it, oldest first.
+        last_seq: the number of the latest row about it.
     """
 
     approach: str
@@ -50,45 +103,79 @@ class ApproachRecord:
     revisions: int
     entry: str = ""
     type: str = ""
+    flags: tuple[str, ...] = ()
+    story: tuple[Revision, ...] = ()
+    last_seq: int = 0
+
+    @property
+    def decided(self) -> Revision | None:
+        """The latest decision; None for a record made without its story."""
+        return next((r for r in reversed(self.story) if r.kind != "outcome"), None)
 
 
 def approaches(events: Iterable[AuditEvent]) -> list[ApproachRecord]:
     """Fold audit rows into one record per approach, the most recently changed first.
 
     Args:
-        events: rows in any order; rows of other kinds, and of pulses by hand, are passed over.
+        events: rows in any order; erased rows, rows of other kinds and of pulses by hand are passed over.
     """
     records: dict[str, ApproachRecord] = {}
     for event in sorted(events, key=lambda e: e.seq):
-        if event.kind not in ("decision", "intent", "outcome") or event.payload.get("source") == BY_HAND:
+        fact = event.payload
+        if fact is None or event.kind not in ("decision", "intent", "outcome"):
             continue
-        key = str(event.payload["approach"])
+        if fact.get("source") == BY_HAND or "approach" not in fact:
+            continue
+        key = str(fact["approach"])
         before = records.pop(key, None)
-        record = (
-            _with_outcome(before, event) if event.kind == "outcome" else _with_decision(before, event, key)
-        )
-        if record is not None:
-            records[key] = record
+        if event.kind != "outcome":
+            records[key] = _with_decision(before, event, fact, key=key)
+        elif before is not None:  # otherwise its decision lies before the rows at hand, or is erased
+            records[key] = _with_outcome(before, event, fact)
     return list(reversed(records.values()))
 
 
-def _with_decision(before: ApproachRecord | None, event: AuditEvent, key: str) -> ApproachRecord:
-    fact = event.payload
+def _with_decision(
+    before: ApproachRecord | None, event: AuditEvent, fact: Mapping[str, object], *, key: str
+) -> ApproachRecord:
     reason = str(fact["reason"])
+    plate = str(fact["plate"])
+    revision = Revision(
+        at=event.at,
+        kind=event.kind,
+        outcome=_outcome_of(event.kind, str(fact["verdict"]), reason=reason),
+        reason=reason,
+        plate=plate,
+        read=str(fact.get("read") or plate),
+        confidence=float(str(fact["confidence"])),
+        entry=str(fact.get("entry") or ""),
+        label=str(fact.get("label") or ""),
+        type=str(fact.get("type") or ""),
+        flags=_texts(fact.get("flags")),
+        late=fact.get("late") is True,
+        frames=_whole(fact.get("frames")) or 0,
+        evidence=_evidence(fact.get("evidence")),
+        list_version=_whole(fact.get("list_version")),
+        rules=str(fact.get("rules") or ""),
+        models=_models(fact.get("models")),
+    )
     return ApproachRecord(
         approach=key,
         at=event.at,
         camera=str(fact["camera"]),
         gate=str(fact["gate"]),
-        plate=str(fact["plate"]),
-        outcome=_outcome_of(event.kind, str(fact["verdict"]), reason=reason),
+        plate=plate,
+        outcome=revision.outcome,
         reason=reason,
-        why=REASONS.get(reason, reason),
-        confidence=float(str(fact["confidence"])),
-        label=str(fact.get("label") or ""),
+        why=revision.why,
+        confidence=revision.confidence,
+        label=revision.label,
         revisions=1 if before is None else before.revisions + 1,
-        entry=str(fact.get("entry") or ""),
-        type=str(fact.get("type") or ""),
+        entry=revision.entry,
+        type=revision.type,
+        flags=revision.flags,
+        story=(*(before.story if before else ()), revision),
+        last_seq=event.seq,
     )
 
 
@@ -100,13 +187,58 @@ def _outcome_of(kind: str, verdict: str, *, reason: str) -> str:
     return "let in already" if reason == "just_served" else "open already"
 
 
-def _with_outcome(before: ApproachRecord | None, event: AuditEvent) -> ApproachRecord | None:
-    if before is None:
-        return None  # its decision lies before the rows at hand
-    if event.payload["result"] == "pulsed":
-        return _changed(before, event, COMMANDED, before.reason)
-    return _changed(before, event, "failed", str(event.payload["reason"]))
+def _with_outcome(before: ApproachRecord, event: AuditEvent, fact: Mapping[str, object]) -> ApproachRecord:
+    pulsed = fact.get("result") == "pulsed"
+    outcome = COMMANDED if pulsed else "failed"
+    reason = before.reason if pulsed else str(fact.get("reason") or "gate_failed")
+    on_ms = fact.get("on_ms")
+    revision = replace(
+        before.story[-1],
+        at=event.at,
+        kind="outcome",
+        outcome=outcome,
+        reason=reason,
+        late=fact.get("late") is True,
+        on_ms=float(on_ms) if isinstance(on_ms, int | float) else None,
+        error=str(fact.get("error") or ""),
+    )
+    return replace(
+        before,
+        at=event.at,
+        outcome=outcome,
+        reason=reason,
+        why=revision.why,
+        story=(*before.story, revision),
+        last_seq=event.seq,
+    )
 
 
-def _changed(before: ApproachRecord, event: AuditEvent, outcome: str, reason: str) -> ApproachRecord:
-    return replace(before, at=event.at, outcome=outcome, reason=reason, why=REASONS.get(reason, reason))
+def _texts(value: object) -> tuple[str, ...]:
+    return tuple(map(str, value)) if isinstance(value, list | tuple) else ()
+
+
+def _whole(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _models(value: object) -> str:
+    """Names and versions on one line, however the row keeps them."""
+    if isinstance(value, Mapping):
+        return ", ".join(map(str, value.values()))
+    return ", ".join(_texts(value)) if isinstance(value, list | tuple) else str(value or "")
+
+
+def _evidence(value: object) -> tuple[SlotGuesses, ...]:
+    """Slots as the row keeps them; none where any of it is not of the form it should have."""
+    if not isinstance(value, list | tuple):
+        return ()
+    slots = []
+    for slot in value:
+        if not isinstance(slot, list | tuple):
+            return ()
+        pairs = [pair for pair in slot if isinstance(pair, list | tuple) and len(pair) == 2]
+        guesses = tuple((str(char), float(p)) for char, p in pairs if isinstance(p, int | float))
+        if len(guesses) != len(slot) or not guesses:
+            return ()
+        slots.append(guesses)
+    return tuple(slots)

@@ -73,3 +73,82 @@ def test_rows_about_other_things_are_passed_over() -> None:
 def test_a_pulse_by_hand_is_no_car() -> None:
     row = {"source": "by hand", "gate": "main", "pulse": "test-1", "reason": "by_hand"}
     assert approaches([AuditEvent(1, START, "intent", row), AuditEvent(2, START, "outcome", row)]) == []
+
+
+def test_the_story_keeps_every_step_with_its_time_and_what_it_rested_on() -> None:
+    slots = [[["A", 0.9], ["4", 0.05]], [["B", 1.0]]]
+    rows = [
+        event(1, "decision", read="A8123", reason="low_confidence", evidence=slots, frames=3),
+        event(
+            2,
+            "intent",
+            verdict="allow",
+            reason="listed",
+            flags=["near_match"],
+            rules="r1",
+            models={"detector": "yolo v0", "recognizer": "ocr v0"},
+            list_version=7,
+            late=True,
+        ),
+        event(3, "outcome", result="pulsed", on_ms=500.2),
+    ]
+    (record,) = approaches(rows)
+    first, second, third = record.story
+    assert (first.read, first.frames, first.why) == (
+        "A8123",
+        3,
+        "The plate could not be read clearly enough.",
+    )
+    assert first.evidence == ((("A", 0.9), ("4", 0.05)), (("B", 1.0),))
+    assert (second.flags, second.rules, second.list_version, second.late) == (
+        ("near_match",),
+        "r1",
+        7,
+        True,
+    )
+    assert second.models == "yolo v0, ocr v0"
+    assert (third.outcome, third.on_ms, third.at - first.at) == (
+        "open commanded",
+        500.2,
+        timedelta(seconds=2),
+    )
+    assert record.decided == second
+
+
+def test_rows_that_keep_no_evidence_are_told_without_it() -> None:
+    (record,) = approaches([event(1, "decision")])
+    (step,) = record.story
+    assert (step.evidence, step.flags, step.list_version, step.rules) == ((), (), None, "")
+    assert step.read == "AB123"
+
+
+@pytest.mark.parametrize(
+    "spoiled",
+    [
+        pytest.param("AB123", id="a-text"),
+        pytest.param([["A", 0.9]], id="no-pairs"),
+        pytest.param([[["A", "much"]]], id="no-probability"),
+        pytest.param([[]], id="an-empty-slot"),
+        pytest.param([None], id="no-slot"),
+    ],
+)
+def test_evidence_of_another_form_is_told_as_none_kept(spoiled: object) -> None:
+    (record,) = approaches([event(1, "decision", evidence=spoiled)])
+    assert record.story[0].evidence == ()
+
+
+def test_a_row_that_was_erased_is_passed_over() -> None:
+    rows = [AuditEvent(1, START, "intent", None), event(2, "decision"), AuditEvent(3, START, "outcome", None)]
+    (record,) = approaches(rows)
+    assert (record.outcome, record.last_seq) == ("not opened", 2)
+
+
+def test_a_refusal_after_the_intent_ends_the_story() -> None:
+    rows = [
+        event(1, "intent", verdict="allow", reason="listed"),
+        event(2, "outcome", result="refused", reason="stale_frame"),
+        event(3, "decision", reason="stale_frame"),
+    ]
+    (record,) = approaches(rows)
+    assert [step.outcome for step in record.story] == ["opening", "failed", "not opened"]
+    assert (record.outcome, record.reason) == ("not opened", "stale_frame")
