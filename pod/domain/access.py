@@ -53,6 +53,9 @@ REASONS = {
     "just_served": "This car was let in moments ago; it is not a new approach.",
     "by_hand": "Somebody pulsed the gate by hand.",
     "gate_failed": "The gate did not answer; whether it opened is not known.",
+    "command_expired": "The button was shown too long ago, so nothing was opened. Press it anew.",
+    "command_unknown": "This was asked for before; whether the gate opened is not known.",
+    "confirm_lockdown": "The site is locked down: confirm that the gate shall open all the same.",
     "gate_unavailable": "The gate could not be asked to open.",
     "store_failed": "The decision could not be written down, so the gate stayed closed.",
 }
