@@ -1,30 +1,23 @@
 """What can be configured: frozen sections with units and ranges. Pure data; `config_load` reads the file."""
 
 import re
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 from urllib.parse import unquote, urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import AfterValidator, Field, SecretStr, model_validator
+
+from pod.config_gates import GateConfig as GateConfig
+from pod.config_section import BesideConfig as BesideConfig
+from pod.config_section import Name as Name
+from pod.config_section import Section as Section
 
 STREAM_SCHEMES = ("rtsp", "rtsps")
-
-
-@dataclass(frozen=True, slots=True)
-class BesideConfig:
-    """Marks a setting that may be a path: `config_load` resolves a relative one beside the file."""
 
 
 def is_stream_url(url: str) -> bool:
     """Whether a camera's `url` is a network stream rather than a path."""
     return "://" in url
-
-
-def _plain_name(name: str) -> str:
-    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,31}", name):
-        raise ValueError("must be lower-case letters, digits, - or _, 32 at most, a letter or digit first")
-    return name
 
 
 def _known_zone(name: str) -> str:
@@ -66,17 +59,10 @@ def _loopback(host: str) -> str:
     return host
 
 
-Name = Annotated[str, AfterValidator(_plain_name)]
 Polygon = Annotated[
     tuple[tuple[Annotated[float, Field(ge=0, le=1)], Annotated[float, Field(ge=0, le=1)]], ...],
     Field(min_length=3, max_length=64),
 ]
-
-
-class Section(BaseModel):
-    """A part of the configuration: immutable, and no key goes unread. Its errors never show a value."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class SiteConfig(Section):
@@ -116,13 +102,6 @@ class CameraConfig(Section):
         if password:
             moved["password"] = SecretStr(unquote(password))
         return given | moved
-
-
-class GateConfig(Section):
-    name: Name
-    driver: Literal["simulated"] = "simulated"
-    pulse_ms: int = Field(default=500, ge=50, le=5000)
-    pause_s: float = Field(default=10.0, ge=1, le=300)
 
 
 class VisionConfig(Section):

@@ -1,6 +1,6 @@
 """The guard: a tiny process that alone holds the gates' lines and bounds every pulse. Standard library only.
 
-Standard input: one line of JSON, `{"parent": pid, "gates": [{"name", "driver", "pulse_ms", "trace"}]}`, then
+Standard input: one line of JSON, `{"parent": pid, "gates": [...]}` with gates as `guard_gate` makes them, then
 requests, `pulse GATE ID VALID_UNTIL_NS` (CLOCK_MONOTONIC), one a line. There is no other request: nothing
 holds, closes or lengthens. Standard output: one JSON event a line, dropped and counted where nobody reads.
 
@@ -32,8 +32,18 @@ LONGEST_VALIDITY_NS = 1_000_000_000
 
 REMEMBERED_IDS = 256
 
+
+def _gpio_line(gate: Mapping[str, object]) -> Line:
+    from pod.gate.drivers.gpio import GpioLine  # Only a machine with GPIO needs its library.
+
+    given = gate["gpio"]
+    assert isinstance(given, dict)
+    return GpioLine(given)
+
+
 DRIVERS: dict[str, Callable[[Mapping[str, object]], Line]] = {
     "simulated": lambda gate: SimulatedLine(str(gate["trace"])),
+    "gpio": _gpio_line,
 }
 """Driver name -> what takes the line of one gate, given its part of the first input line."""
 

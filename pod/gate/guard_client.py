@@ -15,7 +15,7 @@ from typing import Self
 
 from pod.config import GateConfig
 from pod.domain.errors import GateError
-from pod.gate.edge_trace import trace_path
+from pod.gate.guard_gate import guard_gate
 from pod.gate.guard_process import GUARD_COMMAND, Event, GuardProcess
 from pod.gate.pulse import Condition, GateState, NotPulsedError, OnEnd, OnState, PulseEnd, PulseStarted
 from pod.runtime.backoff import backoff_delays_s
@@ -241,15 +241,7 @@ class GuardClient:
 
     def _run_one_guard(self) -> str:
         """Start a guard and follow it to its end; how it ended."""
-        gates = [
-            {
-                "name": gate.name,
-                "driver": gate.driver,
-                "pulse_ms": gate.pulse_ms,
-                "trace": str(trace_path(self._run_dir, gate.name)),
-            }
-            for gate in self._gates.values()
-        ]
+        gates = [guard_gate(gate, self._run_dir) for gate in self._gates.values()]
         try:
             process = GuardProcess(self._command, gates)
         except OSError as fault:

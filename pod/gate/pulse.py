@@ -10,7 +10,15 @@ Condition = Literal["ready", "down", "unavailable", "latched"]
 
 
 class NotPulsedError(GateError):
-    """No pulse was given, and it is certain that the line was not touched."""
+    """No pulse was given, and it is certain that the line was not touched.
+
+    Attributes:
+        reason: the code of a decision's reason, for the audit.
+    """
+
+    def __init__(self, message: str, reason: str = "gate_unavailable") -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class GateBusyError(NotPulsedError):
@@ -21,7 +29,7 @@ class GateBusyError(NotPulsedError):
     """
 
     def __init__(self, message: str, until_s: float) -> None:
-        super().__init__(message)
+        super().__init__(message, "gate_already_open")
         self.until_s = until_s
 
 

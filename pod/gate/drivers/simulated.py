@@ -6,10 +6,7 @@ import json
 import os
 import time
 
-from pod.gate.drivers.line import Line
-
-TAKE_TIMEOUT_S = 1.0
-"""How long a new holder waits for the one before it to be gone."""
+from pod.gate.drivers.line import TAKE_TIMEOUT_S, Line
 
 
 class SimulatedLine(Line):
