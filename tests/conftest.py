@@ -1,9 +1,11 @@
-"""What every test may ask for, and the watch over skipped tests."""
+"""What every test may ask for, the watch over skipped tests, and the record of what was proved."""
 
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from promises import PROMISES, Proof, save
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
@@ -35,9 +37,50 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
             reporter.write_line(f"  {reason}", red=True)
 
 
+PROOFS = pytest.StashKey[list[Proof]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "proof(promise): proves a promise of the POD; records its figures")
+    config.stash[PROOFS] = []
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Write down what was proved, where `scripts/prove.sh` asks for it."""
+    if path := os.environ.get("PLATEBRIDGE_PROOFS"):
+        save(config.stash[PROOFS], Path(path))
+
+
+Prove = Callable[..., None]
+
+
+@pytest.fixture
+def prove(request: pytest.FixtureRequest) -> Iterator[Prove]:
+    """Call it with `attempts`, `faults`, `losses` and figures; a test marked `proof` must, once at least."""
+    marks = [mark.args[0] for mark in request.node.iter_markers("proof")]
+    told: list[Proof] = []
+
+    def record(*, attempts: int, faults: int = 0, losses: int = 0, **figures: float) -> None:
+        for promise in marks:
+            assert promise in PROMISES, f"there is no promise {promise}"
+            told.append(Proof(promise, request.node.originalname, attempts, faults, losses, figures))
+        assert attempts > 0, "nothing was attempted, so nothing is proved"
+        assert losses == 0, f"promise {marks} was broken {losses} times in {attempts} attempts"
+
+    yield record
+    assert told, "this test records no figures"
+    request.config.stash[PROOFS].extend(told)
+
+
 @pytest.fixture
 def shared() -> Path:
     """The folder of real pictures and upstream weights beside the checkout."""
     if not SHARED.is_dir():
         pytest.skip("needs ../shared (real pictures and upstream weights)")
     return SHARED
+
+
+@pytest.fixture
+def often() -> Callable[[int, int], int]:
+    """How often to try: seldom in a test run, often where `scripts/prove.sh` takes its time."""
+    return lambda seldom, thorough: thorough if os.environ.get("PLATEBRIDGE_PROOFS") else seldom
