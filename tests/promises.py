@@ -74,8 +74,8 @@ def render(proofs: Iterable[Proof], *, when: str) -> str:
     lines = [
         "# What a POD promises, and how that is proved",
         "",
-        "Written by `./scripts/prove.sh`, not by hand. Each line is a test; every test run makes it with fewer",
-        "attempts. A POD is no safety device, and the project claims conformity with no standard.",
+        "Written by `./scripts/prove.sh`, not by hand. Each line is a test; every test run makes it with",
+        "fewer attempts. A POD is no safety device, and the project claims conformity with no standard.",
         f"Figures of {when}.",
     ]
     for number, text in PROMISES.items():
