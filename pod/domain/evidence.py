@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from pod.domain.plates import match_key
+from pod.domain.folding import FOLD
 from pod.domain.reads import ALPHABET, SLOTS, PlateRead
 
 K_EFF = 3.0
@@ -27,19 +27,6 @@ _SURE = 0.8
 """From this posterior on, a slot counts as read when two plates are told apart."""
 
 _PAD = len(ALPHABET) - 1
-
-
-def _fold_matrix() -> npt.NDArray[np.float64]:
-    """Shape (37, K): sums the characters that `match_key` cannot tell apart into one class."""
-    folded = [match_key(c) or c for c in ALPHABET]
-    classes = sorted(set(folded))
-    matrix = np.zeros((len(ALPHABET), len(classes)))
-    for row, name in enumerate(folded):
-        matrix[row, classes.index(name)] = 1
-    return matrix
-
-
-_FOLD = _fold_matrix()
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +93,8 @@ class Evidence:
             uniform = np.full((SLOTS, len(ALPHABET)), 1 / len(ALPHABET), dtype=np.float32)
             return Consensus("", 0.0, uniform, 0)
         slots = _combine(self._reads)
-        folded = slots @ _FOLD
-        members = np.where(_FOLD.T[folded.argmax(axis=1)] > 0, slots, -1.0)
+        folded = slots @ FOLD
+        members = np.where(FOLD.T[folded.argmax(axis=1)] > 0, slots, -1.0)
         chosen = members.argmax(axis=1)
         text = "".join(ALPHABET[c] for c in chosen if c != _PAD)
         confidence = 0.0 if self._stranger is not None else float(folded.max(axis=1).min())
@@ -121,15 +108,15 @@ def _combine(reads: deque[npt.NDArray[np.float64]]) -> npt.NDArray[np.float64]:
     between O and 0 costs no confidence.
     """
     tables = np.stack(tuple(reads))
-    folded = tables @ _FOLD
+    folded = tables @ FOLD
     legible = folded.max(axis=2).min(axis=1) ** 2
     count = legible.sum() ** 2 / (legible**2).sum()
     independent = count / (1 + (count - 1) / K_EFF)
     weights = independent * legible / legible.sum()
     classes = _softmax(np.tensordot(weights, np.log(folded), axes=1))
     inside = np.exp(np.tensordot(weights / weights.sum(), np.log(tables), axes=1))
-    shares = inside / (inside @ _FOLD @ _FOLD.T)
-    return np.asarray(shares * (classes @ _FOLD.T))
+    shares = inside / (inside @ FOLD @ FOLD.T)
+    return np.asarray(shares * (classes @ FOLD.T))
 
 
 def _softmax(logits: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -142,7 +129,7 @@ def _contradict(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64]) -> bool:
 
     One slot is what a recogniser confuses on one plate; it is left to the tempered sum.
     """
-    fa, fb = a @ _FOLD, b @ _FOLD
+    fa, fb = a @ FOLD, b @ FOLD
     differs = fa.argmax(axis=1) != fb.argmax(axis=1)
     sure = (fa.max(axis=1) >= _SURE) & (fb.max(axis=1) >= _SURE)
     return int((differs & sure).sum()) >= 2
