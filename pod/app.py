@@ -17,6 +17,7 @@ from typing import Self
 from pod.config import CameraConfig, PodConfig
 from pod.domain.access import Policy
 from pod.domain.approach import Approaches
+from pod.domain.clock_trust import ClockTrust
 from pod.domain.errors import StoreError
 from pod.domain.history import ApproachRecord, AuditEvent, approaches
 from pod.domain.tracking import Tracker
@@ -36,15 +37,24 @@ from pod.runtime.supervise import supervise
 from pod.runtime.time_zone import zone_of
 from pod.runtime.watchdog import feed_watchdog
 from pod.services.access_control import AccessControl
+from pod.services.alarms import Alarms
 from pod.services.camera_loop import CameraLoop
+from pod.services.clock_watch import ClockWatch
 from pod.services.health import Health, HealthProbe, examine
+from pod.services.open_command import OpenCommands
 from pod.services.probes import camera_probe, gate_probe, models_probe, store_probe
 from pod.services.served_cars import ServedCars
+from pod.store.car_search import rows_of
+from pod.store.clock_rows import newest_believable
 from pod.store.reader import AuditReader
 from pod.store.store import FILE_NAME, Store
 from pod.vision.pipeline import Models, open_models
-from pod.web.page import PodView, create_app
+from pod.web.admin_password import AdminPassword
+from pod.web.page import create_app
 from pod.web.server import WebServer, bind
+from pod.web.sign_in import SignIn
+from pod.web.view import PodView
+from pod.web.view_parts import camera_views, gate_view
 
 log = logging.getLogger(__name__)
 
@@ -89,6 +99,7 @@ class Pod:
         self._probes: list[HealthProbe] = []
         self._cameras: list[tuple[CameraSource, CameraLoop]] = []
         self._notifier = SystemdNotifier()
+        self.alarms = Alarms(lambda row: self._note("alarm", **row), now=lambda: datetime.now(UTC))
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
@@ -141,6 +152,7 @@ class Pod:
         models = await asyncio.to_thread(open_models, config.vision)
         writer_beat = self._heartbeats.register("store", STORE_SILENCE_S)
         self._store = stack.enter_context(Store.open(data_dir / FILE_NAME, beat=writer_beat.beat))
+        self._clock = self._watch_clock()
         started = self._store.record("pod_started", self._started_row(models))
         self._store.wait_for(started, START_ROW_TIMEOUT_S)
         stack.callback(self._record_stop)
@@ -153,16 +165,29 @@ class Pod:
         )
         stack.callback(guard.close)
         gates = {gate.name: (GateController(gate, guard), ServedCars()) for gate in config.gates}
-        self._probes += [store_probe(self._store), models_probe(models)]
+        self._gates = {name: gate for name, (gate, _) in gates.items()}
+        self._probes += [store_probe(self._store), models_probe(models), self._clock.probe]
         self._probes += [gate_probe(gate) for gate, _ in gates.values()]
         stack.push_async_callback(self._stop_cameras)
         for camera in config.cameras:
             self._start_camera(camera, *gates[camera.gate], models=models)
         await self._start_web(data_dir)
+        stack.callback(self._serve("clock", self._clock.watch()).cancel)
         watchdog = self._serve("watchdog", feed_watchdog(self._notifier, self._heartbeats))
         stack.callback(watchdog.cancel)
         self._notifier.ready(f"{len(config.cameras)} cameras, {len(config.gates)} gates, {self.address}")
         log.info("pod started; local page at %s", self.address)
+
+    def _watch_clock(self) -> ClockWatch:
+        """Judge the clock before the first row is dated by it."""
+        newest = self._store.wait_for(self._store.submit(newest_believable), START_ROW_TIMEOUT_S)
+        watch = ClockWatch(
+            ClockTrust(newest=newest, needs_sync=self.config.site.clock == "ntp"),
+            note=lambda row: self._note("clock", **row),
+            alarms=self.alarms,
+        )
+        watch.look()
+        return watch
 
     def _start_camera(
         self, camera: CameraConfig, gate: GateController, served: ServedCars, *, models: Models
@@ -241,11 +266,22 @@ class Pod:
             time_zone=zone_of(config.site.time_zone),
             version=version(),
             health=self.health,
+            alarms=tuple,
             recent=recent,
+            approach=lambda approach: asyncio.to_thread(rows_of, data_dir / FILE_NAME, approach),
             listen=self.listen,
             registry=self.metrics.registry,
+            plates=self._store.plates,
+            gates=lambda: {gate.name: gate_view(gate) for gate in self._gates.values()},
+            opener=OpenCommands(self._gates, self._store, publish=self._broadcast.publish),
+            cameras=camera_views(config),
+            still=_no_still,
+            record=lambda kind, row: self._note(kind, **row),
         )
-        server = WebServer(create_app(view, allowed_hosts=LOOPBACK_NAMES), self._listener)
+        password = AdminPassword(data_dir)
+        await asyncio.to_thread(password.ensure)
+        sign_in = SignIn(data_dir, secure=False, record=view.record)
+        server = WebServer(create_app(view, sign_in, allowed_hosts=LOOPBACK_NAMES), self._listener)
         serving = self._serve("web", supervise("web", server.serve, transient=(OSError,)))
 
         async def stop_serving() -> None:
@@ -335,6 +371,10 @@ async def _run(config: PodConfig) -> int:
         await pod.finished()
     log.info("pod stopped; gates at rest")
     return 0
+
+
+async def _no_still(camera: str) -> bytes | None:
+    return None
 
 
 def _monotonic(grants: dict[str, datetime]) -> dict[str, float]:

@@ -1,0 +1,137 @@
+"""What the page may see and do of the POD, and how it waits for it without blocking the event loop."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol, TypeVar
+from zoneinfo import ZoneInfo
+
+from prometheus_client import CollectorRegistry
+
+from pod.domain.errors import StoreError
+from pod.domain.history import ApproachRecord, AuditEvent
+from pod.runtime.broadcast import Event
+from pod.services.alarms import Alarm
+from pod.services.health import Health
+from pod.services.open_command import OpenResult
+from pod.store.plate_list import PlateList
+
+CHANGE_TIMEOUT_S = 10.0
+
+T = TypeVar("T")
+Corners = tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CameraView:
+    """A camera as the page shows it; corners are fractions of width and height."""
+
+    name: str
+    gate: str
+    direction: str
+    regions: tuple[Corners, ...] = ()
+    masks: tuple[Corners, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class GateView:
+    """A gate as the page shows it.
+
+    Attributes:
+        condition: ready, down, unavailable or latched; the sentence says why and what mends it.
+        pause_left_s: until it may be asked again.
+        position: open, closed, moving, unknown or not_wired: only an input that is wired tells where it is.
+        presence: something stands on the loop; None where no loop is wired.
+    """
+
+    name: str
+    condition: str
+    sentence: str = ""
+    pause_left_s: float = 0.0
+    position: str = "not_wired"
+    presence: bool | None = None
+
+    @property
+    def is_wired(self) -> bool:
+        return self.position != "not_wired"
+
+
+@dataclass(frozen=True, slots=True)
+class SettingView:
+    """One setting: `value` is ready to show and never a secret; `source` is `FILE:LINE` or "default"."""
+
+    name: str
+    value: str
+    source: str
+
+
+class GateOpener(Protocol):
+    """Opens by hand; `services.open_command.OpenCommands` is one. Both calls are for a thread."""
+
+    def issue(self, gate: str) -> str: ...
+    def open(self, command_id: str, gate: str, *, by: str, confirmed: bool = False) -> OpenResult: ...
+
+
+class MediaFiles(Protocol):
+    """The kept pictures; both look into a database, so call them through `asyncio.to_thread`."""
+
+    def find(self, approach: str) -> Sequence["MediaFile"]: ...
+    def path(self, media_id: int) -> Path | None: ...
+
+
+class MediaFile(Protocol):
+    """One kept picture; `kind` is scene or plate."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def revision(self) -> int: ...
+    @property
+    def kind(self) -> Literal["scene", "plate"]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PodView:
+    """What the page may see and do of the pod.
+
+    Attributes:
+        recent: the newest approaches, newest first, at most as many as asked for.
+        approach: the audit rows of one approach, oldest first; empty where there are none.
+        still: the current picture of a camera as JPEG; None while there is none.
+    """
+
+    site: str
+    time_zone: ZoneInfo
+    version: str
+    health: Callable[[], Health]
+    alarms: Callable[[], Sequence[Alarm]]
+    recent: Callable[[int], Awaitable[Sequence[ApproachRecord]]]
+    approach: Callable[[str], Awaitable[Sequence[AuditEvent]]]
+    listen: Callable[[], AbstractContextManager[AsyncIterator[Event]]]
+    registry: CollectorRegistry
+    plates: PlateList
+    gates: Callable[[], Mapping[str, GateView]]
+    opener: GateOpener
+    cameras: Sequence[CameraView] = ()
+    still: Callable[[str], Awaitable[bytes | None]]
+    media: MediaFiles | None = None
+    settings: Sequence[SettingView] = field(default_factory=tuple)
+    record: Callable[[str, Mapping[str, object]], None]
+
+
+async def done(change: Future[T]) -> T:
+    """What a change of the store came to, without blocking the event loop.
+
+    Raises:
+        PlateBridgeError: the store refused or failed.
+        StoreError: it did not answer in time; the change may still happen.
+    """
+    try:
+        return await asyncio.wait_for(asyncio.wrap_future(change), CHANGE_TIMEOUT_S)
+    except TimeoutError:
+        raise StoreError(
+            "the database did not answer in time; the change may still happen: look again in a moment"
+        ) from None
