@@ -99,7 +99,7 @@ def car_of(record: ApproachRecord, now: datetime) -> CarWords:
         why=why,
         who=_who(record.label, record.type),
         where=f"Camera {record.camera}, gate {record.gate}",
-        sure=_sure(record.confidence) if plate else "",
+        sure=as_sure(record.confidence) if plate else "",
         at=record.at.astimezone(now.tzinfo),
         ago=ago(age_s),
         said="" if look == "opening" else f"{plate or 'A car without a legible plate'}: {title}. {why}",
@@ -113,7 +113,7 @@ def _who(label: str, type_: str) -> str:
     return who[:1].upper() + who[1:]
 
 
-def _sure(confidence: float) -> str:
+def as_sure(confidence: float) -> str:
     """Rounded, but never up to certainty."""
     return "over 99 % sure" if confidence > 0.99 else f"{confidence * 100:.0f} % sure"
 

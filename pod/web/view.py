@@ -17,6 +17,7 @@ from pod.runtime.broadcast import Event
 from pod.services.alarms import Alarm
 from pod.services.health import Health
 from pod.services.open_command import OpenResult
+from pod.store.car_search import CarPage, CarQuery
 from pod.store.plate_list import PlateList
 
 CHANGE_TIMEOUT_S = 10.0
@@ -100,6 +101,7 @@ class PodView:
     Attributes:
         recent: the newest approaches, newest first, at most as many as asked for.
         approach: the audit rows of one approach, oldest first; empty where there are none.
+        search: one page of the approaches that a query finds.
         still: the current picture of a camera as JPEG; None while there is none.
     """
 
@@ -110,6 +112,7 @@ class PodView:
     alarms: Callable[[], Sequence[Alarm]]
     recent: Callable[[int], Awaitable[Sequence[ApproachRecord]]]
     approach: Callable[[str], Awaitable[Sequence[AuditEvent]]]
+    search: Callable[[CarQuery], Awaitable[CarPage]]
     listen: Callable[[], AbstractContextManager[AsyncIterator[Event]]]
     registry: CollectorRegistry
     plates: PlateList
