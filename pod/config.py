@@ -68,6 +68,7 @@ Polygon = Annotated[
 class SiteConfig(Section):
     name: str = Field(default="PlateBridge", min_length=1, max_length=80)
     time_zone: Annotated[str, AfterValidator(_known_zone)] | None = None
+    clock: Literal["ntp", "rtc"] = "ntp"
 
 
 class CameraConfig(Section):
@@ -124,6 +125,18 @@ class StoreConfig(Section):
     commit_timeout_ms: int = Field(default=1000, ge=50, le=10_000)
 
 
+class MediaConfig(Section):
+    quota_mb: int = Field(default=2000, ge=0, le=1_000_000)
+    min_free_mb: int = Field(default=500, ge=0, le=100_000)
+    keep_days: int = Field(default=30, ge=1, le=3650)
+    keep_unknown_days: int = Field(default=7, ge=1, le=3650)
+
+
+class AuditConfig(Section):
+    keep_days: int = Field(default=365, ge=1, le=3650)
+    keep_unknown_days: int = Field(default=30, ge=1, le=3650)
+
+
 class WebConfig(Section):
     host: Annotated[str, AfterValidator(_loopback)] = "127.0.0.1"
     port: int = Field(default=8480, ge=0, le=65535)
@@ -144,6 +157,8 @@ class PodConfig(Section):
     vision: VisionConfig = VisionConfig()
     access: AccessConfig = AccessConfig()
     store: StoreConfig = StoreConfig()
+    media: MediaConfig = MediaConfig()
+    audit: AuditConfig = AuditConfig()
     web: WebConfig = WebConfig()
     log: LogConfig = LogConfig()
 

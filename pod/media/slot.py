@@ -11,6 +11,7 @@ class LatestFrame:
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._frame: Frame | None = None
+        self._newest: Frame | None = None
         self._dropped = 0
 
     @property
@@ -18,12 +19,17 @@ class LatestFrame:
         """Frames overwritten before anyone took them."""
         return self._dropped
 
+    @property
+    def newest(self) -> Frame | None:
+        """The frame put last, taken or not; None before the first. Leaves the reader's frame in its place."""
+        return self._newest
+
     def put(self, frame: Frame) -> None:
         """Store `frame`, over an older one if that was not taken."""
         with self._changed:
             if self._frame is not None:
                 self._dropped += 1
-            self._frame = frame
+            self._frame = self._newest = frame
             self._changed.notify()
 
     def take(self, timeout_s: float) -> Frame | None:

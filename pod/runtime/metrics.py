@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
-from prometheus_client.core import CounterMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 LATENCY_BUCKETS_S = (0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.12, 0.15, 0.2, 0.3, 0.5, 1.0, 2.0)
@@ -55,12 +55,44 @@ class PodMetrics:
         self.store_errors = Counter(
             "platebridge_store_errors_total", "Rows that the store did not commit", registry=self.registry
         )
+        self.pictures_kept = Counter(
+            "platebridge_pictures_kept_total",
+            "Pictures of cars kept on disk, by camera",
+            ["camera"],
+            registry=self.registry,
+        )
+        self.pictures_dropped = Counter(
+            "platebridge_pictures_dropped_total",
+            "Steps without a picture, by camera and why: queue_full, not_encoded, not_stored, stopped",
+            ["camera", "reason"],
+            registry=self.registry,
+        )
         self._sources = _SourceCounters()
         self.registry.register(self._sources)
 
     def watch_source(self, camera: str, counters: Callable[[], Mapping[str, int]]) -> None:
         """Publish a camera source's own counters; they are asked for at each scrape."""
         self._sources.cameras[camera] = counters
+
+
+    def watch_media(self, kept_bytes: Callable[[], int], evicted: Callable[[], int]) -> None:
+        """Publish what the kept pictures hold; asked for at each scrape."""
+        self.registry.register(_MediaFigures(kept_bytes, evicted))
+
+
+class _MediaFigures(Collector):
+    def __init__(self, kept_bytes: Callable[[], int], evicted: Callable[[], int]) -> None:
+        self._kept_bytes, self._evicted = kept_bytes, evicted
+
+    def collect(self) -> Iterator[GaugeMetricFamily | CounterMetricFamily]:
+        yield GaugeMetricFamily(
+            "platebridge_media_bytes", "What the kept pictures hold on disk", value=self._kept_bytes()
+        )
+        yield CounterMetricFamily(
+            "platebridge_pictures_evicted",
+            "Pictures deleted to make room for newer ones or for the database",
+            value=self._evicted(),
+        )
 
 
 class _SourceCounters(Collector):

@@ -4,10 +4,11 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 
 import numpy as np
 
-from pod.domain.approach import Action, Approaches
+from pod.domain.approach import Action, Approaches, Step
 from pod.domain.evidence import Evidence
 from pod.domain.reads import Box, PlateRead
 from pod.domain.tracking import Track, Tracker
@@ -16,7 +17,9 @@ from pod.media.motion import MotionGate
 from pod.media.slot import LatestFrame
 from pod.runtime.metrics import PodMetrics
 from pod.services.access_control import AccessControl, Sighting
+from pod.services.best_frames import BestFrames, Glimpse
 from pod.services.pace import SearchPace
+from pod.services.pictures import Pictures
 from pod.vision.detector import Detections
 from pod.vision.pipeline import PlateReader
 
@@ -49,6 +52,7 @@ class CameraLoop:
         metrics: PodMetrics,
         beat: Callable[[], None],
         on_fault: Callable[[Exception], None],
+        pictures: Pictures | None = None,
         clock_s: Callable[[], float] = time.monotonic,
     ) -> None:
         """
@@ -56,6 +60,7 @@ class CameraLoop:
             detect_fps: searches for plates a second; briefly more, see `pace`.
             beat: called at least four times a second while all is well.
             on_fault: told the bug that ended this loop, on its thread.
+            pictures: keeps a picture of each step; None where none is wanted.
             clock_s: the clock that `Frame.captured_s` is on.
         """
         self._camera = camera
@@ -69,7 +74,9 @@ class CameraLoop:
         self._metrics = metrics
         self._beat = beat
         self._on_fault = on_fault
+        self._pictures = pictures
         self._clock_s = clock_s
+        self._best = BestFrames()
         self._motion = MotionGate()
         self._evidence: dict[int, Evidence] = {}
         self._sightings: dict[int, Sighting] = {}
@@ -78,6 +85,11 @@ class CameraLoop:
         self._behind_s = 0.0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"decide-{camera}", daemon=True)
+
+    @property
+    def best_frames_dropped(self) -> int:
+        """Cars that lost their best frame to others, and may go without a picture."""
+        return self._best.dropped
 
     def start(self) -> None:
         self._thread.start()
@@ -149,12 +161,14 @@ class CameraLoop:
 
     def _step(self, track: Track, read: PlateRead | None, frame: Frame) -> None:
         now_s, decision = frame.captured_s, None
+        before = self._best.of(track.id)
         if read is not None:
             evidence = self._evidence.setdefault(track.id, Evidence())
             evidence.add(read)
             consensus = evidence.consensus()
             self._sightings[track.id] = Sighting(now_s, read.box, consensus.frames)
             decision = self._access.decide(consensus)
+            self._best.note(track.id, frame, read=read, consensus=consensus.text)
         steps = self._approaches.observe(now_s, track, decision)
         if any(step.action is Action.OPEN for step in steps):
             self._pace.let_in(track.id)
@@ -162,6 +176,11 @@ class CameraLoop:
             self._pace.read_in_vain(track.id, read.width_px / max(frame.width, frame.height))
         if steps:
             self._access.act(steps, self._sightings[track.id])
+            # More than one step: the track passed to another car, so this frame shows only the last one's.
+            self._picture(steps[:-1], before)
+            seen_now = Glimpse(frame, read.box) if read is not None else None
+            opens = steps[-1].action is Action.OPEN
+            self._picture(steps[-1:], (seen_now if opens else None) or self._best.of(track.id))
 
     def _expire(self) -> None:
         """Time passes without usable frames too: tracks end, and what they left open is recorded."""
@@ -173,10 +192,28 @@ class CameraLoop:
             steps = self._approaches.ended(now_s, track)
             self._live.discard(track.id)
             self._evidence.pop(track.id, None)
+            best = self._best.of(track.id)
+            self._best.forget(track.id)
             self._pace.forget(track.id)
             sighting = self._sightings.pop(track.id, None)
             if steps and sighting is not None:
                 self._access.act(steps, sighting)
+                self._picture(steps, best)
+
+    def _picture(self, steps: Sequence[Step], glimpse: Glimpse | None) -> None:
+        """Hand over what shows the steps' car; after the gate was asked, which must not wait for it."""
+        if self._pictures is None or glimpse is None:
+            return
+        for step in steps:
+            self._pictures.keep(
+                step.approach_id,
+                step.revision,
+                camera=self._camera,
+                frame=glimpse.frame,
+                box=glimpse.box,
+                plate_known=step.decision.entry is not None,
+                at=datetime.now(UTC),
+            )
 
     def _count(self, fate: str) -> None:
         self._metrics.frames.labels(self._camera, fate).inc()

@@ -228,7 +228,7 @@ def _hash(*fields: bytes) -> bytes:
 LATEST_SQL = "SELECT seq, ts_us, kind, payload, link FROM audit ORDER BY seq DESC LIMIT ?"
 LATEST_OF_CARS_SQL = (
     "SELECT seq, ts_us, kind, payload, link FROM audit "
-    "WHERE kind IN ('decision', 'intent', 'outcome') ORDER BY seq DESC LIMIT ?"
+    "WHERE kind IN ('decision', 'intent', 'outcome') AND payload IS NOT NULL ORDER BY seq DESC LIMIT ?"
 )
 """Its condition is word for word that of the index `audit_of_cars`, which SQLite uses for no other."""
 
