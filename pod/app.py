@@ -42,10 +42,14 @@ from pod.services.camera_loop import CameraLoop
 from pod.services.clock_watch import ClockWatch
 from pod.services.health import Health, HealthProbe, examine
 from pod.services.open_command import OpenCommands
+from pod.services.pictures import Pictures
 from pod.services.probes import camera_probe, gate_probe, models_probe, store_probe
 from pod.services.served_cars import ServedCars
-from pod.store.car_search import rows_of
+from pod.services.stills import Stills
+from pod.store.car_search import rows_of, search
 from pod.store.clock_rows import newest_believable
+from pod.store.media import FOLDER_NAME as MEDIA_FOLDER
+from pod.store.media import MediaStore
 from pod.store.reader import AuditReader
 from pod.store.store import FILE_NAME, Store
 from pod.vision.pipeline import Models, open_models
@@ -168,6 +172,7 @@ class Pod:
         self._gates = {name: gate for name, (gate, _) in gates.items()}
         self._probes += [store_probe(self._store), models_probe(models), self._clock.probe]
         self._probes += [gate_probe(gate) for gate, _ in gates.values()]
+        self._start_media(data_dir)
         stack.push_async_callback(self._stop_cameras)
         for camera in config.cameras:
             self._start_camera(camera, *gates[camera.gate], models=models)
@@ -189,6 +194,26 @@ class Pod:
         watch.look()
         return watch
 
+    def _start_media(self, data_dir: Path) -> None:
+        """Pictures of cars, unless the configuration wants none."""
+        config = self.config.media
+        self.media: MediaStore | None = None
+        self._pictures: Pictures | None = None
+        self._slots: dict[str, LatestFrame] = {}
+        self._masks = {camera.name: camera.masks for camera in self.config.cameras}
+        if config.quota_mb == 0:
+            return
+        self.media = media = MediaStore(
+            data_dir / MEDIA_FOLDER,
+            self._store,
+            quota_bytes=config.quota_mb * 1024 * 1024,
+            min_free_bytes=config.min_free_mb * 1024 * 1024,
+        )
+        self._pictures = Pictures(self.media, self._masks, metrics=self.metrics)
+        self.metrics.watch_media(lambda: media.kept_bytes, lambda: media.evicted)
+        self._stack.callback(self._pictures.close)
+        self._probes.append(self._pictures.probe)
+
     def _start_camera(
         self, camera: CameraConfig, gate: GateController, served: ServedCars, *, models: Models
     ) -> None:
@@ -197,6 +222,7 @@ class Pod:
             f"camera {camera.name}", LOOP_SILENCE_S + config.store.commit_timeout_ms / 1000
         )
         slot, fanout = LatestFrame(), AccessUnitFanout()
+        self._slots[camera.name] = slot
         approaching = Approaches(
             camera.name,
             camera.direction,
@@ -229,6 +255,7 @@ class Pod:
             metrics=self.metrics,
             beat=beat.beat,
             on_fault=self._break,
+            pictures=self._pictures,
         )
         source = CameraSource(
             camera,
@@ -239,7 +266,12 @@ class Pod:
         )
         self._probes.append(camera_probe(camera.name, source))
         self.metrics.watch_source(
-            camera.name, lambda: asdict(source.counters) | {"approaches_forgotten": approaching.forgotten}
+            camera.name,
+            lambda: (
+                asdict(source.counters)
+                | {"approaches_forgotten": approaching.forgotten}
+                | {"best_frames_dropped": loop.best_frames_dropped}
+            ),
         )
         self._cameras.append((source, loop))
         loop.start()
@@ -261,6 +293,7 @@ class Pod:
             events = [AuditEvent(r.seq, r.at, r.kind, r.payload) for r in rows if r.payload is not None]
             return approaches(events)[:limit]
 
+        stills = Stills(self._slots, self._masks)
         view = PodView(
             site=config.site.name,
             time_zone=zone_of(config.site.time_zone),
@@ -269,13 +302,15 @@ class Pod:
             alarms=tuple,
             recent=recent,
             approach=lambda approach: asyncio.to_thread(rows_of, data_dir / FILE_NAME, approach),
+            search=lambda query: asyncio.to_thread(search, data_dir / FILE_NAME, query),
             listen=self.listen,
             registry=self.metrics.registry,
             plates=self._store.plates,
             gates=lambda: {gate.name: gate_view(gate) for gate in self._gates.values()},
             opener=OpenCommands(self._gates, self._store, publish=self._broadcast.publish),
             cameras=camera_views(config),
-            still=_no_still,
+            still=lambda camera: asyncio.to_thread(stills.jpeg, camera),
+            media=self.media,
             record=lambda kind, row: self._note(kind, **row),
         )
         password = AdminPassword(data_dir)
@@ -371,10 +406,6 @@ async def _run(config: PodConfig) -> int:
         await pod.finished()
     log.info("pod stopped; gates at rest")
     return 0
-
-
-async def _no_still(camera: str) -> bytes | None:
-    return None
 
 
 def _monotonic(grants: dict[str, datetime]) -> dict[str, float]:

@@ -122,7 +122,7 @@ class AccessConfig(Section):
 
 
 class StoreConfig(Section):
-    commit_timeout_ms: int = Field(default=1000, ge=50, le=10_000)
+    commit_timeout_ms: int = Field(default=100, ge=50, le=10_000)
 
 
 class MediaConfig(Section):

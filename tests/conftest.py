@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from promises import PROMISES, Proof, save
+from promises import PROMISES, Proof, Prove, save
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
@@ -18,6 +18,7 @@ KNOWN_ABSENCES = (
     "needs systemd",
     "needs a file system to be mountable",
     "needs /dev/full",
+    "needs faketime",
 )
 """A test may be skipped for these alone; each skip's reason starts with one of them."""
 
@@ -49,9 +50,6 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     """Write down what was proved, where `scripts/prove.sh` asks for it."""
     if path := os.environ.get("PLATEBRIDGE_PROOFS"):
         save(config.stash[PROOFS], Path(path))
-
-
-Prove = Callable[..., None]
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -25,6 +25,10 @@ PROMISES: Mapping[int, str] = {
     21: "Bad input gets a clear error; nothing is lost and nothing falls over.",
 }
 """The promises of one POD by their number in the list of all; the others come with sync and updates."""
+
+
+Prove = Callable[..., None]
+"""What the fixture `prove` gives a test: called with `attempts`, `faults`, `losses` and figures."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -46,22 +46,37 @@ class RunningPod:
 
     Args:
         port: of the local page; 0 takes a free one at every start.
+        sections: further settings, by section; `gate` are those of the one gate.
+        environment: further variables of the process.
         camera: further settings of the camera.
     """
 
-    def __init__(self, folder: Path, url: str, *, port: int = 0, **camera: object) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        url: str,
+        *,
+        port: int = 0,
+        sections: Mapping[str, Mapping[str, object]] | None = None,
+        environment: Mapping[str, str] | None = None,
+        **camera: object,
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.data_dir = folder / "data"
         self.config = folder / "config.yaml"
         self.log = folder / "pod.log"
-        settings = {
+        self.environment = {"PATH": os.environ["PATH"]} | dict(environment or {})
+        more = {name: dict(section) for name, section in (sections or {}).items()}
+        gate = {"name": "main", "driver": "simulated", "pulse_ms": PULSE_MS, "pause_s": 2}
+        settings: dict[str, object] = {
             "data_dir": str(self.data_dir),
             "cameras": [{"name": "entry", "url": url, "gate": "main"} | camera],
-            "gates": [{"name": "main", "driver": "simulated", "pulse_ms": PULSE_MS, "pause_s": 2}],
-            "web": {"port": port},
-            "access": {"reapproach_s": 5},
+            "gates": [gate | more.pop("gate", {})],
+            "web": {"port": port} | more.pop("web", {}),
+            "access": {"reapproach_s": 5} | more.pop("access", {}),
             "log": {"format": "json", "level": "info"},
         }
+        settings |= more
         self.config.write_text(json.dumps(settings))  # JSON is YAML
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -72,7 +87,7 @@ class RunningPod:
                 [PLATEBRIDGE, "pod", "run", "--config", str(self.config)],
                 stdout=log,
                 stderr=log,
-                env={"PATH": os.environ["PATH"]},
+                env=self.environment,
             )
 
     def kill(self) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from pod.commands.clock import clock
 from pod.commands.doctor import Finding, examine, examine_config
 from pod.commands.place import DEFAULT_CONFIG
 from pod.config_load import load_config
@@ -17,6 +18,8 @@ from pod.runtime.logs import Redactor, configure_logging
 _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Run the POD, or check what it needs.")
+
+app.command(epilog="Example: platebridge pod clock --config config.yaml")(clock)
 
 ConfigOption = Annotated[
     Path,

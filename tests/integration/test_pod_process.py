@@ -3,11 +3,13 @@
 import json
 import random
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import gate_clips
 import pytest
 from camera_fixtures import Proxy, needs_gstreamer
+from promises import Prove
 from running_pod import PULSE_MS, RunningPod, list_plates, until
 
 from models.render.camera_process import CameraProcess
@@ -16,6 +18,9 @@ from pod.store.connection import connect_reader
 
 PULSE_LIMIT_MS = PULSE_MS + 100
 KILLS = 12
+KILLS_TO_PROVE = 100
+STARTS = 3
+STARTS_TO_PROVE = 12
 FRESHNESS_LIMIT_S = 2.0
 
 
@@ -81,25 +86,33 @@ def test_a_plate_listed_while_the_pod_runs_opens_without_a_restart(tmp_path: Pat
         until(pod.pulses, timeout_s=45, what="a pulse")
 
 
-def test_a_listed_car_that_stands_there_at_every_start_opens_nothing(tmp_path: Path) -> None:
+@pytest.mark.proof(2)
+def test_a_listed_car_that_stands_there_at_every_start_opens_nothing(
+    tmp_path: Path, prove: Prove, often: Callable[[int, int], int]
+) -> None:
     list_plates(tmp_path / "data", [gate_clips.PLATE])
-    for _ in range(3):
+    starts = often(STARTS, STARTS_TO_PROVE)
+    for _ in range(starts):
         with RunningPod(tmp_path, str(gate_clips.standing()), loop=True) as pod:
             seen = len(pod.payloads("decision"))
             until(lambda before=seen: len(pod.payloads("decision")) > before, what="a decision")
     assert {d["reason"] for d in pod.payloads("decision")} == {"not_moved"}
-    assert pod.pulses() == []
+    prove(attempts=starts, losses=len(pod.pulses()))
 
 
+@pytest.mark.proof(1)
+@pytest.mark.proof(4)
+@pytest.mark.proof(5)
 def test_killed_at_any_moment_it_loses_no_committed_decision_and_leaves_no_line_active(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, prove: Prove, often: Callable[[int, int], int]
 ) -> None:
     list_plates(tmp_path / "data", [gate_clips.PLATE])
     pod = RunningPod(tmp_path, str(gate_clips.drive_up()), loop=True)
     moments = random.Random(20)
     known: list[tuple[int, bytes]] = []
     kills_in_pulse = 0
-    for attempt in range(KILLS):
+    kills = often(KILLS, KILLS_TO_PROVE)
+    for attempt in range(kills):
         pulses = len(pod.pulses())
         pod.start()
         if attempt % 2:
@@ -117,18 +130,24 @@ def test_killed_at_any_moment_it_loses_no_committed_decision_and_leaves_no_line_
         assert_audit_is_whole(pod)
     intents = {intent["pulse"] for intent in pod.payloads("intent")}
     pulses_seen = pod.pulses()
-    with capsys.disabled():
-        print(
-            f"\nkill -9 of the pod: {KILLS} kills, {kills_in_pulse} of them with the line active, "
-            f"{len(pulses_seen)} pulses, {len(known)} rows, 0 lost, longest on {max(on_times_ms(pod)):.0f} ms"
-        )
     assert kills_in_pulse >= 1, "no kill fell into a pulse: the test proved nothing"
     assert {edge.pulse for edge in pulses_seen} <= intents, "a pulse without a committed intent"
     assert max(on_times_ms(pod)) <= PULSE_LIMIT_MS
+    prove(
+        attempts=len(pulses_seen),
+        faults=kills,
+        kills_in_a_pulse=kills_in_pulse,
+        rows=len(known),
+        longest_on_ms=round(max(on_times_ms(pod)), 1),
+    )
 
 
 @needs_gstreamer
-def test_frames_that_the_network_held_back_and_then_burst_open_nothing(tmp_path: Path) -> None:
+@pytest.mark.proof(11)
+def test_frames_that_the_network_held_back_and_then_burst_open_nothing(
+    tmp_path: Path, prove: Prove, often: Callable[[int, int], int]
+) -> None:
+    bursts = often(1, 5)
     list_plates(tmp_path / "data", [gate_clips.PLATE])
     sent = tmp_path / "sent.jsonl"
     with (
@@ -139,15 +158,17 @@ def test_frames_that_the_network_held_back_and_then_burst_open_nothing(tmp_path:
         # The control: the same car, not held back, is opened for.
         until(pod.pulses, timeout_s=60, what="the control pulse")
         pulses = len(pod.pulses())
-        wait_for_clip_time(sent, gate_clips.PASSING_FROM_S - 0.5)
-        proxy.hold()
-        wait_for_clip_time(sent, gate_clips.PASSING_TO_S + FRESHNESS_LIMIT_S + 0.5)
-        proxy.release()
-        wait_for_clip_time(sent, gate_clips.PASSING_TO_S + FRESHNESS_LIMIT_S + 3.5)
+        for _ in range(bursts):
+            wait_for_clip_time(sent, gate_clips.PASSING_FROM_S - 0.5)
+            proxy.hold()
+            wait_for_clip_time(sent, gate_clips.PASSING_TO_S + FRESHNESS_LIMIT_S + 0.5)
+            proxy.release()
+            wait_for_clip_time(sent, gate_clips.PASSING_TO_S + FRESHNESS_LIMIT_S + 3.5)
         metrics = pod.get("metrics").decode()
-        assert len(pod.pulses()) == pulses
+        opened = len(pod.pulses()) - pulses
         assert counted(metrics, 'platebridge_camera_source_total{camera="entry",count="units_late"}') > 30
         assert counted(metrics, 'platebridge_camera_source_total{camera="entry",count="sessions"}') == 1
+    prove(attempts=bursts, faults=bursts, losses=opened)
 
 
 def counted(metrics: str, name: str) -> float:
