@@ -17,6 +17,10 @@ class StoreError(PlateBridgeError):
     """The store did not commit; nothing may be assumed about the row."""
 
 
+class UsesSpentError(PlateBridgeError):
+    """An entry that holds for a number of times was used up; the car stays outside."""
+
+
 class GateError(PlateBridgeError):
     """The gate did not do what it was told, or may not be asked."""
 

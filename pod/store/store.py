@@ -4,15 +4,21 @@ import sqlite3
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
 from pod.domain.errors import StoreError
-from pod.store import audit
+from pod.store import audit, grants
 from pod.store.connection import BUSY_TIMEOUT_S, connect_writer, store_error
+from pod.store.detour import Detour
+from pod.store.grants import Grant
+from pod.store.journal import Journal
+from pod.store.keeping import Keeping
+from pod.store.late_rows import Claim, Durability, NotDurableError
 from pod.store.migrate import migrate
 from pod.store.moments import from_us
 from pod.store.plate_list import PlateList
@@ -23,20 +29,11 @@ T = TypeVar("T")
 FILE_NAME = "pod.db"
 """The database's name in the data directory."""
 
-GRANT_MEMORY_S = 3600
-"""How long grants are kept: the longest `access.reapproach_s` there is."""
+JOURNAL_FOLDER = "journal"
+"""Where rows wait that the database cannot take, in the data directory."""
 
-
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """A grant to remember with its audit row: for a while, restarts included, that plate is no new approach.
-
-    Attributes:
-        key: the plate's match key.
-    """
-
-    camera: str
-    key: str
+JOURNAL_WAIT_S = 0.15
+"""How long a camera's thread waits for the journal, after it waited for the database."""
 
 
 class Store:
@@ -54,12 +51,23 @@ class Store:
         now_us: Callable[[], int],
         full_wait_s: float,
         beat: Callable[[], None],
+        journal: Journal | None,
     ) -> None:
         self.path = path
         self._now_us = now_us
+        self._end_seq = audit.read_head(conn).seq
+        self._detour = None if journal is None else Detour(journal)
         self.plates = PlateList(self.submit, now_us)
         self.plates.refresh(conn)
-        self._writer = Writer(conn, path, refresh=self.plates.refresh, full_wait_s=full_wait_s, beat=beat)
+        self._writer = Writer(
+            conn,
+            path,
+            refresh=self._refresh,
+            prepare=self._bring_in_late,
+            mend=lambda conn, error: None,
+            full_wait_s=full_wait_s,
+            beat=beat,
+        )
 
     @classmethod
     def open(
@@ -70,6 +78,7 @@ class Store:
         full_wait_s: float = 1.0,
         now_us: Callable[[], int] = lambda: time.time_ns() // 1000,
         beat: Callable[[], None] = lambda: None,
+        keeping: Keeping | None = None,
     ) -> Self:
         """Open or create the database, bring its schema up to date, start the writer.
 
@@ -78,6 +87,7 @@ class Store:
             full_wait_s: how long a caller waits when 256 writes are queued.
             now_us: wall clock, microseconds since 1970 UTC.
             beat: called by the writer's thread four times a second while it is not held up.
+            keeping: for the one process that holds the data directory's lock; others only read and write.
 
         Raises:
             StoreError: the file can't be used; the text says what to do.
@@ -85,7 +95,10 @@ class Store:
         conn = connect_writer(path, busy_timeout_s=busy_timeout_s)
         try:
             migrate(conn)
-            return cls(conn, path, now_us=now_us, full_wait_s=full_wait_s, beat=beat)
+            journal = None
+            if keeping is not None:
+                journal = Journal.open(path.parent / JOURNAL_FOLDER, size_bytes=keeping.journal_bytes)
+            return cls(conn, path, now_us=now_us, full_wait_s=full_wait_s, beat=beat, journal=journal)
         except sqlite3.Error as error:
             conn.close()
             raise store_error(path, error) from error
@@ -114,6 +127,8 @@ class Store:
             StoreError: the writes did not end in time.
         """
         self._writer.close(timeout_s)
+        if self._detour is not None:
+            self._detour.close()
 
     @property
     def alive(self) -> bool:
@@ -151,30 +166,97 @@ class Store:
             payload: JSON values; what a decision's row holds is its writer's to say.
             grant: remembered in the same transaction.
             revoke: forgotten in the same transaction, because nothing came of it.
-            wait: False never blocks: where 256 writes are queued, the row is refused and counted at once. For
-                threads that have something more urgent to do, such as ending a pulse.
+            wait: False never blocks, for threads that have something more urgent to do, such as ending a pulse.
+                Where the database does not take the row, a keeping store puts it into the journal, and the
+                future resolves to `JOURNALED_SEQ`; others refuse and count it.
 
         Raises:
             StoreError: the payload is not JSON, the queue is full, or the store is closed.
         """
         sealed = audit.seal(kind, payload, self._now_us())
+        job = self._row_job(sealed, grant=grant, revoke=revoke)
+        if wait or self._detour is None:
+            return self._writer.submit(job, wait=wait)
+        take = partial(
+            self._detour.take,
+            sealed,
+            payload,
+            after_seq=self._end_seq,
+            grant=grant,
+            revoke=revoke,
+            awaited=False,
+        )
+        seq: Future[int] = Future()
+        write: Future[int] = Future()
+        if self._detour.must_take(payload):
+            write.set_exception(StoreError("its intent waits in the journal"))
+        else:
+            try:
+                write = self._writer.submit(job, wait=False)
+            except StoreError as error:
+                write.set_exception(error)
+        self._detour.spill(write, seq, take=take)
+        return seq
+
+    def make_durable(
+        self,
+        kind: str,
+        payload: Mapping[str, object],
+        *,
+        grant: Grant | None = None,
+        timeout_s: float,
+        journal: bool = True,
+    ) -> Durability:
+        """Append an audit row, dated now, and wait until it is safe; for a camera's thread, before a pulse.
+
+        Takes at most `timeout_s` and 150 ms more. Where the database takes no row in time, a keeping store puts
+        it into the journal; it comes into the audit later, once, flagged `"late": true`.
+
+        Args:
+            grant: remembered with the row. One that uses an entry up is never journaled: only the database
+                counts uses.
+            journal: False where the database alone will do.
+
+        Raises:
+            UsesSpentError: the grant's entry has no use left; nothing was written.
+            NotDurableError: the row is safe nowhere; `may_appear` says whether it may yet turn up.
+            StoreError: the payload is not JSON.
+        """
+        sealed = audit.seal(kind, payload, self._now_us())
+        after_seq, claim = self._end_seq, Claim()
+        write_row = self._row_job(sealed, grant=grant, revoke=None)
 
         def job(conn: sqlite3.Connection) -> int:
-            if grant is not None:
-                over_us = sealed.ts_us - GRANT_MEMORY_S * 1_000_000
-                conn.execute("DELETE FROM last_grant WHERE ts_us < ?", (over_us,))
-                conn.execute(
-                    "INSERT INTO last_grant (camera, key, ts_us) VALUES (?, ?, ?) "
-                    "ON CONFLICT (camera, key) DO UPDATE SET ts_us = excluded.ts_us",
-                    (grant.camera, grant.key, sealed.ts_us),
-                )
-            if revoke is not None:
-                conn.execute(
-                    "DELETE FROM last_grant WHERE camera = ? AND key = ?", (revoke.camera, revoke.key)
-                )
-            return audit.append(conn, [sealed])
+            claim.take()
+            return write_row(conn)
 
-        return self._writer.submit(job, wait=wait)
+        try:
+            self._writer.submit(job, wait=False).result(timeout_s)
+        except FutureTimeoutError:
+            fault = f"{self.path}: no commit within {timeout_s * 1000:.0f} ms: check the disk's health"
+        except StoreError as error:
+            fault = str(error)
+        else:
+            return Durability.COMMITTED
+        # A commit that failed after its rows were on their way may be found on disk after all.
+        is_out = claim.give_up()
+        if self._detour is None or not journal or (grant is not None and grant.entry_id is not None):
+            raise NotDurableError(fault, may_appear=not is_out)
+        kept = self._detour.take(sealed, payload, after_seq=after_seq, grant=grant, revoke=None, awaited=True)
+        try:
+            kept.result(JOURNAL_WAIT_S)
+        except FutureTimeoutError:
+            is_out = kept.cancel() and is_out
+            raise NotDurableError(
+                f"{fault}; nor did the journal answer within {JOURNAL_WAIT_S * 1000:.0f} ms",
+                may_appear=not is_out,
+            ) from None
+        except StoreError as error:
+            # A record that the disk refused may lie in the file all the same.
+            raise NotDurableError(
+                f"{fault}; nor did the journal take it: {error}", may_appear=True
+            ) from error
+        return Durability.JOURNALED
 
     def wait_for(self, write: Future[T], timeout_s: float) -> T:
         """What a write resolves to; one that has not begun by then never happens.
@@ -190,6 +272,26 @@ class Store:
                 f"{self.path}: no answer within {timeout_s:g} s: check the disk's health "
                 "and whether another process holds the database"
             ) from error
+
+    def _row_job(
+        self, sealed: audit.Sealed, *, grant: Grant | None, revoke: Grant | None
+    ) -> Callable[[sqlite3.Connection], int]:
+        def job(conn: sqlite3.Connection) -> int:
+            if grant is not None:
+                grants.remember(conn, grant.camera, grant.key, ts_us=sealed.ts_us)
+            if revoke is not None:
+                grants.forget(conn, revoke.camera, revoke.key)
+            return audit.append(conn, [sealed])
+
+        return job
+
+    def _refresh(self, conn: sqlite3.Connection) -> None:
+        self.plates.refresh(conn)
+        self._end_seq = audit.read_head(conn).seq
+
+    def _bring_in_late(self, conn: sqlite3.Connection) -> None:
+        if self._detour is not None and self._detour.is_waiting:
+            self._detour.bring_in(conn)
 
     def last_grants(self, camera: str, *, timeout_s: float = 10.0) -> dict[str, datetime]:
         """When each plate was last granted at a camera, by match key; aware UTC.

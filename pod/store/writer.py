@@ -18,6 +18,8 @@ T = TypeVar("T")
 Job = Callable[[sqlite3.Connection], T]
 """Runs inside a write transaction; committed when it returns, rolled back when it raises."""
 
+Mend = Callable[[sqlite3.Connection, sqlite3.Error], sqlite3.Connection | None]
+
 QUEUE_JOBS = 256
 TICK_S = 0.25
 
@@ -46,6 +48,10 @@ class Writer:
     """Owns the writing connection and its thread, from construction to `close`.
 
     Args:
+        prepare: called in the writer thread, outside a transaction, before each job and each idle refresh; what it
+            raises, the job fails with.
+        mend: asked in the writer thread, outside a transaction, what to do about a fault of the database: a
+            connection, the same or another, with which the work is tried once more, or None.
         refresh: called in the writer thread after each job, before its future resolves, and at least every
             `TICK_S` seconds; it sees what other processes wrote.
         full_wait_s: how long `submit` waits while the queue is full.
@@ -58,12 +64,16 @@ class Writer:
         path: Path,
         *,
         refresh: Callable[[sqlite3.Connection], None],
+        prepare: Callable[[sqlite3.Connection], None],
+        mend: Mend,
         full_wait_s: float,
         beat: Callable[[], None],
     ) -> None:
         self._conn = conn
         self._path = path
         self._refresh = refresh
+        self._prepare = prepare
+        self._mend = mend
         self._full_wait_s = full_wait_s
         self._beat = beat
         self._jobs: deque[tuple[Job[Any], Future[Any]]] = deque()
@@ -162,16 +172,16 @@ class Writer:
             if taken is not None:
                 self._do(*taken)
             else:
-                self._safe_refresh()
+                self._idle()
             next_refresh_s = time.monotonic() + TICK_S
 
     def _do(self, job: Job[Any], future: Future[Any]) -> None:
         if not future.set_running_or_notify_cancel():
             return
         fault: BaseException | None = None
-        changes_before = self._conn.total_changes
+        conn_before, changes_before = self._conn, self._conn.total_changes
         try:
-            result = self._in_transaction(job)
+            result = self._mended(lambda: self._in_transaction(job))
         except sqlite3.Error as error:
             fault = store_error(self._path, error)
             fault.__cause__ = error
@@ -183,14 +193,41 @@ class Writer:
             self._failed += fault is not None
             if isinstance(fault, StoreError):
                 self._last_fault = str(fault)
-            elif fault is None and self._conn.total_changes != changes_before:
+            elif fault is None and (
+                self._conn is not conn_before or self._conn.total_changes != changes_before
+            ):
                 self._last_fault = None
         if fault is None:
             future.set_result(result)
         else:
             future.set_exception(fault)
 
+    def _idle(self) -> None:
+        """What waits for the database must not wait for the next job, too."""
+        changes_before = self._conn.total_changes
+        try:
+            self._mended(lambda: self._prepare(self._conn))
+        except sqlite3.Error as error:
+            with self._changed:
+                self._last_fault = str(store_error(self._path, error))
+        else:
+            if self._conn.total_changes != changes_before:
+                with self._changed:
+                    self._last_fault = None
+        self._safe_refresh()
+
+    def _mended(self, work: Callable[[], T]) -> T:
+        try:
+            return work()
+        except sqlite3.Error as error:
+            conn = self._mend(self._conn, error)
+            if conn is None:
+                raise
+            self._conn = conn
+        return work()
+
     def _in_transaction(self, job: Job[T]) -> T:
+        self._prepare(self._conn)
         self._conn.execute("BEGIN IMMEDIATE")
         try:
             result = job(self._conn)
@@ -205,7 +242,7 @@ class Writer:
     def _safe_refresh(self) -> None:
         """Readers keep the last good view while the file can't be read; the log tells once per spell."""
         try:
-            self._refresh(self._conn)
+            self._mended(lambda: self._refresh(self._conn))
         except (sqlite3.Error, PlateBridgeError, ValueError) as error:
             if not self._refresh_failing:
                 _log.error("%s: the list cannot be read, the last one stays in force: %s", self._path, error)

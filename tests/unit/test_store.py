@@ -19,8 +19,9 @@ from pod.domain.errors import PlateListError, StoreError
 from pod.store import audit
 from pod.store.connection import connect_reader
 from pod.store.entries import make_entry
+from pod.store.grants import GRANT_MEMORY_S, Grant
 from pod.store.migrate import Migration, migrate, migrations
-from pod.store.store import GRANT_MEMORY_S, Grant, Store
+from pod.store.store import Store
 from pod.store.writer import QUEUE_JOBS, TICK_S
 
 

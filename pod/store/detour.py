@@ -1,0 +1,114 @@
+"""The way around a database that takes no rows: into the journal, and back in order once it takes them."""
+
+import logging
+import sqlite3
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import CancelledError, Future
+
+from pod.domain.errors import StoreError
+from pod.store import audit
+from pod.store.grants import Grant
+from pod.store.journal import Journal, JournalStats
+from pod.store.late_rows import import_late, late_row, pulse_of
+
+JOURNALED_SEQ = 0
+"""What a row's future resolves to when it went to the journal: its seq is not known yet."""
+
+_log = logging.getLogger(__name__)
+
+
+class Detour:
+    """Takes rows for the journal from any thread, and gives them to the database in the writer's."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._lock = threading.Lock()
+        # The outcome of an intent that waits here must not overtake it, nor be lost with the writer's queue.
+        self._pulses = {pulse for row in journal.waiting() if (pulse := pulse_of(row.payload))}
+
+    @property
+    def stats(self) -> JournalStats:
+        return self._journal.stats
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether rows wait for the database."""
+        return self._journal.is_waiting
+
+    def must_take(self, payload: Mapping[str, object]) -> bool:
+        """Whether a row belongs to a pulse whose intent waits in the journal."""
+        with self._lock:
+            return pulse_of(payload) in self._pulses
+
+    def take(
+        self,
+        sealed: audit.Sealed,
+        payload: Mapping[str, object],
+        *,
+        after_seq: int,
+        grant: Grant | None,
+        revoke: Grant | None,
+        awaited: bool,
+    ) -> Future[None]:
+        """Put a row into the journal, flagged late; never blocks.
+
+        Args:
+            after_seq: a seq that the chain had reached before the database was asked to take `sealed`.
+            awaited: somebody waits for it.
+        """
+        row = late_row(sealed, payload, after_seq=after_seq, grant=grant, revoke=revoke)
+        pulse = pulse_of(payload)
+        if pulse is not None:
+            with self._lock:
+                self._pulses.add(pulse)
+        return self._journal.append(row, awaited=awaited)
+
+    def spill(self, write: Future[int], seq: Future[int], *, take: Callable[[], Future[None]]) -> None:
+        """Resolve `seq` as `write` does, or to `JOURNALED_SEQ` where the journal took the row instead.
+
+        Args:
+            take: puts the row into the journal; called where the database refused it.
+        """
+
+        def kept(journaled: Future[None]) -> None:
+            error = journaled.exception()
+            if error is None:
+                seq.set_result(JOURNALED_SEQ)
+            else:
+                seq.set_exception(error)
+
+        def written(done: Future[int]) -> None:
+            try:
+                seq.set_result(done.result())
+            except StoreError:
+                take().add_done_callback(kept)
+            except (Exception, CancelledError) as error:
+                seq.set_exception(error)
+
+        write.add_done_callback(written)
+
+    def bring_in(self, conn: sqlite3.Connection) -> None:
+        """Append what waits, in one transaction. For the writer's thread.
+
+        Raises:
+            sqlite3.Error: the database still takes no row; all stays in the journal.
+        """
+        rows = self._journal.waiting()
+        if not rows:
+            return
+        conn.execute("BEGIN IMMEDIATE")
+        try:
+            imported = import_late(conn, rows)
+            conn.execute("COMMIT")
+        except BaseException:
+            if conn.in_transaction:
+                conn.execute("ROLLBACK")
+            raise
+        self._journal.forget(len(rows))
+        with self._lock:
+            self._pulses = {p for row in self._journal.waiting() if (p := pulse_of(row.payload))}
+        _log.warning("%d rows came in late from the journal", imported)
+
+    def close(self) -> None:
+        self._journal.close()
