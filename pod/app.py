@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Self
 
 from pod.config import CameraConfig, PodConfig
-from pod.domain.access import Policy
+from pod.config_load import Origin
 from pod.domain.approach import Approaches
 from pod.domain.clock_trust import ClockTrust
 from pod.domain.errors import StoreError
@@ -36,14 +36,16 @@ from pod.runtime.sd_notify import SystemdNotifier
 from pod.runtime.supervise import supervise
 from pod.runtime.time_zone import zone_of
 from pod.runtime.watchdog import feed_watchdog
-from pod.services.access_control import AccessControl
+from pod.services.access_control import AccessControl, Site
 from pod.services.alarms import Alarms
 from pod.services.camera_loop import CameraLoop
 from pod.services.clock_watch import ClockWatch
 from pod.services.health import Health, HealthProbe, examine
 from pod.services.open_command import OpenCommands
 from pod.services.pictures import Pictures
+from pod.services.policy import policy_of
 from pod.services.probes import camera_probe, gate_probe, models_probe, store_probe
+from pod.services.retention import Retention
 from pod.services.served_cars import ServedCars
 from pod.services.stills import Stills
 from pod.store.car_search import rows_of, search
@@ -56,7 +58,9 @@ from pod.vision.pipeline import Models, open_models
 from pod.web.admin_password import AdminPassword
 from pod.web.page import create_app
 from pod.web.server import WebServer, bind
+from pod.web.settings_words import settings_of
 from pod.web.sign_in import SignIn
+from pod.web.tls import certificate_of
 from pod.web.view import PodView
 from pod.web.view_parts import camera_views, gate_view
 
@@ -75,9 +79,6 @@ START_ROW_TIMEOUT_S = 10.0
 STOP_ROW_TIMEOUT_S = 5.0
 WEB_STOP_TIMEOUT_S = 3.0
 
-LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
-"""What a browser on this machine calls it."""
-
 ROWS_PER_APPROACH = 4
 """Rows about cars to read for one approach on the page: a denial or two, an intent, an outcome."""
 
@@ -95,8 +96,13 @@ class Pod:
     the gates at rest, the store last.
     """
 
-    def __init__(self, config: PodConfig) -> None:
+    def __init__(self, config: PodConfig, origin: Origin | None = None) -> None:
+        """
+        Args:
+            origin: where each setting was given, for the page; None where no file was read.
+        """
         self.config = config
+        self._origin = origin
         self.metrics = PodMetrics()
         self._stack = AsyncExitStack()
         self._heartbeats = Heartbeats()
@@ -127,7 +133,7 @@ class Pod:
     def address(self) -> str:
         """Where the local page is."""
         host, port = self._listener.getsockname()[:2]
-        return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+        return f"{self._scheme}://[{host}]:{port}/" if ":" in host else f"{self._scheme}://{host}:{port}/"
 
     @property
     def store(self) -> Store:
@@ -172,7 +178,13 @@ class Pod:
         self._gates = {name: gate for name, (gate, _) in gates.items()}
         self._probes += [store_probe(self._store), models_probe(models), self._clock.probe]
         self._probes += [gate_probe(gate) for gate, _ in gates.values()]
+        self._opens_unrecorded = {gate.name: gate.on_store_failure == "open" for gate in config.gates}
+        self._policy = policy_of(config.access, config.site)
+        self._site = Site(
+            config.site.id, zone_of(config.site.time_zone), f"{models.detector.name}, {models.recognizer.name}"
+        )
         self._start_media(data_dir)
+        self._start_retention()
         stack.push_async_callback(self._stop_cameras)
         for camera in config.cameras:
             self._start_camera(camera, *gates[camera.gate], models=models)
@@ -214,6 +226,20 @@ class Pod:
         self._stack.callback(self._pictures.close)
         self._probes.append(self._pictures.probe)
 
+    def _start_retention(self) -> None:
+        retention = Retention(
+            self._store,
+            self.media,
+            of_audit=self.config.audit,
+            of_media=self.config.media,
+            clock=self._clock,
+            metrics=self.metrics,
+            on_fault=self._break,
+        )
+        retention.start()
+        self._stack.callback(retention.stop)
+        self._probes.append(retention.probe)
+
     def _start_camera(
         self, camera: CameraConfig, gate: GateController, served: ServedCars, *, models: Models
     ) -> None:
@@ -237,7 +263,10 @@ class Pod:
             served=served,
             approaches=approaching,
             store=self._store,
-            policy=Policy(min_confidence=config.access.min_confidence),
+            site=self._site,
+            clock=self._clock,
+            policy=self._policy,
+            opens_unrecorded=self._opens_unrecorded[camera.gate],
             freshness_limit_s=camera.freshness_limit_s,
             commit_timeout_s=config.store.commit_timeout_ms / 1000,
             metrics=self.metrics,
@@ -294,12 +323,14 @@ class Pod:
             return approaches(events)[:limit]
 
         stills = Stills(self._slots, self._masks)
+        certificate = await asyncio.to_thread(certificate_of, config.web, data_dir)
+        self._scheme = "http" if certificate is None else "https"
         view = PodView(
             site=config.site.name,
             time_zone=zone_of(config.site.time_zone),
             version=version(),
             health=self.health,
-            alarms=tuple,
+            alarms=self.alarms.standing,
             recent=recent,
             approach=lambda approach: asyncio.to_thread(rows_of, data_dir / FILE_NAME, approach),
             search=lambda query: asyncio.to_thread(search, data_dir / FILE_NAME, query),
@@ -312,11 +343,13 @@ class Pod:
             still=lambda camera: asyncio.to_thread(stills.jpeg, camera),
             media=self.media,
             record=lambda kind, row: self._note(kind, **row),
+            settings=settings_of(config, self._origin),
+            certificate=certificate,
         )
-        password = AdminPassword(data_dir)
-        await asyncio.to_thread(password.ensure)
-        sign_in = SignIn(data_dir, secure=False, record=view.record)
-        server = WebServer(create_app(view, sign_in, allowed_hosts=LOOPBACK_NAMES), self._listener)
+        await asyncio.to_thread(AdminPassword(data_dir).ensure)
+        sign_in = SignIn(data_dir, secure=certificate is not None, record=view.record)
+        app = create_app(view, sign_in, names=config.web.names)
+        server = WebServer(app, self._listener, certificate=certificate)
         serving = self._serve("web", supervise("web", server.serve, transient=(OSError,)))
 
         async def stop_serving() -> None:
@@ -391,15 +424,15 @@ class Pod:
             log.error("the stop was not recorded: %s", error)
 
 
-def run(config: PodConfig) -> int:
+def run(config: PodConfig, origin: Origin | None = None) -> int:
     """Run a POD until SIGTERM or SIGINT. Returns the process's exit status."""
-    return asyncio.run(_run(config))
+    return asyncio.run(_run(config, origin))
 
 
-async def _run(config: PodConfig) -> int:
+async def _run(config: PodConfig, origin: Origin | None) -> int:
     faulthandler.enable()  # the watchdog's SIGABRT then leaves every thread's stack in the journal
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
-    async with Pod(config) as pod:
+    async with Pod(config, origin) as pod:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, pod.stop)

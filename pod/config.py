@@ -1,7 +1,8 @@
 """What can be configured: frozen sections with units and ranges. Pure data; `config_load` reads the file."""
 
+import ipaddress
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import unquote, urlsplit
 from zoneinfo import ZoneInfo
 
@@ -26,6 +27,12 @@ def _known_zone(name: str) -> str:
     except (KeyError, ValueError, OSError):
         raise ValueError("must be an IANA time zone such as Europe/Berlin") from None
     return name
+
+
+def _country_code(code: str) -> str:
+    if not re.fullmatch(r"[A-Z]{2}", code):
+        raise ValueError("must be a country code of two capitals such as DE (ISO 3166)")
+    return code
 
 
 def _camera_url(url: str) -> str:
@@ -53,10 +60,19 @@ def _path_text(path: str) -> str:
     return path
 
 
-def _loopback(host: str) -> str:
-    if host not in ("127.0.0.1", "::1"):
-        raise ValueError("must be 127.0.0.1 or ::1; the page has no login, so only this machine may open it")
+def _ip_address(host: str) -> str:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        raise ValueError("must be an IP address of this machine, or 0.0.0.0 for all of them") from None
     return host
+
+
+def _host_name(name: str) -> str:
+    label = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+    if not re.fullmatch(rf"{label}(\.{label}){{0,9}}", name):
+        raise ValueError("must be a host name such as gate.example.org, without scheme and port")
+    return name
 
 
 Polygon = Annotated[
@@ -66,8 +82,10 @@ Polygon = Annotated[
 
 
 class SiteConfig(Section):
+    id: Name = "site"
     name: str = Field(default="PlateBridge", min_length=1, max_length=80)
     time_zone: Annotated[str, AfterValidator(_known_zone)] | None = None
+    country: Annotated[str, AfterValidator(_country_code)] | None = None
     clock: Literal["ntp", "rtc"] = "ntp"
 
 
@@ -114,11 +132,33 @@ class VisionConfig(Section):
     crop_margin: float = Field(default=0.02, ge=0, le=0.3)
 
 
+class TypeConfig(Section):
+    """What replaces the defaults of one type of entry (`domain.entry_types`); None keeps them."""
+
+    min_confidence: float | None = Field(default=None, ge=0.5, le=0.999)
+    stale_after_h: float | None = Field(default=None, ge=1, le=8760)
+    on_store_failure: Literal["open", "deny"] | None = None
+    spared_by_lockdown: bool | None = None
+
+
+class TypesConfig(Section):
+    """One row for each type of entry."""
+
+    visitor: TypeConfig = TypeConfig()
+    resident: TypeConfig = TypeConfig()
+    staff: TypeConfig = TypeConfig()
+    emergency: TypeConfig = TypeConfig()
+    delivery: TypeConfig = TypeConfig()
+    service: TypeConfig = TypeConfig()
+    contractor: TypeConfig = TypeConfig()
+
+
 class AccessConfig(Section):
     min_confidence: float = Field(default=0.85, ge=0.5, le=0.999)
     deny_after_s: float = Field(default=1.5, ge=0.2, le=30)
     reapproach_s: float = Field(default=60.0, ge=5, le=3600)
     still_after_start_s: float = Field(default=3.0, ge=0, le=60)
+    types: TypesConfig = TypesConfig()
 
 
 class StoreConfig(Section):
@@ -138,8 +178,24 @@ class AuditConfig(Section):
 
 
 class WebConfig(Section):
-    host: Annotated[str, AfterValidator(_loopback)] = "127.0.0.1"
+    """The local page. Open to other machines it is always served over TLS."""
+
+    host: Annotated[str, AfterValidator(_ip_address)] = "127.0.0.1"
     port: int = Field(default=8480, ge=0, le=65535)
+    names: tuple[Annotated[str, AfterValidator(_host_name)], ...] = Field(default=(), max_length=20)
+    certificate: Annotated[str, AfterValidator(_path_text), BesideConfig()] | None = None
+    key: Annotated[str, AfterValidator(_path_text), BesideConfig()] | None = None
+
+    @model_validator(mode="after")
+    def _both_or_neither(self) -> Self:
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("needs certificate and key together, or neither")
+        return self
+
+    @property
+    def is_open_to_lan(self) -> bool:
+        """Whether other machines may ask."""
+        return not ipaddress.ip_address(self.host).is_loopback
 
 
 class LogConfig(Section):
@@ -164,4 +220,5 @@ class PodConfig(Section):
 
     def secrets(self) -> tuple[str, ...]:
         """Every secret in it, for the log to strike out."""
-        return tuple(c.password.get_secret_value() for c in self.cameras if c.password is not None)
+        cameras = tuple(c.password.get_secret_value() for c in self.cameras if c.password is not None)
+        return cameras + tuple(secret for gate in self.gates for secret in gate.secrets())

@@ -1,6 +1,6 @@
 """Load a configuration file: YAML and secrets in, a PodConfig out, or every problem at once with its line."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,11 +14,20 @@ from pod.domain.errors import ConfigError
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """Where each setting was given: the file, and the line (from 1) of every setting that is in it."""
+
+    file: Path
+    lines: Mapping[Location, int]
+
+
+@dataclass(frozen=True, slots=True)
 class LoadedConfig:
     """A usable configuration, and advice on what is unwise in it (lines for the operator, no values)."""
 
     config: PodConfig
     advice: tuple[str, ...]
+    origin: Origin
 
 
 def load_config(path: Path) -> PodConfig:
@@ -47,7 +56,8 @@ def load_with_advice(path: Path) -> LoadedConfig:
     if found:
         told = {p if p.is_named else replace(p, location=known_part(p.location)) for p in found}
         raise ConfigError("\n".join(problem.text(str(path)) for problem in sorted(told, key=_order)))
-    return LoadedConfig(config, tuple(advice.text(str(path)) for advice in preparation.advice))
+    advice = tuple(advice.text(str(path)) for advice in preparation.advice)
+    return LoadedConfig(config, advice, Origin(path, document.lines))
 
 
 def _order(problem: Problem) -> tuple[int, str, str]:

@@ -11,7 +11,7 @@ import typer
 from pod.commands.clock import clock
 from pod.commands.doctor import Finding, examine, examine_config
 from pod.commands.place import DEFAULT_CONFIG
-from pod.config_load import load_config
+from pod.config_load import load_with_advice
 from pod.runtime.interrupt import ctrl_c_ends_at_once
 from pod.runtime.logs import Redactor, configure_logging
 
@@ -33,13 +33,14 @@ def run(config: ConfigOption = DEFAULT_CONFIG) -> None:
 
     It reads the configuration once, starts with every gate at rest, and exits with 0 after an orderly stop.
     """
-    loaded = load_config(config)
+    given = load_with_advice(config)
+    loaded = given.config
     configure_logging(loaded.log.format, loaded.log.level, secrets=loaded.secrets())
     # Not before: the imports take a second, and a slip in the file should be told at once.
     with ctrl_c_ends_at_once():
         from pod import app as pod_app
 
-    raise typer.Exit(pod_app.run(loaded))
+    raise typer.Exit(pod_app.run(loaded, given.origin))
 
 
 @app.command(epilog="Example: platebridge pod doctor --config-only --config config.yaml")

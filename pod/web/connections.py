@@ -1,33 +1,76 @@
 """Bounds on the page's connections: however many come, the gate keeps its file descriptors."""
 
 import asyncio
+import socket
+import weakref
+from typing import Any
 
+import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from pod.web.addresses import is_loopback, neighbourhood
+
 MOST_CONNECTIONS = 64
-"""Open at once, live pages included; a further one is closed at once."""
+"""Open at once, live pages and unfinished TLS handshakes included; a further one is closed at once."""
+
+MOST_OF_ONE_ADDRESS = 24
+"""Of these, what one other machine may hold: four browsers, as each opens six. This machine may take all."""
 
 REQUEST_HEAD_S = 10.0
-"""How long a connection may take to send its first request."""
+"""How long the head of a request may take, from the connection's begin or its first byte."""
+
+
+class BoundedListener(socket.socket):
+    """A listening socket that accepts no more than the bounds allow, TLS or not."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._held: weakref.WeakKeyDictionary[socket.socket, str] = weakref.WeakKeyDictionary()
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        """As `socket.accept`; raises ConnectionAbortedError, which asyncio passes over, for one too many."""
+        connection, address = super().accept()
+        held = [of for other, of in tuple(self._held.items()) if other.fileno() != -1]
+        mine = neighbourhood(address[0])
+        crowded = held.count(mine) >= MOST_OF_ONE_ADDRESS and not is_loopback(address)
+        if len(held) >= MOST_CONNECTIONS or crowded:
+            connection.close()
+            raise ConnectionAbortedError
+        self._held[connection] = mine
+        return connection, address
 
 
 class BoundedConnection(H11Protocol):
-    """uvicorn's connection, closed when there are too many, or when no request comes."""
+    """uvicorn's connection, closed when the head of a request, or the rest of an unwanted body, stays out."""
 
     _head_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn
         super().connection_made(transport)
-        if len(self.connections) > MOST_CONNECTIONS:
-            transport.abort()
-            return
-        self._head_timer = self.loop.call_later(REQUEST_HEAD_S, self._give_up_waiting)
+        self._expect_head()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.conn.their_state is h11.IDLE and self.conn.trailing_data[0]:
+            self._expect_head()
+        elif self.conn.their_state is not h11.IDLE:
+            self._forget_head()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.conn.their_state is h11.SEND_BODY:
+            self.transport.close()  # answered without the body: nobody waits for the rest of it
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self._head_timer is not None:
-            self._head_timer.cancel()
+        self._forget_head()
         super().connection_lost(exc)
 
-    def _give_up_waiting(self) -> None:
-        if self.cycle is None:
-            self.transport.abort()
+    def _expect_head(self) -> None:
+        """From the first byte on, not from the latest: a trickle does not win time."""
+        if self._head_timer is None:
+            self._head_timer = self.loop.call_later(REQUEST_HEAD_S, self.transport.abort)
+
+    def _forget_head(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None

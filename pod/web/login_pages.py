@@ -11,7 +11,7 @@ from pod.domain.errors import ConfigError
 from pod.web.addresses import is_loopback
 from pod.web.admin_password import MAX_CHARACTERS, MIN_CHARACTERS, weakness
 from pod.web.admission import is_safe_place
-from pod.web.pages import Pages, SignedIn
+from pod.web.pages import Pages, SignedIn, address_of
 from pod.web.sessions import LIFE_S, Session
 from pod.web.sign_in import SignIn, TooManyTries, WrongPassword
 
@@ -38,7 +38,7 @@ def router(pages: Pages, sign_in: SignIn) -> APIRouter:
     @routes.post("/login", response_class=HTMLResponse)
     async def try_password(request: Request, password: Given = "", next: Given = "/") -> Response:
         try:
-            result = await sign_in.with_password(password, _address(request))
+            result = await sign_in.with_password(password, address_of(request))
         except ConfigError as error:
             return form(request, 503, next=_safe(next), problem=str(error))
         if isinstance(result, Session):
@@ -52,7 +52,7 @@ def router(pages: Pages, sign_in: SignIn) -> APIRouter:
         session = None
         # A browser that looks ahead must not use the link up before anybody follows it.
         if is_loopback(request.scope["client"]) and "sec-purpose" not in request.headers:
-            session = await sign_in.with_link(token, _address(request))
+            session = await sign_in.with_link(token, address_of(request))
         if session is not None:
             return _with_session(sign_in, session, "/")
         sentence = (
@@ -115,10 +115,6 @@ def _why(refused: TooManyTries | WrongPassword) -> str:
 
 def _safe(place: str) -> str:
     return place if is_safe_place(place) else "/"
-
-
-def _address(request: Request) -> str:
-    return request.client.host if request.client else "unknown"
 
 
 def _with_session(sign_in: SignIn, session: Session, place: str) -> Response:

@@ -8,11 +8,11 @@ from fastapi.staticfiles import StaticFiles
 from prometheus_client import generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from starlette.exceptions import HTTPException
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from pod.services.health import Status
 from pod.web import event_pages, login_pages
 from pod.web.admission import Admission
+from pod.web.hosts import KnownHosts
 from pod.web.pages import HERE, Pages
 from pod.web.sign_in import SignIn
 from pod.web.source import pack_source
@@ -33,18 +33,17 @@ SECURITY_HEADERS = {
 STRICT_TRANSPORT = "max-age=31536000"
 
 
-def create_app(view: PodView, sign_in: SignIn, *, allowed_hosts: Sequence[str]) -> FastAPI:
+def create_app(view: PodView, sign_in: SignIn, *, names: Sequence[str] = ()) -> FastAPI:
     """The page and its API on one FastAPI app.
 
     Args:
-        allowed_hosts: names this POD answers to; anything else is refused, so that a web page elsewhere
-            cannot reach it by pointing its own name at this address.
+        names: host names this POD answers to, beside its addresses and those of loopback.
     """
     app = FastAPI(title="PlateBridge POD", version=view.version, docs_url=None, redoc_url=None)
     pages = Pages(site=view.site, version=view.version)
     headers = SECURITY_HEADERS | ({"Strict-Transport-Security": STRICT_TRANSPORT} if sign_in.secure else {})
     app.add_middleware(Admission, sign_in=sign_in, pages=pages)
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(allowed_hosts))
+    app.add_middleware(KnownHosts, names=names)
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
     app.include_router(login_pages.router(pages, sign_in))
     app.include_router(event_pages.router(pages, view))

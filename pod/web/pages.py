@@ -73,6 +73,11 @@ def signed_in(request: Request) -> Session:
 SignedIn = Annotated[Session, Depends(signed_in)]
 
 
+def address_of(request: Request) -> str:
+    """Where a request comes from."""
+    return request.client.host if request.client else "unknown"
+
+
 def is_htmx(request: Request) -> bool:
     """Whether a part of the page asks, not the browser's address bar."""
     return request.headers.get("hx-request") == "true"

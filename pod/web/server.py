@@ -8,7 +8,8 @@ import uvicorn
 from fastapi import FastAPI
 
 from pod.domain.errors import ConfigError
-from pod.web.connections import BoundedConnection
+from pod.web.connections import BoundedConnection, BoundedListener
+from pod.web.tls import Certificate
 
 GRACEFUL_S = 1
 BACKLOG = 64
@@ -29,7 +30,7 @@ def bind(host: str, port: int) -> socket.socket:
         ConfigError: the address is taken or not of this machine.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener = BoundedListener(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
@@ -44,21 +45,34 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 class WebServer:
-    """Serves an app on a listening socket until told to stop; may be started again after a fault."""
+    """Serves an app on a listening socket until told to stop; may be started again after a fault.
 
-    def __init__(self, app: FastAPI, listener: socket.socket) -> None:
+    Args:
+        certificate: for TLS; None serves plain HTTP, which is for this machine alone.
+    """
+
+    def __init__(
+        self, app: FastAPI, listener: socket.socket, *, certificate: Certificate | None = None
+    ) -> None:
         self._app = app
         self._listener = listener
+        self._certificate = certificate
         self._server: _Server | None = None
 
     async def serve(self) -> None:
         """Raises OSError when the network below fails; the listening socket outlives that."""
+        certificate = self._certificate
         config = uvicorn.Config(
             self._app,
             http=BoundedConnection,
+            ws="none",
             log_config=None,
             access_log=False,
+            server_header=False,
+            proxy_headers=False,
             timeout_graceful_shutdown=GRACEFUL_S,
+            ssl_certfile=None if certificate is None else certificate.path,
+            ssl_keyfile=None if certificate is None else certificate.key_path,
         )
         self._server = _Server(config)
         with self._listener.dup() as listener:

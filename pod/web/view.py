@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol, TypeVar
 from zoneinfo import ZoneInfo
@@ -19,6 +19,8 @@ from pod.services.health import Health
 from pod.services.open_command import OpenResult
 from pod.store.car_search import CarPage, CarQuery
 from pod.store.plate_list import PlateList
+from pod.web.settings_words import SettingGroup
+from pod.web.tls import Certificate
 
 CHANGE_TIMEOUT_S = 10.0
 
@@ -60,15 +62,6 @@ class GateView:
         return self.position != "not_wired"
 
 
-@dataclass(frozen=True, slots=True)
-class SettingView:
-    """One setting: `value` is ready to show and never a secret; `source` is `FILE:LINE` or "default"."""
-
-    name: str
-    value: str
-    source: str
-
-
 class GateOpener(Protocol):
     """Opens by hand; `services.open_command.OpenCommands` is one. Both calls are for a thread."""
 
@@ -103,6 +96,7 @@ class PodView:
         approach: the audit rows of one approach, oldest first; empty where there are none.
         search: one page of the approaches that a query finds.
         still: the current picture of a camera as JPEG; None while there is none.
+        certificate: what the page is served with; None over plain HTTP on loopback.
     """
 
     site: str
@@ -121,7 +115,8 @@ class PodView:
     cameras: Sequence[CameraView] = ()
     still: Callable[[str], Awaitable[bytes | None]]
     media: MediaFiles | None = None
-    settings: Sequence[SettingView] = field(default_factory=tuple)
+    settings: Sequence[SettingGroup] = ()
+    certificate: Certificate | None = None
     record: Callable[[str, Mapping[str, object]], None]
 
 
