@@ -16,12 +16,23 @@ from pod.config_load import load_config, load_with_advice
 from pod.config_prepare import section_in
 
 EXAMPLE = Path(__file__).parents[2] / "config.example.yaml"
-UNITS = {"_s": "in seconds", "_ms": "in milliseconds", "_px": "in pixels", "_fps": "frames per second"}
+UNITS = {
+    "_h": "in hours",
+    "_s": "in seconds",
+    "_ms": "in milliseconds",
+    "_px": "in pixels",
+    "_fps": "frames per second",
+}
 
 
 def settings(schema: type[Section] = PodConfig, prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
-    """Every plain setting of the schema by its dotted name, list indices left out."""
-    for name, field in schema.model_fields.items():
+    """Every plain setting of the schema by its dotted name, list indices left out.
+
+    Where all settings of a section are sections of one kind, the first stands for them all.
+    """
+    inner_sections = [section_in(field) for field in schema.model_fields.values()]
+    alike = len(inner_sections) > 1 and len(set(inner_sections)) == 1 and inner_sections[0] is not None
+    for name, field in list(schema.model_fields.items())[: 1 if alike else None]:
         inner = section_in(field)
         if inner is None:
             yield prefix + name, field
@@ -32,14 +43,19 @@ def settings(schema: type[Section] = PodConfig, prefix: str = "") -> Iterator[tu
 def documentation() -> dict[str, str]:
     """The comment above every setting of the example, by dotted name; commented-out settings count."""
     found: dict[str, str] = {}
-    section, comment = "", ""
+    around: list[tuple[int, str]] = []
+    comment = ""
     for line in EXAMPLE.read_text().splitlines():
-        setting = re.match(r"( *)(?:# |- )?(?:- )?([a-z_]+):(?: |$)", line)
+        setting = re.match(r"( *)(?:# )?( *)((?:- )?)([a-z_]+):(?: |$)", line)
         if setting and not re.match(r" *# [A-Za-z_]+: *[A-Z]", line):
-            if not setting[1] and line.endswith(":"):
-                section = setting[2] + "."
+            indent = sum(len(setting[part]) for part in (1, 2, 3))
+            while around and around[-1][0] >= indent:
+                around.pop()
+            name = ".".join([*(outer for _, outer in around), setting[4]])
+            if line.endswith(":"):
+                around.append((indent, setting[4]))
             else:
-                found[(section if setting[1] else "") + setting[2]] = comment
+                found[name] = comment
             comment = ""
         elif line.strip().startswith("#"):
             comment += line.strip().removeprefix("#")

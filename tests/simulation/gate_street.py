@@ -11,12 +11,15 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from pod.domain.access import Decision, Policy, decide
+from pod.domain.access import Decision, decide
 from pod.domain.approach import Action, Approaches
 from pod.domain.entry import Entry, EntryType, Verdict
 from pod.domain.evidence import Evidence
+from pod.domain.index import AccessIndex
 from pod.domain.plates import match_key
+from pod.domain.policy import Policy
 from pod.domain.reads import ALPHABET, SLOTS, Box, PlateRead
+from pod.domain.situation import Situation
 from pod.domain.tracking import Tracker
 
 STEP_S = 0.1
@@ -153,13 +156,10 @@ class Street:
 
     def _decide(self, evidence: Evidence) -> Decision:
         consensus = evidence.consensus()
-        key = match_key(consensus.text)
-        entries = [
-            Entry(match_key(p), p, Verdict.ALLOW, EntryType.RESIDENT)
-            for p in self.listed
-            if match_key(p) == key
-        ]
-        return decide(consensus, entries, gate="main", now=datetime(2026, 1, 1, tzinfo=UTC), policy=Policy())
+        index = AccessIndex(Entry(match_key(p), p, Verdict.ALLOW, EntryType.RESIDENT) for p in self.listed)
+        now = datetime(2026, 1, 1, tzinfo=UTC)
+        situation = Situation(camera="entrance", gate="main", now=now)
+        return decide(consensus, index.candidates(consensus), situation=situation, policy=Policy())
 
     def _shows(self, car: Car) -> bool:
         if car.gone or car.comes_s > self.now_s:

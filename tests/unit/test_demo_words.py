@@ -2,15 +2,19 @@
 
 from datetime import UTC, datetime
 
+import numpy as np
 import pytest
 
 from models.render.story import STORY
 from pod.commands.demo import CheckResult
 from pod.commands.demo_list import demo_entries, write_demo_list
 from pod.commands.demo_words import Answer, answer_of, line_of
-from pod.domain.access import Policy, decide
+from pod.domain.access import decide
 from pod.domain.evidence import Consensus
 from pod.domain.plates import match_key
+from pod.domain.policy import Policy
+from pod.domain.reads import ALPHABET, SLOTS
+from pod.domain.situation import Situation
 from pod.store.entries import make_entry
 from pod.store.store import Store
 
@@ -64,7 +68,9 @@ def test_the_demo_list_decides_each_car_of_the_clip_by_its_role():
     reasons = {"resident": "listed", "visitor": "listed", "expired": "expired", "unlisted": "not_listed"}
     for visit in STORY:
         found = [entry for entry in entries if entry.key == match_key(visit.plate)]
-        decision = decide(Consensus(visit.plate, 0.99, None, 5), found, gate="main", now=NOW, policy=Policy())
+        read = Consensus(visit.plate, 0.99, np.zeros((SLOTS, len(ALPHABET)), np.float32), 5)
+        situation = Situation(camera="entrance", gate="main", now=NOW)
+        decision = decide(read, found, situation=situation, policy=Policy())
         assert decision.reason == reasons[visit.role]
 
 
