@@ -19,6 +19,7 @@ from pod.config_load import Origin
 from pod.domain.approach import Approaches
 from pod.domain.clock_trust import ClockTrust
 from pod.domain.errors import StoreError
+from pod.domain.gate_facts import GateFact
 from pod.domain.history import ApproachRecord, AuditEvent, approaches
 from pod.domain.tracking import Tracker
 from pod.gate.controller import GateController
@@ -170,6 +171,8 @@ class Pod:
             config.gates,
             data_dir / RUN_DIR,
             on_state=self._gate_changed,
+            on_fact=self._gate_fact,
+            alarms=self.alarms,
             on_fault=self._break,
             beat=self._heartbeats.register("gate guard", GUARD_SILENCE_S).beat,
         )
@@ -245,7 +248,8 @@ class Pod:
     ) -> None:
         config = self.config
         beat = self._heartbeats.register(
-            f"camera {camera.name}", LOOP_SILENCE_S + config.store.commit_timeout_ms / 1000
+            f"camera {camera.name}",
+            LOOP_SILENCE_S + config.store.commit_timeout_ms / 1000 + gate.longest_answer_s,
         )
         slot, fanout = LatestFrame(), AccessUnitFanout()
         self._slots[camera.name] = slot
@@ -396,6 +400,9 @@ class Pod:
 
     def _gate_changed(self, state: GateState) -> None:
         self._note("gate_state", gate=state.gate, state=state.condition, text=state.reason)
+
+    def _gate_fact(self, fact: GateFact) -> None:
+        self._note("gate_fact", gate=fact.gate, fact=fact.fact)
 
     def _note(self, kind: str, **row: object) -> None:
         """Record and publish a change of state; callable from any thread, and never blocks."""

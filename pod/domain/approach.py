@@ -37,13 +37,26 @@ _PARKED_MEMORY_S = 3600.0
 
 _MAX_REMEMBERED = 512
 
-_NOT_DRIVEN_RETRY_S = {"stale_frame": 0.1, "store_failed": 1.0, "gate_unavailable": 1.0}
+_NOT_DRIVEN_RETRY_S = {
+    "stale_frame": 0.1,
+    "store_failed": 1.0,
+    "gate_unavailable": 1.0,
+    "gate_not_closed": 1.0,
+    "no_uses_left": 5.0,
+}
 """Failures before the guard was asked, and how long the first retry waits; each further one waits twice as
 long."""
 
 _LONGEST_RETRY_S = 30.0
 
-_RANK = {"low_confidence": 0, "stale_frame": 0, "direction_unknown": 0, "deny_listed": 2}
+_RANK = {
+    "low_confidence": 0,
+    "unsure_match": 0,
+    "ambiguous": 0,
+    "stale_frame": 0,
+    "direction_unknown": 0,
+    "deny_listed": 2,
+}
 """How much a denial tells; a reason not named here ranks 1. A record is revised only by one that tells
 more."""
 
@@ -165,9 +178,9 @@ class Approaches:
         """Nothing was opened, or nobody knows.
 
         Args:
-            reason: a code of `access.REASONS`. After `stale_frame`, `store_failed` and `gate_unavailable`
-                the line was certainly not driven, so the approach asks again, ever more rarely; after any
-                other code it opens nothing more.
+            reason: a code of `access.REASONS`. After one of `_NOT_DRIVEN_RETRY_S` the line was certainly
+                not driven, so the approach asks again, ever more rarely; after any other code it opens
+                nothing more.
         """
         approach = self._known.get(approach_id)
         if approach is None or reason not in _NOT_DRIVEN_RETRY_S:

@@ -9,22 +9,29 @@ import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime, tzinfo
+from math import inf
 
-from pod.domain.access import Decision, Policy, decide
+from pod.domain.access import Decision, decide
 from pod.domain.approach import Action, Approaches, Step
-from pod.domain.entry import Verdict
-from pod.domain.errors import GateError, StoreError
+from pod.domain.entry import Entry, Verdict
+from pod.domain.entry_types import opens_unrecorded
+from pod.domain.errors import GateError, StoreError, UsesSpentError
 from pod.domain.evidence import Consensus
+from pod.domain.evidence_record import to_record
 from pod.domain.plates import match_key
+from pod.domain.policy import Policy
 from pod.domain.reads import Box
+from pod.domain.situation import Situation
 from pod.gate.controller import GateController
 from pod.gate.pulse import GateBusyError, NotPulsedError, PulseEnd
 from pod.runtime.metrics import PodMetrics
+from pod.services.clock_watch import ClockWatch, Moment
 from pod.services.served_cars import ServedCars
-from pod.store.store import Grant, Store
+from pod.store.grants import Grant
+from pod.store.late_rows import NotDurableError
+from pod.store.store import Store
 
 log = logging.getLogger(__name__)
 
@@ -36,12 +43,27 @@ class Sighting:
     Attributes:
         captured_s: monotonic clock, when the camera took it.
         box: the plate in it, pixels of the full frame.
-        frames: how many reads the track's evidence holds.
+        consensus: what the track's evidence said then.
     """
 
     captured_s: float
     box: Box
-    frames: int
+    consensus: Consensus
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What every decision of a POD shares.
+
+    Attributes:
+        id: as entries name it.
+        zone: schedules are in its wall time.
+        models: names of the models that read, for the audit.
+    """
+
+    id: str
+    zone: tzinfo
+    models: str
 
 
 class AccessControl:
@@ -55,18 +77,29 @@ class AccessControl:
         served: ServedCars,
         approaches: Approaches,
         store: Store,
+        site: Site,
+        clock: ClockWatch,
         policy: Policy,
+        opens_unrecorded: bool,
         freshness_limit_s: float,
         commit_timeout_s: float,
         metrics: PodMetrics,
         publish: Callable[[Mapping[str, object]], None],
     ) -> None:
+        """
+        Args:
+            opens_unrecorded: whether the types of entry that may do so open while neither store nor journal
+                takes the intent.
+        """
         self._camera = camera
         self._gate = gate
         self._served = served
         self._approaches = approaches
         self._store = store
+        self._site = site
+        self._clock = clock
         self._policy = policy
+        self._opens_unrecorded = opens_unrecorded
         self._freshness_limit_s = freshness_limit_s
         self._commit_timeout_s = commit_timeout_s
         self._metrics = metrics
@@ -74,8 +107,19 @@ class AccessControl:
 
     def decide(self, consensus: Consensus) -> Decision:
         """What the list as it stands now says of this plate."""
-        candidates = self._store.plates.current.candidates(match_key(consensus.text))
-        return decide(consensus, candidates, gate=self._gate.name, now=datetime.now(UTC), policy=self._policy)
+        listed, moment = self._store.plates.current, self._clock.look()
+        situation = Situation(
+            camera=self._camera,
+            gate=self._gate.name,
+            now=moment.now,
+            site=self._site.id,
+            zone=self._site.zone,
+            clock_doubt=moment.doubt,
+            list_age_s=_age_s(listed.confirmed_at, moment),
+            state=listed.state,
+        )
+        candidates = listed.index.candidates(consensus)
+        return decide(consensus, candidates, situation=situation, policy=self._policy)
 
     def act(self, steps: Sequence[Step], sighting: Sighting) -> None:
         """Carry out what an approach asks for: record it, or pulse the gate for it."""
@@ -103,8 +147,9 @@ class AccessControl:
             return self._busy(step, time.monotonic() + pause_left_s)
         pulse_id = uuid.uuid4().hex
         intent = self._row(step, sighting) | {"pulse": pulse_id}
-        if not self._commit(intent, step):
-            return self._failed(self._approaches.superseding(step), "store_failed")
+        refusal = self._write_down(intent, step)
+        if refusal is not None:
+            return self._failed(self._approaches.superseding(step), refusal)
         if self._is_stale(sighting):
             self._not_pulsed(pulse_id, step, result="refused", reason="stale_frame")
             return self._failed(self._approaches.superseding(step), "stale_frame")
@@ -115,8 +160,8 @@ class AccessControl:
             return self._busy(self._approaches.superseding(step), error.until_s)
         except NotPulsedError as error:
             self._did_not_open(error)
-            self._not_pulsed(pulse_id, step, result="failed", reason="gate_unavailable")
-            return self._failed(self._approaches.superseding(step), "gate_unavailable")
+            self._not_pulsed(pulse_id, step, result="failed", reason=error.reason)
+            return self._failed(self._approaches.superseding(step), error.reason)
         except GateError as error:
             self._did_not_open(error)
             self._outcome(pulse_id, step, result="failed", reason="gate_failed")
@@ -162,7 +207,9 @@ class AccessControl:
         self._outcome(pulse_id, step, revoke=self._grant(step), result=result, reason=reason)
 
     def _grant(self, step: Step) -> Grant:
-        return Grant(self._camera, match_key(step.decision.plate))
+        entry = step.decision.entry
+        counted = entry.id if entry is not None and entry.uses_left is not None else None
+        return Grant(self._camera, match_key(step.decision.plate), entry_id=counted)
 
     def _outcome(self, pulse_id: str, step: Step, *, revoke: Grant | None = None, **facts: object) -> None:
         row = {
@@ -195,39 +242,48 @@ class AccessControl:
             "reason": decision.reason,
             "confidence": round(decision.confidence, 4),
             "entry": decision.entry.plate if decision.entry else None,
+            "entry_id": decision.entry.id if decision.entry else None,
             "type": decision.entry.type.value if decision.entry else None,
             "label": decision.entry.label if decision.entry else None,
             "box": [round(v, 1) for v in sighting.box],
-            "frames": sighting.frames,
+            "frames": sighting.consensus.frames,
+            "read": sighting.consensus.text,
+            "read_confidence": round(sighting.consensus.confidence, 4),
+            "evidence": to_record(sighting.consensus),
+            "flags": list(decision.flags),
             "age_ms": round((time.monotonic() - sighting.captured_s) * 1000, 1),
             "list_version": self._store.plates.current.version,
+            "rules": self._policy.version,
+            "models": self._site.models,
         }
 
     def _count(self, step: Step) -> None:
         self._metrics.decisions.labels(self._camera, step.decision.verdict.value, step.decision.reason).inc()
 
-    def _commit(self, intent: Mapping[str, object], step: Step) -> bool:
-        """Whether the intent is durable within the time allowed; a late one gets its outcome, too."""
-        try:
-            written = self._store.record("intent", intent, grant=self._grant(step))
-        except StoreError as error:
-            self._not_committed(str(error))
-            return False
-        try:
-            written.result(self._commit_timeout_s)
-        except StoreError as error:
-            self._not_committed(str(error))
-            return False
-        except FutureTimeoutError:
-            self._not_committed(f"it took longer than {self._commit_timeout_s * 1000:.0f} ms")
-            if not written.cancel():
-                self._not_pulsed(str(intent["pulse"]), step, result="refused", reason="store_failed")
-            return False
-        return True
+    def _write_down(self, intent: Mapping[str, object], step: Step) -> str | None:
+        """Make the intent durable within the time allowed; the reason where the gate stays closed.
 
-    def _not_committed(self, why: str) -> None:
-        self._metrics.store_errors.inc()
-        log.error("camera %s: no intent was committed, so the gate stays closed: %s", self._camera, why)
+        The store first, else the journal. Where both fail, only an entry whose type may do so opens, and its
+        row follows as soon as the store can take it.
+        """
+        entry = step.decision.entry
+        try:
+            self._store.make_durable(
+                "intent", intent, grant=self._grant(step), timeout_s=self._commit_timeout_s
+            )
+        except UsesSpentError:
+            return "no_uses_left"
+        except NotDurableError as error:
+            self._metrics.store_errors.inc()
+            if not self._opens_unrecorded or not _may_go_unrecorded(entry, self._policy):
+                log.error("camera %s: no intent on disk, so the gate stays closed: %s", self._camera, error)
+                if error.may_appear:
+                    pulse_id = str(intent["pulse"])
+                    self._not_pulsed(pulse_id, step, result="refused", reason="store_failed")
+                return "store_failed"
+            log.error("camera %s: opening although no intent is on disk: %s", self._camera, error)
+            self._submit("intent", {**intent, "late": True})
+        return None
 
     def _submit(self, kind: str, row: Mapping[str, object], *, revoke: Grant | None = None) -> None:
         """Queue a row that nothing waits for, without waiting; a lost one is counted and shown in health."""
@@ -242,6 +298,17 @@ class AccessControl:
         if error is not None:
             self._metrics.store_errors.inc()
             log.error("camera %s: a row was lost: %s", self._camera, error)
+
+
+def _may_go_unrecorded(entry: Entry | None, policy: Policy) -> bool:
+    return entry is not None and opens_unrecorded(entry, policy.types[entry.type])
+
+
+def _age_s(confirmed_at: datetime | None, moment: Moment) -> float | None:
+    """How old the cloud's word on its entries is; of any age while the clock cannot tell."""
+    if confirmed_at is None:
+        return None
+    return inf if moment.doubt else max(0.0, (moment.now - confirmed_at).total_seconds())
 
 
 def _refused(step: Step, reason: str) -> Step:

@@ -4,22 +4,30 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from gate_fixtures import until
 
-from pod.domain.access import Decision, Policy
+from pod.domain.access import Decision
 from pod.domain.approach import Action, Approaches, Step
+from pod.domain.clock_trust import ClockTrust
 from pod.domain.entry import Entry, EntryType, Verdict
 from pod.domain.errors import GateError, StoreError
+from pod.domain.evidence import Evidence
 from pod.domain.plates import match_key
+from pod.domain.policy import Policy
 from pod.gate.pulse import GateBusyError, NotPulsedError, PulseEnd, PulseStarted
 from pod.runtime.metrics import PodMetrics
-from pod.services.access_control import AccessControl, Sighting
+from pod.services.access_control import AccessControl, Sighting, Site
+from pod.services.alarms import Alarms
+from pod.services.clock_watch import ClockWatch
 from pod.services.served_cars import SAME_CAR_S, ServedCars
 from pod.store.audit import SINCE_SQL, AuditRow, row_from
+from pod.store.keeping import Keeping, NoAlarms
 from pod.store.store import Store
 from pod.store.writer import QUEUE_JOBS
 
@@ -52,7 +60,7 @@ class Gate:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    with Store.open(tmp_path / "pod.db") as opened:
+    with Store.open(tmp_path / "pod.db", keeping=Keeping(NoAlarms(), make_room=lambda wanted: 0)) as opened:
         yield opened
 
 
@@ -63,6 +71,7 @@ def control(
     *,
     camera: str = "entry",
     served: ServedCars | None = None,
+    opens_unrecorded: bool = True,
 ) -> AccessControl:
     return AccessControl(
         camera,
@@ -70,16 +79,35 @@ def control(
         served=served or ServedCars(),
         approaches=Approaches("entry", "both", deny_after_s=1.5, reapproach_s=60, last_grants={}),
         store=store,
+        site=Site("site", UTC, "detector, reader"),
+        clock=believed_clock(),
         policy=Policy(),
+        opens_unrecorded=opens_unrecorded,
         freshness_limit_s=2.0,
-        commit_timeout_s=1.0,
+        commit_timeout_s=0.1,
         metrics=PodMetrics(),
         publish=(events if events is not None else []).append,
     )
 
 
+def believed_clock() -> ClockWatch:
+    def ignore(row: dict[str, object]) -> None:
+        return None
+
+    alarms = Alarms(ignore, now=lambda: datetime.now(UTC))
+    return ClockWatch(ClockTrust(newest=None, needs_sync=False), note=ignore, alarms=alarms)
+
+
 def sighting(age_s: float = 0.05) -> Sighting:
-    return Sighting(time.monotonic() - age_s, BOX, 1)
+    return Sighting(time.monotonic() - age_s, BOX, Evidence().consensus())
+
+
+def visitor_with(uses_left: int | None, store: Store) -> Step:
+    """A step that opens for a visitor on the list."""
+    entry = replace(ENTRY, type=EntryType.VISITOR, uses_left=uses_left)
+    store.plates.add(entry, by="test").result(5)
+    (listed,) = store.plates.current.entries
+    return replace(OPEN, decision=replace(OPEN.decision, entry=listed))
 
 
 def rows(store: Store) -> list[AuditRow]:
@@ -119,39 +147,95 @@ def test_a_frame_past_the_freshness_limit_opens_nothing_and_says_so(store: Store
 def test_a_frame_that_grows_stale_while_the_intent_is_written_opens_nothing(store: Store) -> None:
     gate = Gate()
     slow = store.submit(lambda _conn: time.sleep(0.4))
-    control(store, gate).act([OPEN], sighting(age_s=1.8))
+    control(store, gate).act([OPEN], sighting(age_s=1.93))
     slow.result(5)
     assert gate.pulses == []
     assert ("outcome", "refused", "stale_frame") in told(store)
     assert store.last_grants("entry") == {}
 
 
-def test_without_a_committed_intent_the_gate_stays_closed(store: Store) -> None:
-    gate = Gate()
-    stalled = store.submit(lambda _conn: time.sleep(1.6))
-    control(store, gate).act([OPEN], sighting())
-    stalled.result(5)
-    assert gate.pulses == []
-    assert ("decision", "deny", "store_failed") in told(store)
-    assert store.last_grants("entry") == {}
-
-
-def test_an_intent_that_is_committed_too_late_is_no_grant(store: Store) -> None:
-    gate = Gate()
+@contextmanager
+def the_database_held(store: Store) -> Iterator[None]:
+    """Another process is in a transaction, as during a long import of a foreign tool."""
     other = sqlite3.connect(store.path, isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")  # The intent's transaction has begun to wait when its time is over.
-    control(store, gate).act([OPEN], sighting())
-    other.execute("ROLLBACK")
-    other.close()
+    other.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    finally:
+        other.execute("ROLLBACK")
+        other.close()
+
+
+def test_an_intent_that_the_database_does_not_take_in_time_goes_to_the_journal_and_the_gate_opens(
+    store: Store,
+) -> None:
+    gate = Gate()
+    with the_database_held(store):
+        began_s = time.monotonic()
+        control(store, gate).act([OPEN], sighting())
+        assert time.monotonic() - began_s < 2
+        assert len(gate.pulses) == 1
+    until(lambda: [kind for kind, *_ in told(store)] == ["intent", "outcome"])
+    intent, _ = rows(store)
+    assert intent.payload is not None
+    assert intent.payload["late"] is True
+    assert set(store.last_grants("entry")) == {match_key("AB123")}
+
+
+def test_an_entry_whose_uses_count_opens_only_with_the_database(store: Store) -> None:
+    gate, step = Gate(), visitor_with(1, store)
+    with the_database_held(store):
+        control(store, gate).act([step], sighting())
     assert gate.pulses == []
-    assert told(store)[:2] == [("intent", "allow", "listed"), ("outcome", "refused", "store_failed")]
-    assert store.last_grants("entry") == {}
+    until(lambda: told(store)[-1] == ("decision", "deny", "store_failed"))
+    assert store.plates.current.entries[0].uses_left == 1
+
+
+def test_each_opening_takes_a_use_and_the_last_one_spent_opens_no_more(store: Store) -> None:
+    gate, step = Gate(), visitor_with(1, store)
+    control(store, gate).act([step], sighting())
+    assert store.plates.current.entries[0].uses_left == 0
+    control(store, gate).act([step], sighting())
+    assert len(gate.pulses) == 1
+    assert told(store)[-1] == ("decision", "deny", "no_uses_left")
+
+
+def test_a_use_of_which_nothing_came_is_given_back(store: Store) -> None:
+    def fail() -> None:
+        raise NotPulsedError("guard down")
+
+    control(store, Gate(fail)).act([visitor_with(1, store)], sighting())
+    until(lambda: told(store)[-1] == ("decision", "deny", "gate_unavailable"))
+    assert store.plates.current.entries[0].uses_left == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "opens_unrecorded", "pulses"),
+    [
+        pytest.param(EntryType.RESIDENT, True, 1, id="a resident gets in"),
+        pytest.param(EntryType.EMERGENCY, True, 1, id="an ambulance gets in"),
+        pytest.param(EntryType.VISITOR, True, 0, id="a visitor does not"),
+        pytest.param(EntryType.RESIDENT, False, 0, id="nobody does where the gate is set so"),
+    ],
+)
+def test_with_neither_database_nor_journal_only_types_that_may_do_so_open(
+    tmp_path: Path, kind: EntryType, opens_unrecorded: bool, pulses: int
+) -> None:
+    gate = Gate()
+    entry = replace(ENTRY, type=kind)
+    step = replace(OPEN, decision=replace(OPEN.decision, entry=entry))
+    with Store.open(tmp_path / "pod.db") as store:  # one that keeps no journal
+        with the_database_held(store):
+            control(store, gate, opens_unrecorded=opens_unrecorded).act([step], sighting())
+        assert len(gate.pulses) == pulses
+        wanted = ["intent", "outcome"] if pulses else ["decision"]
+        until(lambda: [kind for kind, *_ in told(store)][-len(wanted) :] == wanted)
 
 
 def test_a_store_that_takes_nothing_any_more_keeps_the_gate_closed(store: Store) -> None:
     gate, events = Gate(), list[object]()
     store.close()
-    control(store, gate, events).act([OPEN], sighting())
+    control(store, gate, events, opens_unrecorded=False).act([OPEN], sighting())
     assert gate.pulses == []
     with pytest.raises(StoreError):
         store.record("decision", {})
