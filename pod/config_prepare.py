@@ -38,7 +38,7 @@ class Preparation:
         prepared: dict[str, Prepared] = {}
         for key, value in given.items():
             if key not in fields:
-                self._unknown(key, fields, location)
+                self._unknown(key, schema, location)
             elif value is not None:  # an empty setting is one that was not given
                 prepared[key] = self._setting(fields[key], value, (*location, key))
         return prepared
@@ -78,8 +78,11 @@ class Preparation:
         is_path = location[0] != "vision" or "/" in value or value.endswith(".onnx")
         return str(self._folder / value) if is_path and value.strip() else value
 
-    def _unknown(self, key: str, fields: dict[str, FieldInfo], location: Location) -> None:
-        line = self._lines[(*location, key)]
+    def _unknown(self, key: str, schema: type[Section], location: Location) -> None:
+        line, fields = self._lines[(*location, key)], schema.model_fields
+        if key in schema.refused:
+            self.problems.append(Problem(line, (*location, key), schema.refused[key], is_named=True))
+            return
         close = difflib.get_close_matches(key.lower(), fields, n=1, cutoff=0.7)
         if close and re.fullmatch(r"[A-Za-z0-9_-]+", key):
             mend = f"unknown setting; did you mean '{close[0]}'?"

@@ -2,10 +2,11 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from pod.config import GateConfig
 from pod.domain.errors import GateError
+from pod.domain.gate_facts import GateFacts
 from pod.gate.guard_client import GuardClient
 from pod.gate.pulse import GateBusyError, GateState, NotPulsedError, OnEnd, PulseStarted
 
@@ -30,6 +31,21 @@ class GateController:
     def state(self) -> GateState:
         """Whether the gate can be pulsed at all; the pause does not count."""
         return self._guard.state(self._gate.name)
+
+    @property
+    def facts(self) -> GateFacts:
+        """What is known of what the gate did: commanded, moved and opened are different facts."""
+        return self._guard.facts(self._gate.name)
+
+    @property
+    def alarms(self) -> Mapping[str, str]:
+        """Alarm code -> its text, for every alarm that stands by the facts."""
+        return self._guard.alarms(self._gate.name)
+
+    @property
+    def longest_answer_s(self) -> float:
+        """How long `pulse` may take at most, in seconds."""
+        return self._guard.answer_timeout_s(self._gate.name)
 
     def pause_left_s(self) -> float:
         """Seconds until the gate may be pulsed again; 0 when it may. Never waits."""

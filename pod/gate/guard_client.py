@@ -8,13 +8,15 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
 from pod.config import GateConfig
 from pod.domain.errors import GateError
+from pod.domain.gate_facts import Attempted, Commanded, GateFacts, PulseOver
+from pod.gate.flight import Flight
+from pod.gate.gate_watch import AlarmSink, GateWatch, OnFact
 from pod.gate.guard_gate import guard_gate
 from pod.gate.guard_process import GUARD_COMMAND, Event, GuardProcess
 from pod.gate.pulse import Condition, GateState, NotPulsedError, OnEnd, OnState, PulseEnd, PulseStarted
@@ -48,27 +50,6 @@ STABLE_AFTER_S = 60.0
 """A guard that lived this long starts the backoff afresh."""
 
 
-@dataclass(slots=True)
-class _Flight:
-    """A pulse between its request and its end.
-
-    Attributes:
-        due_ns: when the line must be at rest, or the guard is ended; None until the line is on.
-        ending: the guard began to switch off.
-        abandoned: the caller was told that the gate did not answer.
-    """
-
-    pulse_id: str
-    gate: str
-    on_end: OnEnd
-    answered: threading.Event = field(default_factory=threading.Event)
-    on_ns: int | None = None
-    due_ns: int | None = None
-    error: GateError | None = None
-    ending: bool = False
-    abandoned: bool = False
-
-
 class GuardClient:
     """One guard process for all gates of a pod, kept alive by one thread. Make it with `start`."""
 
@@ -77,6 +58,7 @@ class GuardClient:
         gates: Sequence[GateConfig],
         run_dir: Path,
         *,
+        watch: GateWatch,
         on_state: OnState | None,
         on_fault: Callable[[Exception], None] | None,
         beat: Callable[[], None],
@@ -84,13 +66,14 @@ class GuardClient:
     ) -> None:
         self._gates = {gate.name: gate for gate in gates}
         self._run_dir = run_dir
+        self._watch = watch
         self._on_state = on_state
         self._on_fault = on_fault
         self._beat = beat
         self._command = tuple(command)
         self._lock = threading.Lock()
         self._states = {name: GateState(name, "down", "the guard is starting") for name in self._gates}
-        self._flights: dict[str, _Flight] = {}
+        self._flights: dict[str, Flight] = {}
         self._process: GuardProcess | None = None
         self._heard_ns = 0
         self._closing = threading.Event()
@@ -104,6 +87,8 @@ class GuardClient:
         run_dir: Path,
         *,
         on_state: OnState | None = None,
+        on_fact: OnFact | None = None,
+        alarms: AlarmSink | None = None,
         on_fault: Callable[[Exception], None] | None = None,
         beat: Callable[[], None] = lambda: None,
         command: Sequence[str] = GUARD_COMMAND,
@@ -115,6 +100,8 @@ class GuardClient:
         Args:
             run_dir: a folder for the traces of simulated lines; created.
             on_state: called by the client's thread whenever a gate's state changes; must not block.
+            on_fact: told by the client's thread what became true of a gate; must not block.
+            alarms: where the alarms of the gates begin and end.
             on_fault: told the bug that ended the client's thread, on that thread; the guard is gone then.
             beat: called by the client's thread at least every second while it works.
             command: starts the guard.
@@ -123,7 +110,10 @@ class GuardClient:
             GateError: the guard did not start.
         """
         run_dir.mkdir(parents=True, exist_ok=True)
-        client = cls(gates, run_dir, on_state=on_state, on_fault=on_fault, beat=beat, command=command)
+        watch = GateWatch(gates, on_fact=on_fact, alarms=alarms)
+        client = cls(
+            gates, run_dir, watch=watch, on_state=on_state, on_fault=on_fault, beat=beat, command=command
+        )
         client._thread.start()
         client._settled.wait(START_TIMEOUT_S)
         if not client.alive:
@@ -150,6 +140,19 @@ class GuardClient:
         with self._lock:
             return self._states[gate]
 
+    def facts(self, gate: str) -> GateFacts:
+        """What is known of what one gate of the configuration did."""
+        return self._watch.facts(gate)
+
+    def alarms(self, gate: str) -> Mapping[str, str]:
+        """The alarms that stand by those facts."""
+        return self._watch.alarms(gate)
+
+    def answer_timeout_s(self, gate: str) -> float:
+        """How long `pulse` waits at most."""
+        http = self._gates[gate].http
+        return ANSWER_TIMEOUT_S + (http.timeout_ms / 1000 if http is not None else 0.0)
+
     def pulse(self, gate: str, pulse_id: str, *, on_end: OnEnd) -> PulseStarted:
         """Ask for one pulse and wait for the line's edge.
 
@@ -160,11 +163,12 @@ class GuardClient:
 
         Raises:
             NotPulsedError: the line was not touched.
-            GateError: the driver failed, or nobody answered within 250 ms; the line may have been active.
+            GateError: the driver failed, or nobody answered in time (250 ms, for a device on the network its
+                own limit, too); the line may have been active.
         """
         if not (0 < len(pulse_id) <= 64 and pulse_id.isascii() and pulse_id.isprintable()) or " " in pulse_id:
             raise NotPulsedError("a pulse id has 1 to 64 printable ASCII characters and no space")
-        flight = _Flight(pulse_id, gate, on_end)
+        flight = Flight(pulse_id, gate, on_end)
         with self._lock:
             state, process = self._states[gate], self._process
             if state.condition != "ready" or process is None:
@@ -181,14 +185,15 @@ class GuardClient:
                     f"gate {gate}: the guard takes no requests ({fault.strerror})"
                 ) from fault
             self._flights[pulse_id] = flight
-        flight.answered.wait(ANSWER_TIMEOUT_S)
+        timeout_s = self.answer_timeout_s(gate)
+        flight.answered.wait(timeout_s)
         with self._lock:
             if flight.error is not None:
                 raise flight.error
             if flight.on_ns is not None:
                 return PulseStarted(pulse_id, gate, flight.on_ns / 1e9)
             flight.abandoned = True
-        waited_ms = ANSWER_TIMEOUT_S * 1000
+        waited_ms = timeout_s * 1000
         raise GateError(f"gate {gate}: no answer within {waited_ms:.0f} ms; is the machine overloaded?")
 
     def close(self, timeout_s: float = 2.0) -> None:
@@ -233,6 +238,7 @@ class GuardClient:
         over_s = time.monotonic() + delay_s
         while (left_s := over_s - time.monotonic()) > 0 and not self._closing.is_set():
             self._beat()
+            self._watch.tick()
             self._closing.wait(min(left_s, BEAT_S))
 
     @staticmethod
@@ -260,6 +266,7 @@ class GuardClient:
             limits_ns += [flight.due_ns for flight in self._flights_now() if flight.due_ns is not None]
             left_ns = min(limits_ns) - time.monotonic_ns()
             self._beat()
+            self._watch.tick()
             events = process.events(min(max(0.0, left_ns / 1e9), BEAT_S))
             if events is None:
                 return
@@ -270,7 +277,7 @@ class GuardClient:
                 log.error("the gate guard let a pulse run over, or fell silent; it is ended")
                 return
 
-    def _flights_now(self) -> list[_Flight]:
+    def _flights_now(self) -> list[Flight]:
         with self._lock:
             return list(self._flights.values())
 
@@ -279,9 +286,14 @@ class GuardClient:
         if kind == "ready":
             self._guard_ready(process, event)
             return
+        if kind in ("input", "beat"):
+            self._watch.told(event)
+            return
         with self._lock:
             flight = self._flights.get(str(event.get("pulse", "")))
-        if kind == "off_failed":
+        if kind == "taken":
+            self._set_state(gate, "ready")
+        elif kind == "off_failed":
             self._set_state(gate, "latched", _latch_reason(str(event["reason"])))
         elif flight is None:
             if kind == "error":
@@ -294,8 +306,12 @@ class GuardClient:
             fault = event["fault"]
             self._pulse_ended(flight, int(str(event["t_ns"])), str(fault) if fault is not None else None)
         elif kind in ("refused", "failed"):
-            error = NotPulsedError if kind == "refused" else GateError
-            self._answer(flight, error(f"gate {gate}: {event['reason']}"))
+            text = f"gate {gate}: {event['reason']}"
+            if kind == "failed":
+                self._watch.signal(gate, Attempted(time.monotonic()))
+                self._answer(flight, GateError(text))
+            else:
+                self._answer(flight, NotPulsedError(text, str(event.get("code", "gate_unavailable"))))
 
     def _guard_ready(self, process: GuardProcess, event: Event) -> None:
         faults = event["gates"]
@@ -311,15 +327,16 @@ class GuardClient:
                 self._set_state(gate, "unavailable", f"its line could not be taken: {fault}")
         self._settled.set()
 
-    def _pulse_began(self, flight: _Flight, on_ns: int) -> None:
+    def _pulse_began(self, flight: Flight, on_ns: int) -> None:
         with self._lock:
             flight.on_ns = on_ns
             flight.due_ns = on_ns + self._gates[flight.gate].pulse_ms * 1_000_000 + OVERRUN_NS
             if flight.abandoned:
                 log.error("gate %s: pulse %s: %s", flight.gate, flight.pulse_id, _LATE)
         flight.answered.set()
+        self._watch.signal(flight.gate, Commanded(on_ns / 1e9))
 
-    def _pulse_ended(self, flight: _Flight, off_ns: int, fault: str | None) -> None:
+    def _pulse_ended(self, flight: Flight, off_ns: int, fault: str | None) -> None:
         with self._lock:
             self._flights.pop(flight.pulse_id, None)
         if flight.on_ns is None:
@@ -327,12 +344,13 @@ class GuardClient:
         if flight.abandoned:
             fault = "; ".join(filter(None, (_LATE, fault)))
         end = PulseEnd(flight.pulse_id, flight.gate, flight.on_ns / 1e9, off_ns / 1e9, fault)
+        self._watch.signal(flight.gate, PulseOver(end.off_s, end.on_for_ms))
         try:
             flight.on_end(end)
         except Exception:
             log.exception("gate %s: the listener to the end of pulse %s failed", flight.gate, flight.pulse_id)
 
-    def _answer(self, flight: _Flight, error: GateError) -> None:
+    def _answer(self, flight: Flight, error: GateError) -> None:
         with self._lock:
             flight.error = error
             self._flights.pop(flight.pulse_id, None)
@@ -347,11 +365,13 @@ class GuardClient:
                 reason = f"the guard ended ({how}) while it switched off"
                 self._set_state(flight.gate, "latched", _latch_reason(reason))
             if flight.on_ns is None:
+                self._watch.signal(flight.gate, Attempted(ended_ns / 1e9))
                 self._answer(
                     flight, GateError(f"gate {flight.gate}: the guard ended ({how}) before it answered")
                 )
             else:
                 self._pulse_ended(flight, ended_ns, f"the guard ended ({how}) during the pulse")
+        self._watch.blind()
         stopping = self._closing.is_set()
         reason = "the pod is stopping" if stopping else f"the guard ended ({how}) and is being started again"
         for gate in self._gates:
@@ -365,6 +385,7 @@ class GuardClient:
             if self._states[gate] == state:
                 return
             self._states[gate] = state
+        self._watch.state_changed(state)
         if self._on_state is not None:
             self._on_state(state)
 

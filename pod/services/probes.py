@@ -27,11 +27,17 @@ def camera_probe(name: str, source: CameraSource) -> HealthProbe:
 
 
 def gate_probe(gate: GateController) -> HealthProbe:
+    """A gate fails that cannot be pulsed; one that did not do as told, or hides where it is, wants a look."""
+
     def probe() -> PartHealth:
-        state = gate.state
-        return PartHealth(
-            f"gate {gate.name}", Status.OK if state.condition == "ready" else Status.FAILING, state.reason
-        )
+        part, state = f"gate {gate.name}", gate.state
+        if state.condition != "ready":
+            return PartHealth(part, Status.FAILING, state.reason)
+        if alarms := gate.alarms:
+            return PartHealth(part, Status.DEGRADED, " ".join(alarms.values()))
+        if gate.facts.position == "unknown":
+            return PartHealth(part, Status.DEGRADED, "Its contacts do not tell where it is: check them.")
+        return PartHealth(part, Status.OK)
 
     return probe
 

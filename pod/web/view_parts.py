@@ -15,10 +15,12 @@ def camera_views(config: PodConfig) -> tuple[CameraView, ...]:
 
 def gate_view(gate: GateController) -> GateView:
     """One gate as it is now."""
-    state = gate.state
+    state, facts = gate.state, gate.facts
     return GateView(
         name=gate.name,
         condition=state.condition,
         sentence=state.reason,
         pause_left_s=gate.pause_left_s(),
+        position=facts.position,
+        presence=facts.presence,
     )

@@ -4,12 +4,9 @@ Uses gpiod, the Python binding of libgpiod 2, over the kernel's character device
 """
 
 import errno
-import time
 from pathlib import Path
 
 import gpiod
-
-from pod.gate.drivers.line import TAKE_TIMEOUT_S
 
 CONSUMER = "platebridge"
 """How the lines name their holder; `gpioinfo` shows it."""
@@ -25,24 +22,29 @@ BIASES = {
 
 
 def take_line(chip: str, line: str, settings: gpiod.LineSettings) -> gpiod.LineRequest:
-    """Take one line of a chip; waits up to `TAKE_TIMEOUT_S` for its last holder to be gone.
+    """Take one line of a chip.
 
     Args:
         chip: its label, such as `pinctrl-rp1`, or its device, such as /dev/gpiochip0.
         line: its offset on the chip, or its name.
 
     Raises:
-        OSError: no such chip or line, it is held by another, or this process may not have it.
+        OSError: no such chip or line, it is held by another (EBUSY), or this process may not have it.
     """
     device = find_chip(chip)
-    give_up_s = time.monotonic() + TAKE_TIMEOUT_S
-    while True:
+    with _opened(device) as opened:
+        offset = _offset(opened, device, line)
         try:
-            return _requested(device, chip, line, settings)
+            return opened.request_lines({offset: settings}, consumer=CONSUMER)
         except OSError as fault:
-            if fault.errno != errno.EBUSY or time.monotonic() >= give_up_s:
-                raise
-            time.sleep(0.005)
+            if fault.errno == errno.EBUSY:
+                holder = opened.get_line_info(offset).consumer or "the kernel"
+                mend = f"stop that program, or choose another line (gpioinfo {device} shows them)"
+                raise OSError(errno.EBUSY, f"line {line} of {chip} is held by {holder}; {mend}") from fault
+            if fault.errno in (errno.EACCES, errno.EPERM):
+                raise OSError(fault.errno, _permission_mend(device)) from fault
+            what = f"{device} did not give line {line} ({fault.strerror})"
+            raise OSError(fault.errno, f"{what}; does the chip support this bias and direction?") from fault
 
 
 def find_chip(chip: str) -> str:
@@ -81,22 +83,6 @@ def holder_of(chip: str, line: str) -> str | None:
     with _opened(device) as opened:
         info = opened.get_line_info(_offset(opened, device, line))
     return (info.consumer or "the kernel") if info.used else None
-
-
-def _requested(device: str, chip: str, line: str, settings: gpiod.LineSettings) -> gpiod.LineRequest:
-    with _opened(device) as opened:
-        offset = _offset(opened, device, line)
-        try:
-            return opened.request_lines({offset: settings}, consumer=CONSUMER)
-        except OSError as fault:
-            if fault.errno == errno.EBUSY:
-                holder = opened.get_line_info(offset).consumer or "the kernel"
-                mend = f"stop that program, or choose another line (gpioinfo {device} shows them)"
-                raise OSError(errno.EBUSY, f"line {line} of {chip} is held by {holder}; {mend}") from fault
-            if fault.errno in (errno.EACCES, errno.EPERM):
-                raise OSError(fault.errno, _permission_mend(device)) from fault
-            what = f"{device} did not give line {line} ({fault.strerror})"
-            raise OSError(fault.errno, f"{what}; does the chip support this bias and direction?") from fault
 
 
 def _opened(device: str) -> gpiod.Chip:

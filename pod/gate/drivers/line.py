@@ -2,15 +2,13 @@
 
 from abc import ABC, abstractmethod
 
-TAKE_TIMEOUT_S = 1.0
-"""How long a new holder waits for the one before it to be gone."""
-
 
 class Line(ABC):
     """One relay line. Constructing it takes the line and drives it to rest.
 
-    Every method may raise whatever its hardware raises; the guard then assumes the worst. None may block for
-    longer than a few milliseconds: the kernel ends a guard that overstays a pulse.
+    Constructing raises OSError with EBUSY where another holds the line: the guard asks again. Every method
+    may raise whatever its hardware raises; the guard then assumes the worst. None may block for longer than a
+    few milliseconds: the kernel ends a guard that overstays a pulse.
     """
 
     @abstractmethod
@@ -27,7 +25,7 @@ class Line(ABC):
 
 
 class Input(ABC):
-    """One input line: a contact or a loop detector. Constructing it takes the line."""
+    """One input line: a contact or a loop detector. Constructing it takes the line, as with `Line`."""
 
     @abstractmethod
     def fileno(self) -> int | None:
@@ -35,7 +33,7 @@ class Input(ABC):
 
     @abstractmethod
     def read(self) -> tuple[bool, int]:
-        """Whether it is active now, and since when at the earliest: CLOCK_MONOTONIC in nanoseconds.
+        """Whether it is active now, and since when: CLOCK_MONOTONIC in nanoseconds.
 
         Raises:
             OSError: the line is gone; nothing is known of it.
@@ -44,3 +42,10 @@ class Input(ABC):
     @abstractmethod
     def release(self) -> None:
         """Give the line back. Safe to repeat."""
+
+
+def fault_text(fault: BaseException) -> str:
+    """What a fault says, without the number that Python puts before an OSError of our own words."""
+    if isinstance(fault, OSError) and fault.filename is None and fault.strerror:
+        return fault.strerror
+    return str(fault) or repr(fault)

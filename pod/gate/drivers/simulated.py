@@ -1,4 +1,4 @@
-"""A line without hardware: every edge is stamped and traced; the line lives only as long as its holder."""
+"""Lines without hardware: an output whose edges are stamped and traced, and an input that is a file."""
 
 import errno
 import fcntl
@@ -6,7 +6,13 @@ import json
 import os
 import time
 
-from pod.gate.drivers.line import TAKE_TIMEOUT_S, Line
+from pod.gate.drivers.line import Input, Line
+
+LONGEST_TRACE_BYTES = 1_000_000
+KEPT_TRACE_BYTES = 500_000
+"""What remains of a trace that grew beyond the longest: some thousands of edges."""
+
+LONGEST_INPUT_BYTES = 16
 
 
 class SimulatedLine(Line):
@@ -29,6 +35,7 @@ class SimulatedLine(Line):
             self._take()
             os.write(self._fd, b"\n")  # Ends a line that a power cut left half written.
             self._record("off", None)
+            self._forget_old_edges()
         except OSError:
             self.release()
             raise
@@ -42,6 +49,7 @@ class SimulatedLine(Line):
             return  # A disk too full to record the "on" left the line at rest: there is nothing to record.
         self._record("off", pulse_id)
         self._active = False
+        self._forget_old_edges()
 
     def release(self) -> None:
         fd, self._fd = self._fd, -1
@@ -49,15 +57,21 @@ class SimulatedLine(Line):
             os.close(fd)
 
     def _take(self) -> None:
-        give_up_s = time.monotonic() + TAKE_TIMEOUT_S
-        while True:
-            try:
-                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return
-            except BlockingIOError:
-                if time.monotonic() >= give_up_s:
-                    raise OSError("another process holds this line; stop it first") from None
-                time.sleep(0.005)
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise OSError(errno.EBUSY, "another process holds this line; stop it first") from None
+
+    def _forget_old_edges(self) -> None:
+        """Keep the newest edges of a long trace. Called at rest only: nobody may take a cut for an edge."""
+        size_bytes = os.fstat(self._fd).st_size
+        if size_bytes <= LONGEST_TRACE_BYTES:
+            return
+        with open(self._trace, "rb") as trace:  # noqa: PTH123 (pathlib is no small import for the guard)
+            trace.seek(size_bytes - KEPT_TRACE_BYTES)
+            _, _, kept = trace.read().partition(b"\n")
+        os.ftruncate(self._fd, 0)
+        os.write(self._fd, kept)
 
     def _record(self, state: str, pulse_id: str | None) -> None:
         edge = {"t_mono_ns": time.monotonic_ns(), "t_wall": time.time(), "state": state, "pulse": pulse_id}
@@ -72,3 +86,39 @@ class SimulatedLine(Line):
             # Half an edge would spoil the next one.
             os.ftruncate(self._fd, os.fstat(self._fd).st_size - written)
             raise OSError(errno.ENOSPC, "only part of an edge was taken: free space on its disk", self._trace)
+
+
+class SimulatedInput(Input):
+    """A contact that is a file: active while its text is `1`, at rest while it is `0` or there is no file."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._active: bool | None = None
+        self._since_ns = 0
+
+    def fileno(self) -> None:
+        return None
+
+    def read(self) -> tuple[bool, int]:
+        active = self._read_file()
+        if active is not self._active:
+            self._active, self._since_ns = active, time.monotonic_ns()
+        return active, self._since_ns
+
+    def release(self) -> None:
+        pass
+
+    def _read_file(self) -> bool:
+        try:
+            fd = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        except FileNotFoundError:
+            return False
+        try:
+            text = os.read(fd, LONGEST_INPUT_BYTES).strip()
+        finally:
+            os.close(fd)
+        if text in (b"0", b"1"):
+            return text == b"1"
+        if not text and self._active is not None:
+            return self._active  # Caught between its truncation and its new text.
+        raise OSError(errno.EINVAL, f"{self._path} holds neither 0 nor 1")
