@@ -67,6 +67,16 @@ class PodMetrics:
             ["camera", "reason"],
             registry=self.registry,
         )
+        self.pictures_expired = Counter(
+            "platebridge_pictures_expired_total",
+            "Pictures deleted because of their age",
+            registry=self.registry,
+        )
+        self.rows_erased = Counter(
+            "platebridge_audit_rows_erased_total",
+            "Audit rows emptied because of their age",
+            registry=self.registry,
+        )
         self._sources = _SourceCounters()
         self.registry.register(self._sources)
 

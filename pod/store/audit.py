@@ -5,15 +5,18 @@
 H is SHA-256 over its fields, each preceded by its length in 8 bytes. The salt keeps an erased payload (salt
 and payload NULL) from being guessed out of its digest, and the link holds on without them.
 
-What the chain shows by itself: a changed payload, time or kind, a row that is missing, moved or put in, and
-rows cut off the end while `audit_head` still names them. What it cannot show: somebody who may write the file
-and computes the end, or the whole chain, anew, or who erases a payload without leave. The former takes an
-anchor kept elsewhere: `verify(conn, anchor)` with a head noted down earlier, and later the cloud's "I have
-through N".
+An erasure is noted by a row of kind `erasure`, whose `seqs` names the rows before it that are emptied.
+
+What the chain shows by itself: a changed payload, time or kind, a row that is missing, moved, put in or
+emptied without such a note, and rows cut off the end while `audit_head` still names them. What it cannot
+show: somebody who may write the file and computes the end, or the whole chain, anew. That takes an anchor
+kept elsewhere: `verify(conn, anchor)` with a head noted down earlier, and later the cloud's "I have through
+N".
 """
 
 import hashlib
 import json
+import re
 import secrets
 import sqlite3
 from collections.abc import Iterable, Mapping
@@ -148,27 +151,28 @@ def read_head(conn: sqlite3.Connection) -> Head:
     return Head(*conn.execute("SELECT seq, link FROM audit_head").fetchone())
 
 
-def verify(conn: sqlite3.Connection, anchor: Head | None = None) -> VerifyResult:
+def verify(conn: sqlite3.Connection, anchor: Head | None = None, *, after: Head | None = None) -> VerifyResult:
     """Recompute every link of one consistent view of the audit, without holding it in memory.
 
     Args:
         conn: not inside a transaction.
         anchor: a head noted down earlier; the chain must still hold that row.
+        after: a row to believe; only those behind it are looked at.
 
     Raises:
         sqlite3.Error: the file can't be read.
     """
     conn.execute("BEGIN")
     try:
-        return _verify(conn, anchor)
+        return _verify(conn, anchor, after or Head(0, bytes(32)))
     finally:
         conn.execute("ROLLBACK")
 
 
-def _verify(conn: sqlite3.Connection, anchor: Head | None) -> VerifyResult:
+def _verify(conn: sqlite3.Connection, anchor: Head | None, last: Head) -> VerifyResult:
     claimed = read_head(conn)
-    last = Head(0, bytes(32))
     erased = 0
+    unnoted = bytearray()  # a byte a row: 1 where it was emptied and no erasure names it yet
 
     def bad(seq: int, reason: str) -> VerifyResult:
         return VerifyResult(False, last.seq, erased, seq, reason, last)
@@ -176,7 +180,8 @@ def _verify(conn: sqlite3.Connection, anchor: Head | None) -> VerifyResult:
     # As bytes: a tampered text need not be valid UTF-8.
     rows = conn.execute(
         "SELECT seq, ts_us, CAST(kind AS BLOB), salt, CAST(payload AS BLOB), payload_digest, link "
-        "FROM audit ORDER BY seq"
+        "FROM audit WHERE seq > ? ORDER BY seq",
+        (last.seq,),
     )
     for seq, ts_us, kind, salt, payload, digest, link in rows:
         expected = last.seq + 1
@@ -185,10 +190,15 @@ def _verify(conn: sqlite3.Connection, anchor: Head | None) -> VerifyResult:
             return bad(expected, f"{missing} missing")
         if link != _chain_link(last.link, seq, ts_us=ts_us, kind=kind, digest=digest):
             return bad(seq, f"row {seq} does not follow from the one before: changed, moved or put in")
-        if payload is None or salt is None:
+        is_erased = payload is None or salt is None
+        unnoted.append(is_erased)
+        if is_erased:
             erased += 1
         elif digest != payload_digest(salt, payload):
             return bad(seq, f"the payload of row {seq} was changed")
+        elif kind == b"erasure":
+            for low, high in _noted(payload):
+                unnoted[low - 1 : high] = bytes(len(unnoted[low - 1 : high]))
         last = Head(seq, link)
         if anchor is not None and seq == anchor.seq and link != anchor.link:
             return bad(seq, f"row {seq} is not the one that was noted down: the chain was written anew")
@@ -198,7 +208,28 @@ def _verify(conn: sqlite3.Connection, anchor: Head | None) -> VerifyResult:
         return bad(last.seq, f"row {last.seq} is not the one the store noted as its last")
     if anchor is not None and anchor.seq > last.seq:
         return bad(last.seq + 1, f"rows {last.seq + 1} to {anchor.seq} were cut off the end")
+    if (at := unnoted.find(1)) >= 0:
+        return bad(at + 1, f"row {at + 1} was emptied, and no erasure that was noted names it")
     return VerifyResult(True, last.seq, erased, None, "", last)
+
+
+def row_ranges(seqs: Iterable[int]) -> str:
+    """Ascending rows as the note of an erasure names them, such as `3-7,9`."""
+    spans: list[list[int]] = []
+    for seq in seqs:
+        if spans and seq == spans[-1][1] + 1:
+            spans[-1][1] = seq
+        else:
+            spans.append([seq, seq])
+    return ",".join(str(low) if low == high else f"{low}-{high}" for low, high in spans)
+
+
+def _noted(payload: bytes) -> list[tuple[int, int]]:
+    """The rows that the note of an erasure names, as first and last of each run."""
+    note = json.loads(payload)
+    named = note.get("seqs") if isinstance(note, dict) else None
+    found = re.findall(r"([0-9]{1,18})(?:-([0-9]{1,18}))?", named if isinstance(named, str) else "")
+    return [(max(1, int(low)), int(high or low)) for low, high in found]
 
 
 def payload_digest(salt: bytes, payload: bytes) -> bytes:

@@ -10,16 +10,14 @@ import logging
 import sqlite3
 import threading
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from pod.domain.errors import StoreError
 from pod.runtime.mounts import READ_ONLY_MEND, is_mounted_read_only
-from pod.store.connection import connect_reader, store_error
-from pod.store.media_folder import MediaFolder, PictureKind, new_name
-from pod.store.moments import from_us, to_us
+from pod.store.media_folder import MediaFolder, PictureKind, new_names
+from pod.store.media_index import MediaIndex, MediaItem
+from pod.store.moments import to_us
 from pod.store.store import Store
 
 log = logging.getLogger(__name__)
@@ -38,26 +36,6 @@ _SPARE_BYTES = 1 * _MIB
 """Freed beyond the need, so that not each picture has to look for the oldest again."""
 
 
-@dataclass(frozen=True, slots=True)
-class MediaItem:
-    """One kept picture.
-
-    Attributes:
-        kind: "scene" (the whole view) or "plate" (the plate alone).
-        at: aware UTC.
-        known: whether the plate had an entry of the list.
-    """
-
-    id: int
-    approach: str
-    revision: int
-    camera: str
-    kind: PictureKind
-    at: datetime
-    bytes: int
-    known: bool
-
-
 class MediaStore:
     """Keeps pictures within a quota, and gives way where the disk gets short. Any thread may call.
 
@@ -69,6 +47,7 @@ class MediaStore:
 
     def __init__(self, folder: Path, store: Store, *, quota_bytes: int, min_free_bytes: int) -> None:
         self._files = MediaFolder(folder)
+        self._index = MediaIndex(store.path, self._files)
         self._store = store
         self._quota_bytes = quota_bytes
         self._min_free_bytes = min_free_bytes
@@ -106,7 +85,7 @@ class MediaStore:
         Raises:
             StoreError: nothing was kept; the text names the mend.
         """
-        names = {kind: new_name(kind, at=at, known=known) for kind in pictures}
+        names = new_names(pictures, at=at, known=known)
         try:
             self._files.make()
             gone = self._make_way(sum(map(len, pictures.values())))
@@ -143,30 +122,12 @@ class MediaStore:
         self._drop(surplus)
 
     def find(self, approach: str) -> tuple[MediaItem, ...]:
-        """The pictures of an approach, by revision, the scene first; empty where none is kept.
-
-        Raises:
-            StoreError: the index can't be read.
-        """
-        rows = self._read(
-            "SELECT id, approach, revision, camera, kind, ts_us, bytes, known, path FROM media "
-            "WHERE approach = ? ORDER BY revision, kind DESC, id",
-            (approach,),
-        )
-        return tuple(
-            MediaItem(number, of, revision, camera, kind, from_us(ts_us), size, bool(known))
-            for number, of, revision, camera, kind, ts_us, size, known, name in rows
-            if self._files.path(name) is not None
-        )
+        """As `MediaIndex.find`."""
+        return self._index.find(approach)
 
     def path(self, media_id: int) -> Path | None:
-        """The file of a picture; None where there is none any more.
-
-        Raises:
-            StoreError: the index can't be read.
-        """
-        rows = self._read("SELECT path FROM media WHERE id = ?", (media_id,))
-        return self._files.path(rows[0][0]) if rows else None
+        """As `MediaIndex.path`."""
+        return self._index.path(media_id)
 
     def make_room(self, need_bytes: int) -> int:
         """Delete the oldest pictures until that much is freed; returns the bytes freed.
@@ -209,7 +170,7 @@ class MediaStore:
         gone: list[str] = []
         try:
             for approach in approaches:
-                for (name,) in self._read("SELECT path FROM media WHERE approach = ?", (approach,)):
+                for name in self._index.names_of(approach):
                     self._remove(name)
                     gone.append(name)
         except OSError as error:
@@ -233,7 +194,7 @@ class MediaStore:
             # In this order: a file that is being kept is either among these or has its row already.
             with self._lock:
                 fresh = set(self._unindexed)
-            indexed = dict(self._read("SELECT path, bytes FROM media", ()))
+            indexed = self._index.sizes()
             for name in [n for n, size in sizes.items() if indexed.get(n) != size and n not in fresh]:
                 self._files.remove(name)
                 del sizes[name]
@@ -299,14 +260,6 @@ class MediaStore:
         for i in range(0, len(names), _ROWS_A_JOB):
             job = functools.partial(_delete_rows, names=names[i : i + _ROWS_A_JOB])
             self._store.wait_for(self._store.submit(job), _INDEX_TIMEOUT_S)
-
-    def _read(self, sql: str, values: tuple[object, ...]) -> list[Any]:
-        # A connection of its own each time: the database file may be replaced while the pod runs.
-        with contextlib.closing(connect_reader(self._store.path)) as conn:
-            try:
-                return conn.execute(sql, values).fetchall()
-            except sqlite3.Error as error:
-                raise store_error(self._store.path, error) from error
 
     def _fault(self, error: OSError) -> StoreError:
         if is_mounted_read_only(self.folder):

@@ -10,7 +10,7 @@ import contextlib
 import os
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -40,11 +40,12 @@ class KeptFile:
     ts_us: int
 
 
-def new_name(kind: PictureKind, *, at: datetime, known: bool) -> str:
-    """A name that no other picture has, relative to the folder."""
+def new_names(kinds: Iterable[PictureKind], *, at: datetime, known: bool) -> dict[PictureKind, str]:
+    """Names that no other pictures have, relative to the folder, for the pictures of one moment."""
     day = at.astimezone(UTC).strftime("%Y%m%d")
-    stem = f"{max(0, to_us(at)):018d}-{secrets.token_hex(8)}-{kind}.jpg"
-    return f"{'known' if known else 'unknown'}/{day}/{stem}"
+    stem = f"{max(0, to_us(at)):018d}-{secrets.token_hex(8)}"
+    of_class = "known" if known else "unknown"
+    return {kind: f"{of_class}/{day}/{stem}-{kind}.jpg" for kind in kinds}
 
 
 class MediaFolder:
@@ -63,7 +64,7 @@ class MediaFolder:
         return found.f_bavail * found.f_frsize
 
     def write(self, name: str, picture: bytes) -> None:
-        """Write a picture under a name of `new_name`; it appears whole or not at all.
+        """Write a picture under a name of `new_names`; it appears whole or not at all.
 
         It is not synced to the disk: that would hold up the commits of decisions. A file that a power cut
         emptied has another size than the index says, and is cleared away at the next start.

@@ -151,10 +151,30 @@ def test_an_anchor_of_an_earlier_moment_still_holds_later(path: Path, conn: sqli
     assert audit.verify(conn, anchor).ok
 
 
-def test_erased_payloads_leave_the_chain_whole(conn: sqlite3.Connection) -> None:
+def test_noted_erasures_leave_the_chain_whole(conn: sqlite3.Connection) -> None:
+    audit.append(conn, [audit.seal("erasure", {"seqs": audit.row_ranges([1, 5, 6, 10])}, 0)])
     conn.execute("UPDATE audit SET payload = NULL, salt = NULL WHERE seq IN (1, 5, 10)")
     result = audit.verify(conn)
-    assert (result.ok, result.rows, result.erased) == (True, ROWS, 3)
+    assert (result.ok, result.rows, result.erased) == (True, ROWS + 1, 3)
+
+
+@pytest.mark.parametrize(
+    ("seqs", "first_bad_seq"),
+    [
+        pytest.param("", 1, id="no row noted"),
+        pytest.param("1-4,6-10", 5, id="one row not noted"),
+        pytest.param("1-5,9-7,11-99999999999999999", 10, id="a run backwards, and one past the end"),
+        pytest.param([1, 5, 10], 1, id="a note of another form"),
+    ],
+)
+def test_an_erasure_that_no_row_notes_is_found(
+    conn: sqlite3.Connection, seqs: object, first_bad_seq: int
+) -> None:
+    audit.append(conn, [audit.seal("erasure", {"seqs": seqs}, 0)])
+    conn.execute("UPDATE audit SET payload = NULL, salt = NULL WHERE seq IN (1, 5, 10)")
+    result = audit.verify(conn)
+    assert (result.ok, result.first_bad_seq) == (False, first_bad_seq)
+    assert "no erasure that was noted names it" in result.reason
 
 
 def test_the_same_payload_never_has_the_same_digest_twice(conn: sqlite3.Connection) -> None:

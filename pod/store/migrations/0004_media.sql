@@ -20,5 +20,7 @@ DROP INDEX audit_of_cars;
 CREATE INDEX audit_of_cars ON audit (seq)
 WHERE kind IN ('decision', 'intent', 'outcome') AND payload IS NOT NULL;
 
--- What retention has still to look at, oldest first.
-CREATE INDEX audit_kept ON audit (ts_us) WHERE payload IS NOT NULL AND kind <> 'erasure';
+-- What retention has still to look at, oldest first: rows that tell of people.
+CREATE INDEX audit_of_people ON audit (ts_us)
+WHERE kind IN ('command', 'decision', 'intent', 'list_change', 'login', 'outcome', 'site_state')
+    AND payload IS NOT NULL;

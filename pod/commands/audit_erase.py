@@ -1,0 +1,62 @@
+"""`platebridge audit erase`: take a plate out of the audit and the pictures; the chain stays whole."""
+
+import contextlib
+import sqlite3
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pod.commands.operator import operator
+from pod.commands.place import ConfigOption, DataDirOption, find_place
+from pod.domain.plates import match_key, parse_plate
+from pod.store.connection import check_readable, connect_writer, store_error
+from pod.store.erasure import erase_plate
+from pod.store.media import FOLDER_NAME, MediaStore
+from pod.store.store import Store
+
+
+def erase(
+    context: typer.Context,
+    plate: Annotated[str, typer.Argument(help="The plate, in any writing.")],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
+) -> None:
+    """Erase what the audit says about a plate, and its pictures.
+
+    It cannot be undone. The rows stay in their chain without content, and a new row notes the erasure, but
+    not the plate. An entry in the list stays: see `platebridge plates remove`. Backups made earlier still
+    hold it.
+    """
+    canonical = parse_plate(plate)
+    given = context.parent.params if context.parent else {}  # `audit --data-dir DIR erase` works as well
+    place = find_place(config or given.get("config"), data_dir or given.get("data_dir"))
+    check_readable(place.database)
+    if not yes:
+        typer.confirm(f"Erase everything about {canonical} from audit and pictures, for good?", abort=True)
+    with Store.open(place.database) as store:
+        media = MediaStore(place.database.parent / FOLDER_NAME, store, quota_bytes=0, min_free_bytes=0)
+        rows, pictures = erase_plate(store, media, canonical, by=operator())
+        listed = any(entry.key == match_key(canonical) for entry in store.plates.current.entries)
+    _empty_log(place.database)
+    typer.echo(f"erased {_counted(rows, 'row')} and {_counted(pictures, 'picture')}")
+    if listed:
+        typer.echo(f"{canonical} is still on the list: `platebridge plates remove {canonical}` takes it off")
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _empty_log(database: Path) -> None:
+    """Bring the write-ahead log into the database and cut it off: it still holds what the rows said.
+
+    Raises:
+        StoreError: the file can't be written.
+    """
+    with contextlib.closing(connect_writer(database)) as conn:
+        try:
+            conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except sqlite3.Error as error:
+            raise store_error(database, error) from error

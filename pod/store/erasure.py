@@ -1,0 +1,152 @@
+"""Erase what audit rows say and keep the chain: payload and salt go, digest and link stay.
+
+Each erasure is first noted by a row of its own, which names the rows and never the plate: `audit.verify`
+finds rows that were emptied without such a note.
+"""
+
+import json
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+
+from pod.domain.plates import match_key
+from pod.store import audit
+from pod.store.connection import connect_reader, store_error
+from pod.store.media import MediaStore
+from pod.store.store import Store
+
+ROWS_A_JOB = 16
+"""Rows emptied in one transaction: a decision that comes meanwhile waits for about one page each."""
+
+ROWS_A_NOTE = 2000
+"""Rows that one row of kind `erasure` names at most."""
+
+_TIMEOUT_S = 10.0
+
+_PLATE_KEYS = frozenset({"plate", "plates", "entry", "read"})
+"""Under which payloads of any kind name plates."""
+
+_KEPT_SQL = "SELECT seq, payload FROM audit WHERE payload IS NOT NULL AND kind <> 'erasure' ORDER BY seq"
+_OF_APPROACH_SQL = """
+SELECT seq FROM audit
+WHERE CASE WHEN json_valid(payload) THEN json_extract(payload, '$.approach') END = ?
+    AND kind IN ('decision', 'intent', 'outcome') AND payload IS NOT NULL
+"""
+"""Its conditions are word for word those of the index `audit_of_approach`, which SQLite uses for no other."""
+
+
+@dataclass(frozen=True, slots=True)
+class Traces:
+    """What the store holds of one plate.
+
+    Attributes:
+        seqs: audit rows with a payload that names it, or that belongs to the same approach.
+        approaches: cars that were read as it at least once.
+    """
+
+    seqs: tuple[int, ...]
+    approaches: tuple[str, ...]
+
+
+def traces_of(conn: sqlite3.Connection, plate: str) -> Traces:
+    """Everything kept about a plate, in any writing of it. Reads the whole audit.
+
+    A car belongs to it with all its rows: a revision that misread the plate still tells of that car.
+
+    Raises:
+        sqlite3.Error: the file can't be read.
+    """
+    key = match_key(plate)
+    seqs: set[int] = set()
+    approaches: set[str] = set()
+    for seq, text in conn.execute(_KEPT_SQL):
+        payload = json.loads(text)
+        if any(match_key(named) == key for named in _plates_in(payload)):
+            seqs.add(seq)
+            if isinstance(approach := payload.get("approach"), str):
+                approaches.add(approach)
+    for approach in approaches:
+        seqs.update(seq for (seq,) in conn.execute(_OF_APPROACH_SQL, (approach,)))
+    return Traces(tuple(sorted(seqs)), tuple(sorted(approaches)))
+
+
+def erase_plate(store: Store, media: MediaStore, plate: str, *, by: str) -> tuple[int, int]:
+    """Erase every trace of a plate but its entry in the list; returns the rows and the pictures erased.
+
+    Backups made earlier still hold it, until newer ones have taken their place.
+
+    Args:
+        by: who asked, for the audit.
+
+    Raises:
+        StoreError: not everything was erased; call it again.
+    """
+    with closing(connect_reader(store.path)) as conn:
+        try:
+            traces = traces_of(conn, plate)
+        except sqlite3.Error as error:
+            raise store_error(store.path, error) from error
+    key = match_key(plate)
+
+    def forget_grants(conn: sqlite3.Connection) -> None:
+        conn.execute("DELETE FROM last_grant WHERE key = ?", (key,))
+
+    store.wait_for(store.submit(forget_grants), _TIMEOUT_S)
+    pictures = media.erase(traces.approaches)
+    erase_rows(store, traces.seqs, note={"why": "on request", "by": by, "pictures": pictures})
+    return len(traces.seqs), pictures
+
+
+def erase_rows(
+    store: Store,
+    seqs: Sequence[int],
+    *,
+    note: Mapping[str, object],
+    between: Callable[[], bool] = lambda: True,
+) -> int:
+    """Note the erasure, then empty the rows in small transactions; returns how many were emptied.
+
+    Args:
+        seqs: ascending.
+        note: what the noting rows say besides which rows; no plate.
+        between: called between transactions, to wait or to end: False stops, and the rest stays.
+
+    Raises:
+        StoreError: some rows may still be full; call it again.
+    """
+    done = 0
+    for i in range(0, len(seqs), ROWS_A_NOTE):
+        some = seqs[i : i + ROWS_A_NOTE]
+        noted = store.record("erasure", {**note, "rows": len(some), "seqs": audit.row_ranges(some)})
+        store.wait_for(noted, _TIMEOUT_S)
+        for j in range(0, len(some), ROWS_A_JOB):
+            part = some[j : j + ROWS_A_JOB]
+            store.wait_for(store.submit(partial(_empty, seqs=part)), _TIMEOUT_S)
+            done += len(part)
+            if not between():
+                return done
+    return done
+
+
+def _empty(conn: sqlite3.Connection, seqs: Sequence[int]) -> None:
+    # SQLite leaves what it deletes in the file until the page is used again; this has it overwritten.
+    conn.execute("PRAGMA secure_delete = ON")
+    conn.executemany("UPDATE audit SET payload = NULL, salt = NULL WHERE seq = ?", [(seq,) for seq in seqs])
+
+
+def _plates_in(value: object) -> Iterator[str]:
+    """What a payload names as a plate, however deep."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            if name in _PLATE_KEYS and isinstance(inner, str):
+                yield inner
+            elif name in _PLATE_KEYS and isinstance(inner, list):
+                yield from (plate for plate in inner if isinstance(plate, str))
+                yield from _plates_in(inner)
+            else:
+                yield from _plates_in(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _plates_in(inner)
