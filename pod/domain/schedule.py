@@ -6,7 +6,7 @@ Written `mon-fri 08:00-18:00; sat 09:00-13:00`; `daily 22:00-06:00` runs over mi
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from datetime import UTC, datetime, time, timedelta, tzinfo
 
 from pod.domain.errors import PlateListError
 
@@ -19,6 +19,9 @@ _FULL_NAMES = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday
 _DAY_NUMBERS = {name: i for names in (DAYS, _FULL_NAMES) for i, name in enumerate(names)}
 _DASHES = str.maketrans("\u2013\u2014\u2212", "---")  # as word processors write "-"
 _WINDOW = re.compile(r"(?P<days>\S.*?)\s+(?P<start>\d{1,2}:\d\d)\s*-\s*(?P<end>\d{1,2}:\d\d)", re.ASCII)
+_FIRST, _LAST = datetime(2, 1, 1, tzinfo=UTC), datetime(9998, 12, 31, tzinfo=UTC)
+"""Beyond these no clock is believed: days around such a moment leave the calendar."""
+
 _EXAMPLE = "write it like 'mon-fri 08:00-18:00; sat 09:00-13:00' or 'daily 22:00-06:00'"
 
 
@@ -66,6 +69,8 @@ class Schedule:
         time on and an end that comes twice is over the first time; a window that begins and ends inside the
         hour that comes twice counts the first time only. A window inside a missing hour never comes.
         """
+        if not _FIRST <= moment <= _LAST:
+            return False
         return any(_surely_inside(start, end, moment, zone) for start, end in self._spans(moment, zone))
 
     def may_hold(self, moment: datetime, zone: tzinfo) -> bool:
@@ -74,15 +79,15 @@ class Schedule:
         From the first time its start comes to the last time its end comes; a start or end in a missing
         hour may mean the hour before or the hour after.
         """
+        if not _FIRST <= moment <= _LAST:
+            return True
         return any(_maybe_inside(start, end, moment, zone) for start, end in self._spans(moment, zone))
 
     def _spans(self, moment: datetime, zone: tzinfo) -> Iterator[tuple[datetime, datetime]]:
         """Start and end, in naive wall time, of every window that begins within two days of `moment`."""
         today = moment.astimezone(zone).date()
         for offset in (0, -1, 1, -2, 2):  # a zone may even leave out or repeat a whole day
-            day = _days_after(today, offset)
-            if day is None:
-                continue
+            day = today + timedelta(days=offset)
             midnight = datetime.combine(day, time())
             for window in self.windows:
                 if day.weekday() in window.days:
@@ -151,13 +156,6 @@ def _instants(wall: datetime, zone: tzinfo) -> tuple[datetime, datetime]:
     """
     before, after = (wall.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
     return before, after
-
-
-def _days_after(day: date, count: int) -> date | None:
-    try:
-        return day + timedelta(days=count)
-    except OverflowError:
-        return None
 
 
 def _canonical(windows: Iterable[Window]) -> tuple[Window, ...]:
