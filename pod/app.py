@@ -61,6 +61,7 @@ from pod.web.page import create_app
 from pod.web.server import WebServer, bind
 from pod.web.settings_words import settings_of
 from pod.web.sign_in import SignIn
+from pod.web.sign_in_link import SignInLink
 from pod.web.tls import certificate_of
 from pod.web.view import PodView
 from pod.web.view_parts import camera_views, gate_view
@@ -135,6 +136,10 @@ class Pod:
         """Where the local page is."""
         host, port = self._listener.getsockname()[:2]
         return f"{self._scheme}://[{host}]:{port}/" if ":" in host else f"{self._scheme}://{host}:{port}/"
+
+    def sign_in_link(self) -> str:
+        """A link to the page that signs in once, from this machine, within ten minutes."""
+        return f"{self.address}signin?token={SignInLink(Path(self.config.data_dir)).make()}"
 
     @property
     def store(self) -> Store:

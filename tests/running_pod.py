@@ -19,6 +19,7 @@ from pod.gate.edge_trace import Edge, line_is_active, read_edges, trace_path
 from pod.store.audit import SINCE_SQL, AuditRow, row_from
 from pod.store.connection import connect_reader
 from pod.store.store import FILE_NAME, Store
+from pod.web.sign_in_link import SignInLink
 
 PLATEBRIDGE = Path(sys.executable).with_name("platebridge")
 PULSE_MS = 500
@@ -79,9 +80,11 @@ class RunningPod:
         settings |= more
         self.config.write_text(json.dumps(settings))  # JSON is YAML
         self.process: subprocess.Popen[bytes] | None = None
+        self._browser: urllib.request.OpenerDirector | None = None
 
     def start(self) -> None:
         """Start it; returns at once."""
+        self._browser = None  # a restart signs everybody out
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [PLATEBRIDGE, "pod", "run", "--config", str(self.config)],
@@ -123,10 +126,17 @@ class RunningPod:
         return None
 
     def get(self, path: str) -> bytes:
-        """One page of the running pod."""
-        with urllib.request.urlopen(f"{self.address}{path}", timeout=5) as answer:
+        """One page of the running pod, signed in."""
+        if self._browser is None:
+            self._browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+            self._browser.open(self.sign_in_link(), timeout=5).close()
+        with self._browser.open(f"{self.address}{path}", timeout=5) as answer:
             body: bytes = answer.read()
         return body
+
+    def sign_in_link(self) -> str:
+        """Signs one browser in, once."""
+        return f"{self.address}signin?token={SignInLink(self.data_dir).make()}"
 
     def rows(self) -> list[AuditRow]:
         """The audit so far, oldest first; none while the pod still makes its database."""

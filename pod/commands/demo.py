@@ -206,6 +206,9 @@ async def _run(config: PodConfig, console: Console, *, check: bool, timeout_s: f
             f"Started in {time.monotonic() - started_s:.1f} s. Local page: {pod.address}", soft_wrap=True
         )
         if not check:
+            console.print(
+                f"Sign in by this link, which works once: {pod.sign_in_link()}", soft_wrap=True, markup=False
+            )
             _hint(config, console)
 
         def take(event: Event) -> None:
@@ -249,7 +252,8 @@ async def _watch(
 def _hint(config: PodConfig, console: Console) -> None:
     console.print(
         f"The list: platebridge plates list --data-dir {config.data_dir}   "
-        f"The audit: platebridge audit --data-dir {config.data_dir}",
+        f"The audit: platebridge audit --data-dir {config.data_dir}   "
+        f"Another link: platebridge pod password --link --data-dir {config.data_dir}",
         style="dim",
         soft_wrap=True,
         markup=False,

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
+from pod.config import WebConfig
 from pod.config_load import load_config
 from pod.domain.errors import ConfigError
 from pod.runtime.time_zone import zone_of
@@ -30,12 +31,15 @@ class Place:
 
     Attributes:
         zone: of times written without one.
-        gates: their names; None where no configuration tells.
+        gates, cameras: their names; None where no configuration tells.
+        web: how its page is served; the defaults where no configuration tells.
     """
 
     database: Path
     zone: ZoneInfo
     gates: tuple[str, ...] | None
+    cameras: tuple[str, ...] | None
+    web: WebConfig
 
 
 def find_place(config: Path | None, data_dir: Path | None) -> Place:
@@ -56,6 +60,8 @@ def find_place(config: Path | None, data_dir: Path | None) -> Place:
         directory / FILE_NAME,
         zone_of(loaded.site.time_zone if loaded else None),
         tuple(gate.name for gate in loaded.gates) if loaded else None,
+        tuple(camera.name for camera in loaded.cameras) if loaded else None,
+        loaded.web if loaded else WebConfig(),
     )
 
 

@@ -10,6 +10,7 @@ import typer
 
 from pod.commands.clock import clock
 from pod.commands.doctor import Finding, examine, examine_config
+from pod.commands.password import password
 from pod.commands.place import DEFAULT_CONFIG
 from pod.config_load import load_with_advice
 from pod.runtime.interrupt import ctrl_c_ends_at_once
@@ -20,6 +21,7 @@ _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Run the POD, or check what it needs.")
 
 app.command(epilog="Example: platebridge pod clock --config config.yaml")(clock)
+app.command(epilog="Example: platebridge pod password --reset --config config.yaml")(password)
 
 ConfigOption = Annotated[
     Path,

@@ -15,12 +15,13 @@ from pod.web.addresses import is_loopback
 from pod.web.pages import Pages
 from pod.web.sign_in import SignIn
 
+SIGN_IN = "/api/session"
 OPEN_PATHS = ("/healthz", "/source.tar.gz", "/login", "/signin")
 OPEN_FOLDER = "/static/"
 LOOPBACK_PATHS = ("/metrics",)
 """Open to programs on this machine."""
 
-FREE_OF_CHANGE = ("/password", "/logout")
+FREE_OF_CHANGE = ("/password", "/logout", SIGN_IN)
 """What may be asked for while the password is still the one that was made for the first start."""
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
@@ -83,9 +84,11 @@ def is_safe_place(path: str) -> bool:
 
 
 def _is_open(scope: Scope) -> bool:
-    path = scope["path"]
+    path: str = scope["path"]
     if path in LOOPBACK_PATHS:
         return is_loopback(scope["client"])
+    if path == SIGN_IN:
+        return bool(scope["method"] == "POST")
     return path in OPEN_PATHS or path.startswith(OPEN_FOLDER)
 
 
@@ -174,6 +177,8 @@ async def _refuse_forged(scope: Scope, headers: Headers, body: bytes) -> None:
     """Raises unless a form of ours asks: same origin, and the token that only our pages know."""
     origin = headers.get("origin")
     foreign = origin is not None and urlsplit(origin).netloc != headers.get("host")
+    if scope["path"] == SIGN_IN and headers.get("content-type") == "application/json" and not foreign:
+        return  # nobody has a token yet, and no form elsewhere can send this type
     given = headers.get("x-csrf-token")
     if given is None and not foreign:
         given = await _field(scope, body)

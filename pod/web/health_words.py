@@ -54,7 +54,7 @@ def health_of(health: Health) -> HealthWords:
     return HealthWords(
         status=health.status,
         title=_HEADLINES[health.status],
-        parts=[_part(part) for part in sorted(health.parts, key=place)],
+        parts=[part_words(part) for part in sorted(health.parts, key=place)],
         blind=bool(cameras) and not any(part.status is Status.OK for part in cameras),
     )
 
@@ -63,7 +63,8 @@ def _kind(part: PartHealth) -> str:
     return part.part.partition(" ")[0]
 
 
-def _part(part: PartHealth) -> PartWords:
+def part_words(part: PartHealth) -> PartWords:
+    """One part in words."""
     kind, _, name = part.part.partition(" ")
     title, good_news = _PARTS.get(kind, (kind.capitalize(), ""))
     well = part.status is Status.OK

@@ -11,8 +11,9 @@ from pod.domain.errors import ConfigError
 from pod.web.addresses import is_loopback
 from pod.web.admin_password import MAX_CHARACTERS, MIN_CHARACTERS, weakness
 from pod.web.admission import is_safe_place
+from pod.web.cookies import drop_cookie, set_cookie
 from pod.web.pages import Pages, SignedIn, address_of
-from pod.web.sessions import LIFE_S, Session
+from pod.web.sessions import Session
 from pod.web.sign_in import SignIn, TooManyTries, WrongPassword
 
 Given = Annotated[str, Form(max_length=1000)]
@@ -26,7 +27,7 @@ def router(pages: Pages, sign_in: SignIn) -> APIRouter:
         """The login form, with a cookie that its token belongs to: before the sign-in, too."""
         visitor = secrets.token_urlsafe(32)
         response = pages.render(request, "login.html", status, csrf=sign_in.csrf_of(visitor), **context)
-        _set_cookie(response, sign_in, visitor)
+        set_cookie(response, sign_in, visitor)
         return response
 
     @routes.get("/login", response_class=HTMLResponse)
@@ -98,9 +99,7 @@ def router(pages: Pages, sign_in: SignIn) -> APIRouter:
     async def sign_out(session: SignedIn) -> Response:
         sign_in.sign_out(session)
         response = RedirectResponse("/login", 303)
-        response.delete_cookie(
-            sign_in.cookie, path="/", secure=sign_in.secure, httponly=True, samesite="strict"
-        )
+        drop_cookie(response, sign_in)
         return response
 
     return routes
@@ -119,17 +118,5 @@ def _safe(place: str) -> str:
 
 def _with_session(sign_in: SignIn, session: Session, place: str) -> Response:
     response = RedirectResponse(place, 303)
-    _set_cookie(response, sign_in, session.token)
+    set_cookie(response, sign_in, session.token)
     return response
-
-
-def _set_cookie(response: Response, sign_in: SignIn, value: str) -> None:
-    response.set_cookie(
-        sign_in.cookie,
-        value,
-        max_age=int(LIFE_S),
-        path="/",
-        secure=sign_in.secure,
-        httponly=True,
-        samesite="strict",
-    )

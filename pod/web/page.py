@@ -10,7 +10,17 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from starlette.exceptions import HTTPException
 
 from pod.services.health import Status
-from pod.web import event_pages, login_pages
+from pod.web import (
+    api,
+    api_docs,
+    camera_pages,
+    event_pages,
+    gate_pages,
+    health_pages,
+    list_pages,
+    login_pages,
+    settings_pages,
+)
 from pod.web.admission import Admission
 from pod.web.hosts import KnownHosts
 from pod.web.pages import HERE, Pages
@@ -39,7 +49,14 @@ def create_app(view: PodView, sign_in: SignIn, *, names: Sequence[str] = ()) -> 
     Args:
         names: host names this POD answers to, beside its addresses and those of loopback.
     """
-    app = FastAPI(title="PlateBridge POD", version=view.version, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="PlateBridge POD",
+        description=api.DESCRIPTION,
+        version=view.version,
+        openapi_url="/api/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+    )
     pages = Pages(site=view.site, version=view.version)
     headers = SECURITY_HEADERS | ({"Strict-Transport-Security": STRICT_TRANSPORT} if sign_in.secure else {})
     app.add_middleware(Admission, sign_in=sign_in, pages=pages)
@@ -47,6 +64,13 @@ def create_app(view: PodView, sign_in: SignIn, *, names: Sequence[str] = ()) -> 
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
     app.include_router(login_pages.router(pages, sign_in))
     app.include_router(event_pages.router(pages, view))
+    app.include_router(list_pages.router(pages, view))
+    app.include_router(gate_pages.router(pages, view))
+    app.include_router(camera_pages.router(pages, view))
+    app.include_router(health_pages.router(pages, view))
+    app.include_router(settings_pages.router(pages, view))
+    app.include_router(api.router(view, sign_in))
+    app.include_router(api_docs.router(pages, app))
 
     @app.middleware("http")
     async def secure(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
@@ -60,7 +84,9 @@ def create_app(view: PodView, sign_in: SignIn, *, names: Sequence[str] = ()) -> 
         if error.status_code == 404:
             sentence = f"This POD has no page {request.url.path}. The address may be mistyped or out of date."
             return pages.refuse(request, 404, heading="Nothing here", sentence=sentence)
-        return pages.refuse(request, error.status_code, heading="Not possible", sentence=str(error.detail))
+        refusal = pages.refuse(request, error.status_code, heading="Not possible", sentence=str(error.detail))
+        refusal.headers.update(error.headers or {})
+        return refusal
 
     @app.get("/healthz")
     async def healthz() -> JSONResponse:

@@ -7,9 +7,18 @@ function tell(words) {
   trouble.hidden = !words;
 }
 
-document.addEventListener("htmx:beforeRequest", () => tell(""));
-document.addEventListener("htmx:sendError", () => tell("No answer from the POD. Nothing may have been done; try again."));
-document.addEventListener("htmx:timeout", () => tell("The POD takes long to answer. Reload before you try again."));
+const NO_ANSWER = {
+  get: "No answer from the POD: this page is out of date. It tries again by itself.",
+  post: "No answer from the POD. Whether it was done is not known: reload this page and look.",
+};
+
+function unanswered(event) {
+  tell(NO_ANSWER[event.detail.requestConfig.verb] || NO_ANSWER.post);
+}
+
+document.addEventListener("htmx:afterOnLoad", () => tell(""));
+document.addEventListener("htmx:sendError", unanswered);
+document.addEventListener("htmx:timeout", unanswered);
 document.addEventListener("htmx:responseError", (event) => {
   let words = "The POD refused this.";
   try {
