@@ -56,10 +56,7 @@ def test_a_line_that_a_power_cut_left_half_written_is_left_out_and_spoils_no_oth
     assert len(read_edges(trace)) == 2
 
 
-def test_a_held_line_cannot_be_taken_and_is_not_disturbed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("pod.gate.drivers.simulated.TAKE_TIMEOUT_S", 0.02)
+def test_a_held_line_cannot_be_taken_and_is_not_disturbed(tmp_path: Path) -> None:
     trace = trace_path(tmp_path, "main")
     line = SimulatedLine(str(trace))
     line.on("p")
@@ -137,3 +134,22 @@ def test_a_line_that_is_on_is_not_said_to_be_off_while_the_disk_is_full(
     line.off("p")
     line.release()
     assert read_edges(trace)[-1].state == "off"
+
+
+def test_a_trace_keeps_its_newest_edges_and_never_grows_beyond_its_bound(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pod.gate.drivers.simulated.LONGEST_TRACE_BYTES", 4000)
+    monkeypatch.setattr("pod.gate.drivers.simulated.KEPT_TRACE_BYTES", 2000)
+    trace = trace_path(tmp_path, "main")
+    line = SimulatedLine(str(trace))
+    for pulse in range(200):
+        line.on(f"p{pulse}")
+        assert line_is_active(trace)
+        line.off(f"p{pulse}")
+        assert trace.stat().st_size <= 4000
+    line.release()
+    edges = read_edges(trace)
+    assert 10 < len(edges) < 60
+    assert [edge.pulse for edge in edges[-2:]] == ["p199", "p199"]
+    assert [edge.t_mono_ns for edge in edges] == sorted(edge.t_mono_ns for edge in edges)
