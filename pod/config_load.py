@@ -3,14 +3,25 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from pod.config import PodConfig
+from pod.config import AccessConfig, PodConfig, Section, SiteConfig
 from pod.config_prepare import Preparation, known_part
 from pod.config_yaml import Document, Location, Problem, Value, read_document
 from pod.domain.errors import ConfigError
+
+
+T = TypeVar("T", bound=Section)
+
+
+class RulesConfig(Section):
+    """The part of a configuration that decides who gets in."""
+
+    access: AccessConfig = AccessConfig()
+    site: SiteConfig = SiteConfig()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +51,34 @@ def load_config(path: Path) -> PodConfig:
     return load_with_advice(path).config
 
 
+def load_rules(path: Path) -> RulesConfig:
+    """What decides, out of a whole configuration or of a file with nothing but `access` and `site`.
+
+    Raises:
+        ConfigError: as `load_config`.
+    """
+    document = read_document(path)
+    if "cameras" in document.root or "gates" in document.root:
+        whole = load_config(path)
+        return RulesConfig(access=whole.access, site=whole.site)
+    return _validated(RulesConfig, path, document, Preparation(document, path.absolute().parent))
+
+
 def load_with_advice(path: Path) -> LoadedConfig:
     """As `load_config`, with the advice that the doctor shows. Raises ConfigError alike."""
     document = read_document(path)
     preparation = Preparation(document, path.absolute().parent)
+    config = _validated(PodConfig, path, document, preparation)
+    advice = tuple(advice.text(str(path)) for advice in preparation.advice)
+    return LoadedConfig(config, advice, Origin(path, document.lines))
+
+
+def _validated(schema: type[T], path: Path, document: Document, preparation: Preparation) -> T:
     found = [*document.problems, *preparation.problems]
     reported = {problem.location for problem in found}
     later = list(_cross_problems(document))
     try:
-        config = PodConfig.model_validate(preparation.settings, strict=True)
+        config = schema.model_validate(preparation.settings, strict=True)
     except ValidationError as error:
         details = error.errors(include_url=False, include_input=False)
         later += [_problem(detail, document) for detail in details if not _is_echo(detail, document)]
@@ -56,8 +86,7 @@ def load_with_advice(path: Path) -> LoadedConfig:
     if found:
         told = {p if p.is_named else replace(p, location=known_part(p.location)) for p in found}
         raise ConfigError("\n".join(problem.text(str(path)) for problem in sorted(told, key=_order)))
-    advice = tuple(advice.text(str(path)) for advice in preparation.advice)
-    return LoadedConfig(config, advice, Origin(path, document.lines))
+    return config
 
 
 def _order(problem: Problem) -> tuple[int, str, str]:
@@ -108,6 +137,7 @@ _MENDS = {
     "int_type": "must be a whole number",
     "float_type": "must be a number",
     "bool_type": "must be true or false",
+    "extra_forbidden": "does not belong here; a file of rules has access and site alone",
     "tuple_type": "must be a list",
     "model_type": "must be a group of settings, one `name: value` a line",
     "greater_than_equal": "must be at least {ge}",

@@ -10,12 +10,15 @@ from zoneinfo import ZoneInfo
 import typer
 from rich.console import Console
 
+from pod.commands.audit_car import show
+from pod.commands.audit_erase import erase
+from pod.commands.audit_replay import replay
 from pod.commands.place import ConfigOption, DataDirOption, Place, find_place
 from pod.commands.plain_table import plain_table
 from pod.domain.access import REASONS
 from pod.store.audit import LATEST_SQL, AuditRow, Head, row_from, verify
 from pod.store.connection import connect_reader, store_error
-from pod.store.entries import iso
+from pod.store.entry_rows import iso
 
 app = typer.Typer(add_completion=False)
 
@@ -73,6 +76,11 @@ def verify_chain(
         typer.echo(f"BROKEN: {result.reason}; {rows} before it good{erased}.")
         raise typer.Exit(1)
     typer.echo(f"OK: {rows} verified{erased}; head {result.head}")
+
+
+app.command("show", epilog="Example: platebridge audit show entrance-18f2a-17")(show)
+app.command("replay", epilog="Example: platebridge audit replay --rules new.yaml --since 7d")(replay)
+app.command("erase", epilog="Example: platebridge audit erase AB123CD")(erase)
 
 
 def _parse_head(text: str) -> Head:
