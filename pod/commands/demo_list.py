@@ -44,7 +44,7 @@ def write_demo_list(database: Path) -> bool:
         StoreError: the database can't be used.
     """
     with Store.open(database) as store:
-        if store.plates.current.by_key:
+        if store.plates.current.entries:
             return False
         for entry in demo_entries(datetime.now(UTC)):
             store.plates.add(entry, by="platebridge demo").result()

@@ -6,7 +6,6 @@ import stat
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
-from zoneinfo import ZoneInfo
 
 import typer
 from rich.console import Console
@@ -14,13 +13,20 @@ from rich.console import Console
 from pod.commands.operator import operator
 from pod.commands.place import ConfigOption, DataDirOption, find_place
 from pod.commands.plain_table import plain_table
-from pod.domain.entry import Entry, EntryType, Verdict
+from pod.commands.plate_words import TITLES, cells, limits
+from pod.commands.site_switches import auto_grant, lockdown
+from pod.domain.entry import EntryType, Verdict
 from pod.domain.errors import PlateListError
+from pod.domain.schedule import parse_schedule
 from pod.store.connection import connect_reader
-from pod.store.entries import describe, make_entry
+from pod.store.entries import MAX_USES, make_entry
+from pod.store.entry_rows import describe
+from pod.store.list_changes import Step
+from pod.store.list_plan import ImportPlan, plan_import
+from pod.store.list_problems import report
+from pod.store.list_snapshot import ListSnapshot, load
 from pod.store.list_times import parse_end, parse_start
-from pod.store.plate_csv import MAX_BYTES, read_csv, write_csv
-from pod.store.plate_list import ImportPlan, ListSnapshot, load, plan_import
+from pod.store.plate_csv import MAX_BYTES, examine_csv, read_csv, write_csv
 from pod.store.store import Store
 
 app = typer.Typer(
@@ -46,9 +52,29 @@ def add(
         str, typer.Option("--from", metavar="DATE", help=f"It counts from then on. {_DATES}")
     ] = "",
     until: Annotated[str, typer.Option(metavar="DATE", help="It counts until then, the day included.")] = "",
+    schedule: Annotated[
+        str,
+        typer.Option(
+            metavar="WHEN",
+            help="Only then in the week, such as 'mon-fri 08:00-18:00; sat 09:00-13:00'.",
+        ),
+    ] = "",
     gate: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Only for this gate; may be repeated.")
     ] = None,
+    camera: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Only as this camera sees it; may be repeated.")
+    ] = None,
+    site: Annotated[
+        list[str] | None, typer.Option(metavar="ID", help="Only at this site; may be repeated.")
+    ] = None,
+    uses: Annotated[
+        int | None, typer.Option(min=1, max=MAX_USES, help="Only so often; each opening takes one.")
+    ] = None,
+    exact_only: Annotated[
+        bool,
+        typer.Option("--exact-only", help="Open only for a reading of exactly this plate, never a near one."),
+    ] = False,
     config: ConfigOption = None,
     data_dir: DataDirOption = None,
 ) -> None:
@@ -63,14 +89,20 @@ def add(
         starts_at=parse_start(start, place.zone, verdict=verdict) if start else None,
         expires_at=parse_end(until, place.zone, verdict=verdict) if until else None,
         gates=gate or (),
+        cameras=camera or (),
+        sites=site or (),
+        schedule=parse_schedule(schedule) if schedule else None,
+        uses_left=uses,
+        exact_only=exact_only,
         known_gates=place.gates,
+        known_cameras=place.cameras,
     )
     if entry.expires_at is not None and entry.expires_at <= datetime.now(UTC):
         raise PlateListError(f"{until} is over already: give --until a later date")
     with Store.open(place.database) as store:
-        overruled = store.plates.add(entry, by=operator()).result()
-    typer.echo(f"{entry.plate} {'is denied' if deny else 'may pass'}{_limits(entry, place.zone)}.")
-    for other in overruled:
+        change = store.plates.add(entry, by=operator()).result()
+    typer.echo(f"{entry.plate} {'is denied' if deny else 'may pass'}{limits(entry, place.zone)}.")
+    for other in change.overruled:
         typer.echo(f"{other.plate} ({other.type.value}) stays on the list, but the denial wins.")
 
 
@@ -88,14 +120,7 @@ def list_plates(
             typer.echo(json.dumps(describe(entry)))
         return
     now = datetime.now(UTC)
-    rows = []
-    for e in entries:
-        gates = " ".join(e.gates) or "all"
-        start, end = _local(e.starts_at, place.zone), _local(e.expires_at, place.zone)
-        cells = (e.plate, e.verdict.value, e.type.value, e.label, start, end, gates, _state(e, now))
-        rows.append(cells)
-    titles = ("Plate", "Verdict", "Type", "Label", "From", "Until", "Gates", "Now")
-    Console().print(plain_table(titles, rows))
+    Console().print(plain_table(TITLES, [cells(entry, now, place.zone) for entry in entries]))
     typer.echo(f"{len(entries)} {'entry' if len(entries) == 1 else 'entries'}, times of {place.zone}")
 
 
@@ -111,15 +136,37 @@ def remove(
     verdict = None if allow == deny else Verdict.ALLOW if allow else Verdict.DENY
     place = find_place(config, data_dir)
     with Store.open(place.database) as store:
-        gone = store.plates.remove(plate, verdict=verdict, by=operator()).result()
-    for entry in gone:
+        change = store.plates.remove(plate, verdict=verdict, by=operator()).result()
+    for entry in change.entries:
         typer.echo(f"{entry.plate} ({entry.verdict.value}, {entry.type.value}) was removed.")
+    typer.echo(f"`platebridge plates undo {change.id}` brings it back.")
 
 
-@app.command("import", epilog="Example: platebridge plates import residents.csv --dry-run")
+@app.command(epilog="Example: platebridge plates undo 42")
+def undo(
+    change: Annotated[
+        int | None,
+        typer.Argument(min=1, metavar="[NUMBER]", help="Of the change, as `platebridge audit` shows it."),
+    ] = None,
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
+) -> None:
+    """Take a change of the list back; without a number the newest one. Undone twice, it stands again."""
+    place = find_place(config, data_dir)
+    with Store.open(place.database) as store:
+        made = store.plates.undo(change, by=operator()).result()
+    for step in made.steps:
+        typer.echo(
+            f"{step.entry.plate} ({step.entry.verdict.value}, {step.entry.type.value}) {_became(step)}."
+        )
+
+
+@app.command("import", epilog="Example: platebridge plates import residents.csv --check")
 def import_file(
     file: Annotated[Path, typer.Argument(help="CSV; `platebridge plates export` shows the columns.")],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would change.")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Change nothing; say what would change, or every problem.")
+    ] = False,
     config: ConfigOption = None,
     data_dir: DataDirOption = None,
 ) -> None:
@@ -128,13 +175,21 @@ def import_file(
     Entries that the file doesn't name stay as they are.
     """
     place = find_place(config, data_dir)
-    rows = read_csv(_read_bytes(file), file.name, zone=place.zone, known_gates=place.gates)
-    if dry_run:
+    data = _read_bytes(file)
+    if check:
         listed = _read_list(place.database) if place.database.exists() else ListSnapshot()
-        typer.echo(f"Nothing was changed. The import would bring {_counts(plan_import(listed, rows))}.")
+        reading = examine_csv(data, zone=place.zone, known_gates=place.gates, known_cameras=place.cameras)
+        plan = plan_import(listed.index, reading.rows)
+        problems = (*reading.problems, *plan.problems)
+        if problems:
+            typer.echo(report(problems, file.name))
+            raise typer.Exit(1)
+        typer.echo(f"Nothing was changed. The import would bring {_counts(plan)}.")
         return
+    rows = read_csv(data, file.name, zone=place.zone, known_gates=place.gates, known_cameras=place.cameras)
     with Store.open(place.database) as store:
-        plan = store.plates.import_rows(rows, by=f"{operator()}, import of {file.name[:80]}").result()
+        by = f"{operator()}, import of {file.name[:80]}"
+        plan = store.plates.import_rows(rows, by=by, name=file.name).result()
     typer.echo(f"Imported {_counts(plan)}.")
 
 
@@ -189,26 +244,11 @@ def _counts(plan: ImportPlan) -> str:
     return f"{len(plan.added)} new, {len(plan.updated)} changed, {plan.unchanged} unchanged"
 
 
-def _limits(entry: Entry, zone: ZoneInfo) -> str:
-    parts = []
-    if entry.starts_at is not None:
-        parts.append(f"from {_local(entry.starts_at, zone)}")
-    if entry.expires_at is not None:
-        parts.append(f"until {_local(entry.expires_at, zone)}")
-    if entry.gates:
-        parts.append(f"at {', '.join(entry.gates)}")
-    return "".join(f" {part}" for part in parts) + (
-        f" ({zone})" if entry.starts_at or entry.expires_at else ""
-    )
+def _became(step: Step) -> str:
+    if step.after is None:
+        return "was removed"
+    return "is on the list again" if step.before is None else "is as it was before"
 
 
-def _local(moment: datetime | None, zone: ZoneInfo) -> str:
-    return "" if moment is None else moment.astimezone(zone).strftime("%Y-%m-%d %H:%M")
-
-
-def _state(entry: Entry, now: datetime) -> str:
-    if entry.starts_at is not None and now < entry.starts_at:
-        return "not yet"
-    if entry.expires_at is not None and now >= entry.expires_at:
-        return "over"
-    return "counts"
+app.command(epilog="Example: platebridge plates lockdown on")(lockdown)
+app.command("auto-grant", epilog="Example: platebridge plates auto-grant off")(auto_grant)

@@ -8,10 +8,13 @@ from datetime import datetime
 from pod.domain.entry import Entry, EntryType, Verdict
 from pod.domain.errors import PlateListError
 from pod.domain.plates import match_key, parse_plate
+from pod.domain.schedule import Schedule
 
 MAX_LABEL = 80
+MAX_USES = 10_000
 _MAX_WRITTEN = 32
-_GATE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
+_MAX_NAMES = 50
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 
 
 def make_entry(
@@ -23,15 +26,21 @@ def make_entry(
     starts_at: datetime | None = None,
     expires_at: datetime | None = None,
     gates: Collection[str] = (),
+    cameras: Collection[str] = (),
+    sites: Collection[str] = (),
+    schedule: Schedule | None = None,
+    uses_left: int | None = None,
+    exact_only: bool = False,
     known_gates: Collection[str] | None = None,
+    known_cameras: Collection[str] | None = None,
 ) -> Entry:
-    """An entry out of what a person wrote; gates come sorted and once each.
+    """An entry out of what a person wrote; names come sorted and once each.
 
     Args:
-        known_gates: the gates there are; None where that is not known.
+        known_gates, known_cameras: those there are; None where that is not known.
 
     Raises:
-        PlateListError: plate, label, times or gates can't be taken; the first problem found.
+        PlateListError: plate, label, times, names or uses can't be taken; the first problem found.
     """
     canonical = parse_written(plate)
     return Entry(
@@ -42,7 +51,12 @@ def make_entry(
         label=parse_label(label),
         starts_at=starts_at,
         expires_at=check_span(starts_at, expires_at),
-        gates=parse_gates(gates, known_gates),
+        gates=parse_names(gates, "gate", known=known_gates),
+        cameras=parse_names(cameras, "camera", known=known_cameras),
+        sites=parse_names(sites, "site"),
+        schedule=schedule,
+        uses_left=check_uses(uses_left, verdict),
+        exact_only=exact_only,
     )
 
 
@@ -88,40 +102,92 @@ def check_span(starts_at: datetime | None, expires_at: datetime | None) -> datet
     return expires_at
 
 
-def parse_gates(names: Iterable[str], known: Collection[str] | None = None) -> tuple[str, ...]:
-    """Gate names, sorted, once each; empty: all gates.
+def check_uses(uses: int | None, verdict: Verdict) -> int | None:
+    """How often an entry may open, once that is known to make sense for it.
 
     Raises:
-        PlateListError: a name that no gate can have, or that none of the `known` has.
+        PlateListError: out of range, or a denial, which uses nothing up.
+    """
+    if uses is None:
+        return None
+    if not 0 <= uses <= MAX_USES:
+        raise PlateListError(f"{uses} uses are out of range: write 1 to {MAX_USES}, or nothing for no limit")
+    if verdict is Verdict.DENY:
+        raise PlateListError("a denial has no uses to count: leave them out")
+    return uses
+
+
+def parse_uses(text: str, *, verdict: Verdict) -> int:
+    """How often an entry may open, as people write it.
+
+    Raises:
+        PlateListError: not a whole number in range, or of a denial.
+    """
+    if not re.fullmatch(r"[0-9]{1,9}", text, re.ASCII):
+        raise PlateListError(f"{text[:40]!r} is no number of uses: write 1 to {MAX_USES}, or nothing")
+    uses = int(text)
+    check_uses(uses, verdict)
+    return uses
+
+
+def parse_names(names: Iterable[str], what: str, *, known: Collection[str] | None = None) -> tuple[str, ...]:
+    """Names of gates, cameras or sites, sorted, once each; empty: all of them.
+
+    Args:
+        what: "gate", "camera" or "site", for messages.
+
+    Raises:
+        PlateListError: a name that none can have, or that none of the `known` has; or very many names.
     """
     once = sorted(set(names))
+    if len(once) > _MAX_NAMES:
+        raise PlateListError(f"{len(once)} {what}s are named: name at most {_MAX_NAMES}, or none for all")
     for name in once:
-        if not _GATE_NAME.fullmatch(name):
+        if not _NAME.fullmatch(name):
             raise PlateListError(
-                f"{name[:40]!r} can't be a gate's name: use the name from the configuration "
+                f"{name[:40]!r} can't be a {what}'s name: use the name from the configuration "
                 "(a-z, 0-9, dash, underscore, 32 at most)"
             )
         if known is not None and name not in known:
             raise PlateListError(
-                f"no gate is named {name!r}: the configuration has {', '.join(sorted(known))}"
+                f"no {what} is named {name!r}: the configuration has {', '.join(sorted(known))}"
             )
     return tuple(once)
 
 
 def repeats(a: Entry, b: Entry) -> bool:
-    """Whether both say the same of the same plate; type and label may differ."""
-    return (a.key, a.verdict, a.starts_at, a.expires_at, a.gates) == (
-        b.key,
-        b.verdict,
-        b.starts_at,
-        b.expires_at,
-        b.gates,
+    """Whether both say the same of the same plate; type, label, uses and exactness may differ."""
+    return _scope(a) == _scope(b)
+
+
+def _scope(entry: Entry) -> tuple[object, ...]:
+    return (
+        entry.key,
+        entry.verdict,
+        entry.starts_at,
+        entry.expires_at,
+        entry.gates,
+        entry.cameras,
+        entry.sites,
+        entry.schedule,
     )
 
 
 def contradicts(a: Entry, b: Entry) -> bool:
-    """Whether one allows what the other denies, at some time and some gate."""
-    return a.key == b.key and a.verdict is not b.verdict and _share_time(a, b) and _share_gate(a, b)
+    """Whether one allows what the other denies, at some time and some place.
+
+    A denial with a schedule that the other entry does not have cuts hours out of it on purpose.
+    """
+    denial = a if a.verdict is Verdict.DENY else b
+    return (
+        a.key == b.key
+        and a.verdict is not b.verdict
+        and (denial.schedule is None or a.schedule == b.schedule)
+        and _share_time(a, b)
+        and _share(a.gates, b.gates)
+        and _share(a.cameras, b.cameras)
+        and _share(a.sites, b.sites)
+    )
 
 
 def _share_time(a: Entry, b: Entry) -> bool:
@@ -130,23 +196,5 @@ def _share_time(a: Entry, b: Entry) -> bool:
     return not a_ends_first and not b_ends_first
 
 
-def _share_gate(a: Entry, b: Entry) -> bool:
-    return not a.gates or not b.gates or not set(a.gates).isdisjoint(b.gates)
-
-
-def describe(entry: Entry) -> dict[str, object]:
-    """The entry as the audit and JSON output write it; times ISO 8601, UTC."""
-    return {
-        "plate": entry.plate,
-        "verdict": entry.verdict.value,
-        "type": entry.type.value,
-        "label": entry.label,
-        "from": iso(entry.starts_at),
-        "until": iso(entry.expires_at),
-        "gates": list(entry.gates),
-    }
-
-
-def iso(moment: datetime | None) -> str | None:
-    """UTC, ending in Z; None stays None."""
-    return None if moment is None else moment.isoformat().replace("+00:00", "Z")
+def _share(a: tuple[str, ...], b: tuple[str, ...]) -> bool:
+    return not a or not b or not set(a).isdisjoint(b)

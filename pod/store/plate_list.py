@@ -1,280 +1,204 @@
 """The access list: an immutable snapshot for those who decide; each change goes through writer and audit."""
 
-import json
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
-from types import MappingProxyType
-from typing import Protocol, TypeVar
+from dataclasses import replace
+from datetime import datetime
 
-from pod.domain.entry import Entry, EntryType, Verdict
+from pod.domain.entry import Entry, Owner, Verdict
 from pod.domain.errors import PlateListError
+from pod.domain.index import AccessIndex
 from pod.domain.plates import match_key
-from pod.store import audit
-from pod.store.entries import contradicts, describe, repeats
-from pod.store.moments import from_us, to_us
-from pod.store.writer import Job
-
-T = TypeVar("T")
-
-
-class Submit(Protocol):
-    """Queues a job of the writer thread; `Writer.submit` is one."""
-
-    def __call__(self, job: Job[T], /) -> Future[T]: ...
-
-
-@dataclass(frozen=True, slots=True)
-class ListSnapshot:
-    """The whole list at one version; shared by threads, never changed.
-
-    Attributes:
-        version: rises with every committed change of the list.
-        by_key: entries by match key.
-    """
-
-    version: int = -1
-    by_key: Mapping[str, tuple[Entry, ...]] = field(default_factory=lambda: MappingProxyType({}))
-
-    def candidates(self, key: str) -> tuple[Entry, ...]:
-        """The entries of one match key; empty where there are none."""
-        return self.by_key.get(key, ())
-
-    @property
-    def entries(self) -> tuple[Entry, ...]:
-        """All entries, sorted by plate."""
-        return tuple(
-            sorted((e for of_key in self.by_key.values() for e in of_key), key=lambda e: (e.plate, e.verdict))
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class ImportRow:
-    """An entry to import; `where` names its place in messages, such as `residents.csv:12`."""
-
-    entry: Entry
-    where: str
-
-
-@dataclass(frozen=True, slots=True)
-class ImportPlan:
-    """What an import does to the list.
-
-    Attributes:
-        added: entries the list does not hold yet.
-        updated: entries it holds with another type, label or writing of the plate.
-        unchanged: how many it holds just so.
-    """
-
-    added: tuple[Entry, ...]
-    updated: tuple[Entry, ...]
-    unchanged: int
+from pod.domain.situation import SiteState
+from pod.store.entries import contradicts
+from pod.store.list_changes import Change, Step, newest_change, read_change, write_change
+from pod.store.list_follower import ListFollower
+from pod.store.list_import import ListImport, Submit
+from pod.store.list_plan import ImportPlan, ImportRow, not_yours, obstacle, plan_import
+from pod.store.list_snapshot import ListSnapshot
+from pod.store.moments import to_us
+from pod.store.site_state import write_state
 
 
 class PlateList:
-    """The list of one store.
+    """The list of one store. Any thread may call; changes resolve once they are on disk.
 
-    `current` is replaced as a whole by the writer thread: after its own commits before the future resolves,
-    and within a quarter of a second of another process's commit. Readers take the attribute; no lock.
+    Each change raises through its future:
+        PlateListError: it can't be made; the text says why and names the mend.
+        StoreError: nothing was written.
     """
 
     def __init__(self, submit: Submit, now_us: Callable[[], int]) -> None:
         self._submit = submit
         self._now_us = now_us
-        self.current = ListSnapshot()
+        self._follower = ListFollower()
+        self._import = ListImport(submit, self._follower, now_us)
 
-    def add(self, entry: Entry, *, by: str) -> Future[tuple[Entry, ...]]:
-        """Add one entry; resolves to the allow entries that it now overrules, if it denies.
+    @property
+    def current(self) -> ListSnapshot:
+        """The list now; replaced as a whole after own commits before their futures resolve.
+
+        What another process commits is seen within a quarter of a second, a large import soon after.
+        """
+        return self._follower.current
+
+    def add(self, entry: Entry, *, by: str) -> Future[Change]:
+        """Add one entry of the pod; refused where the list repeats it, denies it, or holds one too alike.
 
         Args:
             by: who asked, for the audit.
-
-        Raises (through the future):
-            PlateListError: the list holds this entry, or denies what it would allow.
-            StoreError: nothing was written.
         """
 
-        def job(conn: sqlite3.Connection) -> tuple[Entry, ...]:
-            listed = self._fresh(conn).candidates(entry.key)
-            for other in listed:
-                if repeats(entry, other):
-                    raise PlateListError(
-                        f"{entry.plate} is on the list already, as {other.plate} ({other.type.value}): "
-                        f"to change it, remove it first"
-                    )
-            overruled = tuple(other for other in listed if contradicts(entry, other))
-            if overruled and entry.verdict is Verdict.ALLOW:
-                raise PlateListError(_still_denied(entry, overruled[0]))
-            self._insert(conn, [entry], by=by)
-            return overruled
+        def job(conn: sqlite3.Connection) -> Change:
+            index = self._follower.catch_up(conn).index
+            return self._write(conn, [Step(None, entry)], index, by=by)
 
         return self._submit(job)
 
-    def remove(self, plate: str, *, verdict: Verdict | None = None, by: str) -> Future[tuple[Entry, ...]]:
-        """Remove every entry of a plate, in any writing of it; resolves to those removed.
+    def replace(self, entry_id: int, entry: Entry, *, by: str) -> Future[Change]:
+        """Put `entry` in the place of the one with this id; refused as `add` would refuse it."""
+
+        def job(conn: sqlite3.Connection) -> Change:
+            snapshot = self._follower.catch_up(conn)
+            step = Step(_found(snapshot, entry_id), replace(entry, id=entry_id))
+            return self._write(conn, [step], snapshot.index, by=by)
+
+        return self._submit(job)
+
+    def remove(
+        self, what: str | Collection[int], *, verdict: Verdict | None = None, by: str
+    ) -> Future[Change]:
+        """Remove every entry of a plate, in any writing of it, or the entries with these ids.
 
         Args:
             verdict: remove only the entries that allow, or only those that deny.
-
-        Raises (through the future):
-            PlateListError: there is none.
-            StoreError: nothing was written.
         """
-        key = match_key(plate)
 
-        def job(conn: sqlite3.Connection) -> tuple[Entry, ...]:
-            gone = tuple(e for e in self._fresh(conn).candidates(key) if verdict in (None, e.verdict))
+        def job(conn: sqlite3.Connection) -> Change:
+            snapshot = self._follower.catch_up(conn)
+            if isinstance(what, str):
+                named = snapshot.index.by_key(match_key(what))
+            else:
+                named = tuple(_found(snapshot, entry_id) for entry_id in sorted(set(what)))
+            gone = tuple(entry for entry in named if verdict in (None, entry.verdict))
             if not gone:
-                raise PlateListError(
-                    f"{plate[:40]!r} is not on the list: `platebridge plates list` shows what is"
-                )
-            conn.execute(
-                "DELETE FROM entry WHERE key = ? AND (? IS NULL OR verdict = ?)", (key, verdict, verdict)
-            )
-            self._changed(conn, "removed", gone, by=by)
-            return gone
+                name = repr(what[:40]) if isinstance(what, str) else "the entry"
+                raise PlateListError(f"{name} is not on the list: `platebridge plates list` shows what is")
+            return self._write(conn, [Step(entry, None) for entry in gone], snapshot.index, by=by)
 
         return self._submit(job)
 
-    def import_rows(self, rows: Sequence[ImportRow], *, by: str) -> Future[ImportPlan]:
-        """Bring all rows in, or none; entries that the rows do not name stay.
+    def undo(self, change_id: int | None = None, *, by: str) -> Future[Change]:
+        """Take a change back as a whole; resolves to the change that does so, which can be taken back too.
 
-        Raises (through the future):
-            PlateListError: rows contradict the list; every such row is named.
-            StoreError: nothing was written.
+        Refused where an entry was changed again since. Uses that were counted meanwhile stay counted.
+
+        Args:
+            change_id: `Change.id`, or the seq of any audit row of it; None: the newest change.
         """
 
-        def job(conn: sqlite3.Connection) -> ImportPlan:
-            plan = plan_import(self._fresh(conn), rows)
-            for entry in plan.updated:
-                conn.execute(
-                    "UPDATE entry SET plate = ?, type = ?, label = ? "
-                    "WHERE key = ? AND verdict = ? AND gates = ? AND starts_us IS ? AND expires_us IS ?",
-                    (entry.plate, entry.type, entry.label, *_identity(entry)),
-                )
-            if plan.updated:
-                self._changed(conn, "updated", plan.updated, by=by)
-            if plan.added:
-                self._insert(conn, plan.added, by=by)
-            return plan
+        def job(conn: sqlite3.Connection) -> Change:
+            snapshot = self._follower.catch_up(conn)
+            change = newest_change(conn) if change_id is None else change_id
+            back = [_back(step, snapshot) for step in read_change(conn, change)]
+            return self._write(conn, back, snapshot.index, by=by, undoes=change)
+
+        return self._submit(job)
+
+    def preview(self, rows: Sequence[ImportRow]) -> ImportPlan:
+        """What importing the rows would do now, every problem included; writes nothing. Takes CPU time."""
+        return plan_import(self.current.index, rows)
+
+    def import_rows(self, rows: Sequence[ImportRow], *, by: str, name: str = "") -> Future[ImportPlan]:
+        """Bring all rows in, or none; entries that the rows do not name stay.
+
+        Long imports go on in a thread of their own and never hold the file's lock for long; one at a time.
+
+        Args:
+            name: the file's, for messages.
+        """
+        return self._import.start(rows, by=by, name=name)
+
+    def set_state(self, state: SiteState, *, by: str) -> Future[SiteState]:
+        """Set the site's switches; resolves to what they were."""
+        return self._submit(lambda conn: write_state(conn, state, by=by, now_us=self._now_us()))
+
+    def confirm(self, at: datetime) -> Future[None]:
+        """Note that the owner of the cloud's entries confirmed them as of `at`, aware UTC."""
+        at_us = to_us(at)
+
+        def job(conn: sqlite3.Connection) -> None:
+            conn.execute("UPDATE list_state SET confirmed_us = ?", (at_us,))
 
         return self._submit(job)
 
     def refresh(self, conn: sqlite3.Connection) -> None:
-        """Take in what changed since `current`, whoever wrote it. For the writer thread.
+        """Take in what changed since `current`, whoever wrote it; see `ListFollower.refresh`."""
+        self._follower.refresh(conn)
 
-        Raises:
-            sqlite3.Error: the file can't be read; `current` stays.
-        """
-        if read_version(conn) != self.current.version:
-            self.current = load(conn)
+    def reload(self, conn: sqlite3.Connection) -> None:
+        """Read the whole list again, after another file was put in this one's place."""
+        self._follower.reload(conn)
 
-    def _fresh(self, conn: sqlite3.Connection) -> ListSnapshot:
-        """The list as this transaction sees it, before its own changes."""
-        self.refresh(conn)
-        return self.current
-
-    def _insert(self, conn: sqlite3.Connection, entries: Sequence[Entry], *, by: str) -> None:
-        conn.executemany(
-            "INSERT INTO entry (plate, type, label, key, verdict, gates, starts_us, expires_us) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            [(e.plate, e.type, e.label, *_identity(e)) for e in entries],
-        )
-        self._changed(conn, "added", entries, by=by)
-
-    def _changed(self, conn: sqlite3.Connection, action: str, entries: Iterable[Entry], *, by: str) -> None:
-        """One audit row an entry, so that one plate's data can be erased without its neighbours'."""
-        now_us = self._now_us()
-        rows = [
-            audit.seal("list_change", {"action": action, **describe(e), "by": by}, now_us) for e in entries
-        ]
-        audit.append(conn, rows)
-        conn.execute("UPDATE list_state SET version = version + 1")
+    def _write(
+        self,
+        conn: sqlite3.Connection,
+        steps: Sequence[Step],
+        index: AccessIndex,
+        *,
+        by: str,
+        undoes: int | None = None,
+    ) -> Change:
+        """Write steps that the list permits, all of them or none."""
+        overruled = _check(steps, index)
+        change = write_change(conn, steps, by=by, now_us=self._now_us(), undoes=undoes)
+        return Change(change.id, change.steps, overruled)
 
 
-def plan_import(listed: ListSnapshot, rows: Sequence[ImportRow]) -> ImportPlan:
-    """What importing the rows would do to this list; the rows agree among themselves. Pure.
+def _check(steps: Sequence[Step], index: AccessIndex) -> tuple[Entry, ...]:
+    """The entries that denials among the steps overrule.
 
     Raises:
-        PlateListError: rows allow what the list denies; every such row is named.
+        PlateListError: the list does not permit a step.
     """
-    added, updated, unchanged, problems = [], [], 0, []
-    for row in rows:
-        entry = row.entry
-        others = listed.candidates(entry.key)
-        twin = next((other for other in others if repeats(entry, other)), None)
-        if twin is not None:
-            if twin == entry:
-                unchanged += 1
-            else:
-                updated.append(entry)
+    touched = [entry for step in steps for entry in (step.before, step.after) if entry is not None]
+    for entry in touched:
+        if entry.owner is not Owner.POD:
+            raise PlateListError(not_yours(entry))
+    rest = index.replaced([step.before for step in steps if step.before is not None], ())
+    overruled: list[Entry] = []
+    for step in steps:
+        if step.after is None:
             continue
-        denial = next((other for other in others if contradicts(entry, other)), None)
-        if denial is not None and entry.verdict is Verdict.ALLOW:
-            problems.append(f"{row.where}: plate: {_still_denied(entry, denial)}")
-        added.append(entry)
-    if problems:
-        raise PlateListError("\n".join(problems))
-    return ImportPlan(tuple(added), tuple(updated), unchanged)
+        refusal = obstacle(step.after, rest, before=step.before)
+        if refusal is not None:
+            raise PlateListError(refusal)
+        if step.after.verdict is Verdict.DENY:
+            overruled += [other for other in rest.by_key(step.after.key) if contradicts(step.after, other)]
+    return tuple(overruled)
 
 
-def read_version(conn: sqlite3.Connection) -> int:
-    """The list's version; rises with each change."""
-    (version,) = conn.execute("SELECT version FROM list_state").fetchone()
-    return int(version)
-
-
-def load(conn: sqlite3.Connection) -> ListSnapshot:
-    """The whole list as the file holds it.
+def _back(step: Step, snapshot: ListSnapshot) -> Step:
+    """The step that takes one back from the list as it is now.
 
     Raises:
-        sqlite3.Error: it can't be read.
-        ValueError: a row holds what this program doesn't know.
+        PlateListError: the entry was changed again since.
     """
-    by_key: dict[str, tuple[Entry, ...]] = {}
-    # One statement, so that version and rows are of one moment even outside a transaction.
-    rows = conn.execute(
-        "SELECT version, key, plate, verdict, type, label, starts_us, expires_us, gates "
-        "FROM list_state LEFT JOIN entry ON true ORDER BY entry.id"
-    ).fetchall()
-    for _, key, plate, verdict, type_, label, starts_us, expires_us, gates in rows:
-        if key is None:
-            continue
-        entry = Entry(
-            key=key,
-            plate=plate,
-            verdict=Verdict(verdict),
-            type=EntryType(type_),
-            label=label,
-            starts_at=None if starts_us is None else from_us(starts_us),
-            expires_at=None if expires_us is None else from_us(expires_us),
-            gates=_gates(gates),
+    now = snapshot.find(step.entry.id)
+    before, after = step.before, step.after
+    if now is not None and after is not None and (before is None or before.uses_left == after.uses_left):
+        after = replace(after, uses_left=now.uses_left)
+        before = None if before is None else replace(before, uses_left=now.uses_left)
+    if now != after:
+        raise PlateListError(
+            f"{step.entry.plate} was changed again since: take that change back first, or change the entry"
         )
-        by_key[key] = (*by_key.get(key, ()), entry)
-    return ListSnapshot(rows[0][0], MappingProxyType(by_key))
+    return Step(after, before)
 
 
-def _gates(text: str) -> tuple[str, ...]:
-    """Raises: ValueError: not a list of names; read as one, it could hold for other gates than was meant."""
-    gates = json.loads(text)
-    if not isinstance(gates, list) or not all(isinstance(gate, str) for gate in gates):
-        raise ValueError("the gates of an entry are not a list of names")
-    return tuple(gates)
-
-
-def _identity(entry: Entry) -> tuple[str, str, str, int | None, int | None]:
-    return (
-        entry.key,
-        entry.verdict.value,
-        json.dumps(list(entry.gates)),
-        None if entry.starts_at is None else to_us(entry.starts_at),
-        None if entry.expires_at is None else to_us(entry.expires_at),
-    )
-
-
-def _still_denied(entry: Entry, denial: Entry) -> str:
-    return (
-        f"{entry.plate} stays out, the list denies {denial.plate}: "
-        f"first `platebridge plates remove {denial.plate} --deny`"
-    )
+def _found(snapshot: ListSnapshot, entry_id: int) -> Entry:
+    entry = snapshot.find(entry_id)
+    if entry is None:
+        raise PlateListError("the entry is not on the list any more: look at the list again")
+    return entry

@@ -22,6 +22,7 @@ from pod.store.late_rows import Claim, Durability, NotDurableError
 from pod.store.migrate import migrate
 from pod.store.moments import from_us
 from pod.store.plate_list import PlateList
+from pod.store.uses import give_back_use, take_use
 from pod.store.writer import Job, Writer, WriterStats
 
 T = TypeVar("T")
@@ -279,8 +280,12 @@ class Store:
         def job(conn: sqlite3.Connection) -> int:
             if grant is not None:
                 grants.remember(conn, grant.camera, grant.key, ts_us=sealed.ts_us)
+                if grant.entry_id is not None:
+                    take_use(conn, grant.entry_id)
             if revoke is not None:
                 grants.forget(conn, revoke.camera, revoke.key)
+                if revoke.entry_id is not None:
+                    give_back_use(conn, revoke.entry_id)
             return audit.append(conn, [sealed])
 
         return job

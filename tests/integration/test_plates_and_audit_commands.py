@@ -61,13 +61,17 @@ def listed(data: Path) -> list[dict[str, object]]:
 def test_an_added_plate_is_listed_with_all_that_was_said_of_it(config: Path, data: Path) -> None:
     added = run(
         *("plates", "add", "b-ab 123", "--type", "visitor", "--label", "Flat 12"),
-        *("--from", "2030-05-01", "--until", "2030-05-31", "--gate", "north", "--config", config),
+        *("--from", "2030-05-01", "--until", "2030-05-31", "--gate", "north", "--camera", "street"),
+        *("--site", "lake", "--schedule", "Mon-Fri 8:00-18:00", "--uses", "3", "--exact-only"),
+        *("--config", config),
     )
     assert added.stdout == (
-        "BAB123 may pass from 2030-05-01 00:00 until 2030-06-01 00:00 at north (Asia/Tokyo).\n"
+        "BAB123 may pass from 2030-05-01 00:00 until 2030-06-01 00:00 mon-fri 08:00-18:00 at north "
+        "seen by street at site lake 3 times if read exactly (Asia/Tokyo).\n"
     )
     assert listed(data) == [
         {
+            "id": 1,
             "plate": "BAB123",
             "verdict": "allow",
             "type": "visitor",
@@ -75,6 +79,12 @@ def test_an_added_plate_is_listed_with_all_that_was_said_of_it(config: Path, dat
             "from": "2030-04-30T15:00:00Z",
             "until": "2030-05-31T15:00:00Z",
             "gates": ["north"],
+            "cameras": ["street"],
+            "sites": ["lake"],
+            "schedule": "mon-fri 08:00-18:00",
+            "uses_left": 3,
+            "exact_only": True,
+            "owner": "pod",
         }
     ]
 
@@ -109,7 +119,10 @@ def test_without_a_configuration_dates_are_read_in_the_systems_zone(data: Path) 
             ["AB10", "--until", "2020-01-01"], "is over already: give --until a later date", id="past"
         ),
         pytest.param(["AB10", "--gate", "nroth"], "the configuration has north, south", id="gate"),
+        pytest.param(["AB10", "--camera", "steet"], "the configuration has street", id="camera"),
         pytest.param(["AB10", "--label", "x" * 81], "shorten it to 80", id="label"),
+        pytest.param(["AB10", "--schedule", "9 to 5"], "write it like 'mon-fri", id="schedule"),
+        pytest.param(["AB10", "--deny", "--uses", "3"], "a denial has no uses to count", id="uses"),
     ],
 )
 def test_what_cannot_be_added_is_refused_with_the_mend(config: Path, args: list[str], said: str) -> None:
@@ -122,7 +135,7 @@ def test_a_denial_over_an_allowed_plate_is_taken_and_says_so(data: Path) -> None
     said = run("plates", "add", "ABIO", "--deny", "--data-dir", data).stdout
     assert said == "ABIO is denied.\nAB10 (resident) stays on the list, but the denial wins.\n"
     assert run("plates", "remove", "AB10", "--deny", "--data-dir", data).stdout == (
-        "ABIO (deny, resident) was removed.\n"
+        "ABIO (deny, resident) was removed.\n`platebridge plates undo 3` brings it back.\n"
     )
 
 
@@ -142,8 +155,8 @@ def test_an_export_imports_into_another_pod_and_changes_nothing_the_second_time(
     other.mkdir()
     assert run("plates", "export", file, "--data-dir", data).stdout == f"Wrote 2 entries to {file}.\n"
     assert file.stat().st_mode & 0o777 == 0o600
-    dry = run("plates", "import", file, "--dry-run", "--data-dir", other).stdout
-    assert dry == "Nothing was changed. The import would bring 2 new, 0 changed, 0 unchanged.\n"
+    checked = run("plates", "import", file, "--check", "--data-dir", other).stdout
+    assert checked == "Nothing was changed. The import would bring 2 new, 0 changed, 0 unchanged.\n"
     assert not (other / "pod.db").exists()
     said = [run("plates", "import", file, "--data-dir", other).stdout for _ in range(2)]
     assert said == ["Imported 2 new, 0 changed, 0 unchanged.\n", "Imported 0 new, 0 changed, 2 unchanged.\n"]
@@ -167,9 +180,11 @@ def test_an_import_with_one_bad_row_brings_in_none(tmp_path: Path, data: Path) -
     run("plates", "add", "XY99", "--deny", "--data-dir", data)
     file = tmp_path / "list.csv"
     file.write_text("plate\nAB10\nXY99\n")
-    for dry_run in ([], ["--dry-run"]):
-        with pytest.raises(PlateListError, match=r"list.csv:3: plate: XY99 stays out, the list denies XY99"):
-            run("plates", "import", file, *dry_run, "--data-dir", data)
+    said = "list.csv:3: plate: XY99 stays out, the list denies XY99"
+    with pytest.raises(PlateListError, match=said):
+        run("plates", "import", file, "--data-dir", data)
+    checked = run("plates", "import", file, "--check", "--data-dir", data)
+    assert (checked.exit_code, said in checked.stdout) == (1, True)
     assert [entry["plate"] for entry in listed(data)] == ["XY99"]
 
 
@@ -179,6 +194,58 @@ def test_an_import_from_what_is_no_file_is_refused_at_once(make, tmp_path: Path,
     make(tmp_path / "list.csv")
     with pytest.raises(PlateListError, match=r"list.csv is no file: name the CSV file to import"):
         run("plates", "import", tmp_path / "list.csv", "--data-dir", data)
+
+
+def test_an_undo_brings_back_what_was_removed_and_undone_twice_takes_it_away(data: Path) -> None:
+    run("plates", "add", "AB10", "--label", "Flat 12", "--uses", "3", "--data-dir", data)
+    before = listed(data)
+    run("plates", "remove", "AB10", "--data-dir", data)
+    assert (
+        run("plates", "undo", "--data-dir", data).stdout == "AB10 (allow, resident) is on the list again.\n"
+    )
+    assert listed(data) == before
+    assert run("plates", "undo", "--data-dir", data).stdout == "AB10 (allow, resident) was removed.\n"
+    assert listed(data) == []
+
+
+def test_what_cannot_be_undone_is_told_with_the_mend(data: Path) -> None:
+    run("plates", "lockdown", "on", "--data-dir", data)
+    for number, said in (
+        ([], "the list was never changed"),
+        (["1"], "no change of the list has the number 1"),
+    ):
+        with pytest.raises(PlateListError, match=said):
+            run("plates", "undo", *number, "--data-dir", data)
+
+
+def test_the_switches_of_the_site_are_set_told_and_audited(data: Path) -> None:
+    def said(*args: str) -> str:
+        return run("plates", *args, "--data-dir", data).stdout.splitlines()[0]
+
+    assert said("lockdown", "on") == "Lockdown is on: only the types that lockdown spares are let in."
+    assert said("auto-grant", "off").startswith("Auto-grant is off: listed plates are noted and shown")
+    assert said("lockdown", "status").startswith("Lockdown is on")
+    assert said("auto-grant", "off").endswith("It stood so already.")
+    assert said("lockdown", "off") == "Lockdown is off."
+    assert said("auto-grant", "status").startswith("Auto-grant is off")
+    rows = [json.loads(line) for line in run("audit", "--json", "--data-dir", data).stdout.splitlines()]
+    assert [(r["kind"], r["payload"]["lockdown"], r["payload"]["auto_grant"]) for r in rows] == [
+        ("site_state", True, True),
+        ("site_state", True, False),
+        ("site_state", False, False),
+    ]
+
+
+def test_the_list_shows_when_an_entry_counts(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    run("plates", "add", "AB10", "--schedule", "daily 00:00-24:00", "--uses", "2", "--data-dir", data)
+    run("plates", "add", "XY99", "--from", "2090-01-01", "--camera", "street", "--data-dir", data)
+    shown = run("plates", "list", "--data-dir", data).stdout.splitlines()
+    counting, waiting = (next(line for line in shown if plate in line) for plate in ("AB10", "XY99"))
+    assert "daily 00:00-24:00" in counting
+    assert "counts" in counting
+    assert "street" in waiting
+    assert "not yet" in waiting
 
 
 def test_every_change_of_the_list_is_audited_with_who_made_it(data: Path) -> None:
@@ -249,7 +316,10 @@ def test_without_a_place_the_options_are_named(monkeypatch: pytest.MonkeyPatch, 
 @pytest.mark.parametrize(
     ("app", "verb"),
     [
-        *(pytest.param("plates", v, id=f"plates {v}") for v in ("add", "list", "remove", "import", "export")),
+        *(
+            pytest.param("plates", v, id=f"plates {v}")
+            for v in ("add", "list", "remove", "undo", "import", "export", "lockdown", "auto-grant")
+        ),
         pytest.param("audit", "", id="audit"),
         pytest.param("audit", "verify", id="audit verify"),
     ],

@@ -13,7 +13,7 @@ from pod.domain.errors import StoreError
 from pod.store import audit
 from pod.store.connection import connect_reader
 from pod.store.entries import make_entry
-from pod.store.plate_list import ImportRow
+from pod.store.list_plan import ImportRow
 from pod.store.reader import AuditReader
 from pod.store.store import Store
 
@@ -74,7 +74,7 @@ def test_the_snapshot_follows_what_another_process_writes(tmp_path: Path) -> Non
         subprocess.run(
             [sys.executable, "-c", LISTER, str(path), "AB123CD"], check=True, cwd=REPOSITORY, timeout=30
         )
-        until(lambda: bool(store.plates.current.candidates("AB123CD")))
+        until(lambda: bool(store.plates.current.index.by_key("AB123CD")))
         assert before.entries == ()
         assert store.record("decision", {}).result(5) == 2
 
@@ -98,7 +98,7 @@ async def test_changes_of_the_list_push_no_car_out_of_what_the_page_reads(tmp_pa
     with Store.open(path) as store:
         for kind in ("decision", "intent", "outcome"):
             store.record(kind, {"plate": "AB123CD"}).result(5)
-        rows = [ImportRow(make_entry(f"XY{n}"), f"list.csv:{n}") for n in range(300)]
+        rows = [ImportRow(make_entry(f"XY{n}", exact_only=True), n) for n in range(300)]
         store.plates.import_rows(rows, by="test").result(10)
         async with await AuditReader.open(path) as reader:
             assert [row.kind for row in await reader.latest_of_cars(200)] == ["outcome", "intent", "decision"]
@@ -150,7 +150,7 @@ def test_a_full_disk_refuses_the_row_and_writing_resumes_once_there_is_room(smal
         assert faults
         assert all("the disk is full: free space on it" in str(error) for error in faults)
         assert store.alive
-        assert store.plates.current.candidates("AB123CD")
+        assert store.plates.current.index.by_key("AB123CD")
         filler.unlink()
         last = store.record("decision", {}).result(5)
     conn = connect_reader(path)

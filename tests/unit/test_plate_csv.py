@@ -1,5 +1,6 @@
 """The list as CSV: what spreadsheets write is read, what is broken is named by line, and nothing is lost."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -9,9 +10,12 @@ from hypothesis import strategies as st
 
 from pod.domain.entry import Entry, EntryType, Verdict
 from pod.domain.errors import PlateListError
-from pod.store.entries import MAX_LABEL, make_entry, parse_label
+from pod.domain.schedule import parse_schedule
+from pod.store.entries import MAX_LABEL, MAX_USES, make_entry, parse_label
+from pod.store.list_plan import Problem
+from pod.store.list_problems import MAX_KINDS, report
 from pod.store.list_times import parse_end, parse_start
-from pod.store.plate_csv import MAX_BYTES, MAX_PER_PLATE, MAX_PROBLEMS, read_csv, write_csv
+from pod.store.plate_csv import COLUMNS, MAX_BYTES, MAX_PER_PLATE, examine_csv, read_csv, write_csv
 
 BERLIN = ZoneInfo("Europe/Berlin")
 SAMPLE = "plate,type,label,until\nAB 123-CD,visitor,Zoë & Söhne,2030-05-31\n\nXY99,,,\n"
@@ -46,6 +50,21 @@ def test_what_spreadsheets_write_is_read(data: bytes) -> None:
     assert (first.plate, first.type, first.label) == ("AB123CD", EntryType.VISITOR, "Zoë & Söhne")
     assert first.expires_at == datetime(2030, 5, 31, 22, tzinfo=UTC)  # the day's end in Berlin
     assert (second.plate, second.verdict, second.expires_at) == ("XY99", Verdict.ALLOW, None)
+
+
+def test_every_bound_of_an_entry_has_its_column() -> None:
+    (entry,) = entries(
+        b"plate;cameras;sites;schedule;uses;exact_only\n"
+        b'AB10;street exit;lake;"Sat,Sun 9:00-12:00; mon-fri 22:00-06:00";3;Yes\n'
+    )
+    assert entry == make_entry(
+        "AB10",
+        cameras=["exit", "street"],
+        sites=["lake"],
+        schedule=parse_schedule("mon-fri 22:00-06:00; sat,sun 09:00-12:00"),
+        uses_left=3,
+        exact_only=True,
+    )
 
 
 def test_every_problem_of_a_file_is_named_at_once_with_line_and_column() -> None:
@@ -93,7 +112,7 @@ def test_every_problem_of_a_file_is_named_at_once_with_line_and_column() -> None
         pytest.param(
             "plate,verdict\nAB10,allow\nABIO,deny\n",
             "list.csv:3: plate: ABIO (which a camera can't tell from AB10) is deny here but allow in line 2: "
-            "keep one of them",
+            "keep one of them, or write yes under 'overruled' of the allowed one",
             id="the same match key with the other verdict",
         ),
     ],
@@ -166,7 +185,47 @@ def test_a_plate_may_be_allowed_and_denied_at_times_or_gates_that_do_not_meet() 
             "list.csv:2: label: the label holds line ends or invisible",
             id="direction",
         ),
-        pytest.param(b"x" * (MAX_BYTES + 1), "list.csv: larger than 16 MiB: split the file", id="huge file"),
+        pytest.param(
+            b"x" * (MAX_BYTES + 1), "list.csv:1: the file is larger than 16 MiB: split it", id="huge file"
+        ),
+        pytest.param("plate\nAB10\n".encode("utf-16-le"), "list.csv:1: holds a NUL", id="utf-16 without BOM"),
+        pytest.param("plate\nAB10\n".encode("utf-32"), "list.csv:1: holds a NUL", id="utf-32"),
+        pytest.param(
+            b"plate\n" + b'"' + b"AB10\n" * 50_000,
+            "list.csv:2: broken CSV (field larger than field limit (131072))",
+            id="a quote never closed in a long file",
+        ),
+        pytest.param(
+            b"plate,schedule\nAB10,mon-fri 8-18\n",
+            "list.csv:2: schedule: the schedule's part 'mon-fri 8-18' is not understood: write it like",
+            id="schedule",
+        ),
+        pytest.param(
+            b"plate,uses\nAB10,-1\n",
+            "list.csv:2: uses: '-1' is no number of uses: write 1",
+            id="uses below 0",
+        ),
+        pytest.param(
+            b"plate,uses\nAB10,10001\n", "list.csv:2: uses: 10001 uses are out of range", id="too many uses"
+        ),
+        pytest.param(
+            b"plate,verdict,uses\nAB10,deny,1\n",
+            "list.csv:2: uses: a denial has no uses",
+            id="uses of a denial",
+        ),
+        pytest.param(
+            b"plate,exact_only\nAB10,maybe\n",
+            "list.csv:2: exact_only: 'maybe' is neither yes",
+            id="exact_only",
+        ),
+        pytest.param(
+            b"plate,cameras\nAB10,<b>\n", "list.csv:2: cameras: '<b>' can't be a camera's name", id="camera"
+        ),
+        pytest.param(
+            b"plate,gates\nAB10," + b" ".join(b"g%d" % n for n in range(51)) + b"\n",
+            "list.csv:2: gates: 51 gates are named: name at most 50",
+            id="very many gates",
+        ),
     ],
 )
 def test_broken_files_are_named_with_the_mend(data: bytes, said: str) -> None:
@@ -181,10 +240,30 @@ def test_problems_before_a_broken_line_are_still_named() -> None:
     ]
 
 
-def test_a_message_lists_a_bounded_number_of_problems_and_counts_the_rest() -> None:
-    said = problems("plate\n" + "?\n" * (MAX_PROBLEMS + 7))
-    assert len(said) == MAX_PROBLEMS + 1
-    assert said[-1] == "list.csv: and 7 more problems"
+def test_ten_thousand_like_problems_are_summed_up_and_others_still_told() -> None:
+    said = problems("plate,label\n" + "?,x\n" * 10_000 + f"AB10,{'y' * 99}\n")
+    assert [line.split(": ")[0] for line in said[:3]] == ["list.csv:2", "list.csv:3", "list.csv:4"]
+    assert said[3] == "list.csv:10002: label: the label has 99 characters: shorten it to 80"
+    assert said[4] == "list.csv: plate: 9997 more problems like that of line 2, in lines 5-10001"
+    assert len(said) == 5
+
+
+def test_problems_that_differ_only_in_plates_numbers_and_quoted_texts_are_alike() -> None:
+    said = problems("plate,type\n" + "".join(f"AB{n},{'abcdefgh'[n % 8]}\n" for n in range(10, 40)))
+    assert len(said) == 4
+    assert said[3] == "list.csv: type: 27 more problems like that of line 2, in lines 5-31"
+
+
+def test_a_message_lists_a_bounded_number_of_kinds_and_counts_the_rest() -> None:
+    said = report([Problem(n, f"column{n}", "wrong") for n in range(MAX_KINDS + 7)], "list.csv").splitlines()
+    assert said[-1] == "list.csv: and 7 more problems of other kinds"
+    assert len(said) == MAX_KINDS + 1
+
+
+def test_what_makes_sense_is_previewed_beside_the_problems() -> None:
+    reading = examine_csv(b"plate\nAB10\n?\nXY99\n", zone=BERLIN)
+    assert [row.entry.plate for row in reading.rows] == ["AB10", "XY99"]
+    assert [(problem.line, problem.column) for problem in reading.problems] == [(3, "plate")]
 
 
 def test_one_plate_may_not_fill_the_list() -> None:
@@ -203,11 +282,28 @@ def test_gates_that_the_configuration_does_not_have_are_named() -> None:
         read_csv(b"plate,gates\nAB10,south norht\n", "list.csv", zone=BERLIN, known_gates=["south", "north"])
 
 
-@pytest.mark.parametrize("label", ["=1+1", "+49 30 1234", "-", "@SUM(A1)", "'quoted", "'=1"])
+@pytest.mark.parametrize(
+    "label", ["=1+1", "+49 30 1234", "-", "@SUM(A1)", "'quoted", "'=1", "=cmd|' /C calc'!A0", "\uff1d1+1"]
+)
 def test_a_label_that_a_spreadsheet_would_run_is_written_harmless_and_read_back_the_same(label: str) -> None:
     text = write_csv([make_entry("AB10", label=label)])
     assert text.splitlines()[1].split(",")[3].startswith("'")
     assert [e.label for e in entries(text.encode())] == [label]
+
+
+@pytest.mark.parametrize("label", ["flat 3;=cmd()", "a; +1", "a;'b", ";;@x"])
+def test_a_label_holds_nothing_to_run_for_spreadsheets_that_part_cells_by_semicolons(label: str) -> None:
+    text = write_csv([make_entry("AB10", label=label)])
+    cells = [cell.strip().strip('"') for cell in text.splitlines()[1].split(";")]
+    assert not any(cell.startswith(("=", "+", "-", "@")) for cell in cells)
+    assert [e.label for e in entries(text.encode())] == [label]
+
+
+def test_a_plate_that_is_allowed_and_denied_is_exported_so_that_it_can_be_imported_again() -> None:
+    listed = [make_entry("AB10"), make_entry("ABIO", Verdict.DENY), make_entry("XY99")]
+    text = write_csv(listed)
+    assert [line.rsplit(",", 1)[1] for line in text.splitlines()] == ["overruled", "yes", "", ""]
+    assert entries(text.encode()) == listed
 
 
 def is_label(text: str) -> bool:
@@ -227,12 +323,22 @@ any_entry = st.builds(
     starts_at=st.none() | moments.filter(lambda d: d.year < 2100),
     expires_at=st.none() | moments.filter(lambda d: d.year >= 2100),
     gates=st.sets(st.sampled_from(["north", "south", "yard-2"])),
+    cameras=st.sets(st.sampled_from(["street", "exit"])),
+    sites=st.sets(st.sampled_from(["lake", "hill-1"])),
+    schedule=st.none()
+    | st.sampled_from(["daily 22:00-06:00", "mon-fri 08:00-18:00; sat 09:00-13:00"]).map(parse_schedule),
+    exact_only=st.booleans(),
 )
+counted = st.builds(replace, any_entry, uses_left=st.integers(0, MAX_USES), verdict=st.just(Verdict.ALLOW))
 
 
-@given(any_entry)
+@given(any_entry | counted)
 def test_what_is_exported_reads_back_the_same(entry: Entry) -> None:
     assert entries(write_csv([entry]).encode()) == [entry]
+
+
+def test_an_export_has_every_column() -> None:
+    assert write_csv([]).splitlines() == [",".join(COLUMNS)]
 
 
 @given(
