@@ -9,11 +9,15 @@ import typer
 
 from pod.commands.operator import operator
 from pod.commands.place import ConfigOption, DataDirOption, find_place
+from pod.domain.errors import StoreError
 from pod.domain.plates import match_key, parse_plate
 from pod.store.connection import check_readable, connect_writer, store_error
 from pod.store.erasure import erase_plate
 from pod.store.media import FOLDER_NAME, MediaStore
 from pod.store.store import Store
+
+LOG_TIMEOUT_S = 2.0
+"""How long readers of older states are waited for."""
 
 
 def erase(
@@ -53,10 +57,15 @@ def _empty_log(database: Path) -> None:
     """Bring the write-ahead log into the database and cut it off: it still holds what the rows said.
 
     Raises:
-        StoreError: the file can't be written.
+        StoreError: the file can't be written, or somebody reads an older state of it.
     """
-    with contextlib.closing(connect_writer(database)) as conn:
+    with contextlib.closing(connect_writer(database, busy_timeout_s=LOG_TIMEOUT_S)) as conn:
         try:
-            conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            (is_busy, *_) = conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         except sqlite3.Error as error:
             raise store_error(database, error) from error
+    if is_busy:
+        raise StoreError(
+            f"{database}: all is erased, but its log holds a copy that another process still reads: "
+            "run this again when that has ended"
+        )

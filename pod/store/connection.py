@@ -34,6 +34,8 @@ def connect_writer(path: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> sql
             _use_wal(conn, deadline_s=time.monotonic() + busy_timeout_s)
             conn.execute("PRAGMA synchronous = FULL")
             conn.execute("PRAGMA foreign_keys = ON")
+            # What is deleted is overwritten: an erased plate must not stay legible in the file's free space.
+            conn.execute("PRAGMA secure_delete = ON")
             conn.execute(f"PRAGMA journal_size_limit = {_WAL_LIMIT_BYTES}")
         except BaseException:
             conn.close()

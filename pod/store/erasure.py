@@ -62,7 +62,11 @@ def traces_of(conn: sqlite3.Connection, plate: str) -> Traces:
     seqs: set[int] = set()
     approaches: set[str] = set()
     for seq, text in conn.execute(_KEPT_SQL):
-        payload = json.loads(text)
+        try:
+            payload = json.loads(text)
+        except ValueError:
+            seqs.add(seq)  # spoiled, so it may name any plate
+            continue
         if any(match_key(named) == key for named in _plates_in(payload)):
             seqs.add(seq)
             if isinstance(approach := payload.get("approach"), str):
@@ -131,8 +135,6 @@ def erase_rows(
 
 
 def _empty(conn: sqlite3.Connection, seqs: Sequence[int]) -> None:
-    # SQLite leaves what it deletes in the file until the page is used again; this has it overwritten.
-    conn.execute("PRAGMA secure_delete = ON")
     conn.executemany("UPDATE audit SET payload = NULL, salt = NULL WHERE seq = ?", [(seq,) for seq in seqs])
 
 

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from pod.store.moments import to_us
 
-_EXPIRED_SQL = """
+EXPIRED_SQL = """
 SELECT seq FROM audit
 WHERE kind IN ('command', 'decision', 'intent', 'list_change', 'login', 'outcome', 'site_state')
     AND payload IS NOT NULL
@@ -31,7 +31,7 @@ def expired_rows(
         sqlite3.Error: the file can't be read.
     """
     rows = conn.execute(
-        _EXPIRED_SQL,
+        EXPIRED_SQL,
         {
             "known_before": to_us(known_before),
             "unknown_before": to_us(unknown_before),
