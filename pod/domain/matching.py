@@ -61,6 +61,7 @@ class Matcher:
         slots = np.asarray(consensus.slots, np.float64)
         folded = slots @ FOLD
         self._slots = slots if apart else folded
+        self._members = np.ones(len(ALPHABET)) if apart else FOLD.sum(axis=0)
         self._gapped = has_gap(folded, len(consensus.text))
         self.read = consensus.text if apart else match_key(consensus.text)
 
@@ -107,13 +108,12 @@ class Matcher:
         listed, read = float(chosen[place]), self._probability(place, self.read[place])
         if listed < WEIGHT_FLOOR:
             return None
-        others = np.delete(
-            self._slots[place],
-            [self._characters.index(form[place]), self._characters.index(self.read[place])],
-        )
-        noise = float(others.max())
+        own, other = self._characters.index(form[place]), self._characters.index(self.read[place])
+        noise = float(np.delete(self._slots[place] / self._members, [own, other]).max())
+        listed_excess = listed - noise * self._members[own]
+        read_excess = read - noise * self._members[other]
         but_for_one = min(_least_without(chosen, place), listed + read)
-        ratio = max(1.0, (read - noise) / (listed - noise)) if listed > noise else inf
+        ratio = max(1.0, float(read_excess / listed_excess)) if listed_excess > 0 else inf
         weight = min(1.0, listed / read) if read > 0 else 0.0
         return Match(form, False, float(chosen.min()), but_for_one, ratio, weight)
 
