@@ -91,7 +91,7 @@ def version() -> str:
 
 
 class Pod:
-    """One running POD: `async with Pod(config) as pod: await pod.finished()`.
+    """One running POD: `async with Pod(config) as pod: await pod.finished()`, made in a running loop.
 
     Starting raises ConfigError, ModelError, StoreError or GateError, each with its mend. Cameras that cannot
     be reached only show in health, for they may come back. Leaving stops in reverse: the page, the cameras,
@@ -111,11 +111,10 @@ class Pod:
         self._probes: list[HealthProbe] = []
         self._cameras: list[tuple[CameraSource, CameraLoop]] = []
         self._notifier = SystemdNotifier()
+        self._finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.alarms = Alarms(lambda row: self._note("alarm", **row), now=lambda: datetime.now(UTC))
 
     async def __aenter__(self) -> Self:
-        loop = asyncio.get_running_loop()
-        self._finished: asyncio.Future[None] = loop.create_future()
         self._broadcast = Broadcast()
         try:
             await self._start()
@@ -188,9 +187,8 @@ class Pod:
         self._probes += [gate_probe(gate) for gate, _ in gates.values()]
         self._opens_unrecorded = {gate.name: gate.on_store_failure == "open" for gate in config.gates}
         self._policy = policy_of(config.access, config.site)
-        self._site = Site(
-            config.site.id, zone_of(config.site.time_zone), f"{models.detector.name}, {models.recognizer.name}"
-        )
+        named = f"{models.detector.name}, {models.recognizer.name}"
+        self._site = Site(config.site.id, zone_of(config.site.time_zone), named)
         self._start_media(data_dir)
         self._start_retention()
         stack.push_async_callback(self._stop_cameras)
@@ -444,10 +442,11 @@ def run(config: PodConfig, origin: Origin | None = None) -> int:
 async def _run(config: PodConfig, origin: Origin | None) -> int:
     faulthandler.enable()  # the watchdog's SIGABRT then leaves every thread's stack in the journal
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
-    async with Pod(config, origin) as pod:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, pod.stop)
+    pod = Pod(config, origin)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # Before the start: told to stop while it starts, it stops in order once it has.
+        asyncio.get_running_loop().add_signal_handler(number, pod.stop)
+    async with pod:
         await pod.finished()
     log.info("pod stopped; gates at rest")
     return 0

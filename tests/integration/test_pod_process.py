@@ -79,6 +79,13 @@ def test_an_unlisted_plate_is_recorded_once_and_opens_nothing(tmp_path: Path) ->
     assert pod.pulses() == []
 
 
+def test_told_to_stop_while_it_starts_it_stops_in_order(tmp_path: Path) -> None:
+    with RunningPod(tmp_path, str(gate_clips.standing()), loop=True) as pod:
+        until(lambda: [row for row in pod.rows() if row.kind == "pod_started"], what="the first row")
+        assert pod.stop() == 0
+    assert pod.rows()[-1].kind == "pod_stopped"
+
+
 def test_a_plate_listed_while_the_pod_runs_opens_without_a_restart(tmp_path: Path) -> None:
     with RunningPod(tmp_path, str(gate_clips.drive_up()), loop=True) as pod:
         until(lambda: pod.address, what="the pod's start")
