@@ -119,7 +119,7 @@ def entry_of(form: EntryForm, places: Places, zone: tzinfo, *, before: Entry | N
     Raises:
         FormProblemsError: fields can't be taken.
     """
-    taken = _Taken()
+    taken = Taken()
     plate = taken.take("plate", lambda: parse_written(form.plate), "")
     label = taken.take("label", lambda: parse_label(form.label), "")
     verdict = taken.take("verdict", lambda: _choice(Verdict, form.verdict), Verdict.ALLOW)
@@ -127,7 +127,7 @@ def entry_of(form: EntryForm, places: Places, zone: tzinfo, *, before: Entry | N
     starts_at = taken.take("from", lambda: _start(form, zone, verdict, before), None)
     expires_at = taken.take("until", lambda: _end(form, zone, verdict, before), None)
     taken.take("until", lambda: check_span(starts_at, expires_at), None)
-    uses_left = taken.take("uses", lambda: _uses(form.uses, verdict), None)
+    uses_left = taken.take("uses", lambda: uses_of(form.uses, verdict), None)
     had = (before.gates, before.cameras) if before else ((), ())
     everywhere: tuple[str, ...] = ()
     gates = taken.take(
@@ -170,8 +170,8 @@ class FormProblemsError(Exception):
         self.problems = problems
 
 
-class _Taken:
-    """Takes one field after the other and collects what is wrong with them."""
+class Taken:
+    """Takes one field after the other and collects what is wrong with each."""
 
     def __init__(self) -> None:
         self.problems: dict[str, str] = {}
@@ -200,7 +200,8 @@ def _choice(kind: type[Choice], text: str) -> Choice:
         raise PlateListError(f"{text[:40]!r} is unknown: use one of {known}") from None
 
 
-def _uses(text: str, verdict: Verdict) -> int | None:
+def uses_of(text: str, verdict: Verdict) -> int | None:
+    """How often an entry may open; None for no limit. Raises PlateListError."""
     return parse_uses(text, verdict=verdict) if text else None
 
 

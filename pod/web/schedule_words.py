@@ -8,22 +8,17 @@ from pod.domain.schedule import MINUTES_A_DAY, Schedule, Window
 DAY_NAMES = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 DAY_LETTERS = ("Mo", "Tu", "We", "Th", "Fr", "Sa", "Su")
 
-ROW_HEIGHT = 16
-"""Of one day in the picture of the week; a minute is one unit wide."""
-
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One stretch of one day, in the units of the picture: minutes across, days down.
+    """One stretch of a day in the picture of the week, in minutes.
 
     Attributes:
-        y: top of the bar.
         carried: it goes on from a window that began the day before.
     """
 
-    x: int
-    y: int
-    width: int
+    start_min: int
+    length_min: int
     carried: bool
 
 
@@ -56,16 +51,14 @@ def runs_over_midnight(window: Window) -> bool:
     return window.end_min < window.start_min
 
 
-def week_bars(schedule: Schedule) -> list[Bar]:
-    """What to fill in the picture of the week; a window over midnight gives two bars, Sunday's on Monday."""
-    bars = []
-    for window in schedule.windows:
+def week_bars(schedule: Schedule | None) -> list[list[Bar]]:
+    """What to fill on each day from Monday; Sunday's window over midnight ends on Monday."""
+    week: list[list[Bar]] = [[] for _ in DAY_NAMES]
+    for window in schedule.windows if schedule else ():
         for day in window.days:
-            top = day * ROW_HEIGHT
             if not runs_over_midnight(window):
-                bars.append(Bar(window.start_min, top, window.end_min - window.start_min, carried=False))
+                week[day].append(Bar(window.start_min, window.end_min - window.start_min, carried=False))
                 continue
-            bars.append(Bar(window.start_min, top, MINUTES_A_DAY - window.start_min, carried=False))
-            next_top = (day + 1) % len(DAY_NAMES) * ROW_HEIGHT
-            bars.append(Bar(0, next_top, window.end_min, carried=True))
-    return bars
+            week[day].append(Bar(window.start_min, MINUTES_A_DAY - window.start_min, carried=False))
+            week[(day + 1) % len(week)].append(Bar(0, window.end_min, carried=True))
+    return week

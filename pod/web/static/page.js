@@ -37,7 +37,7 @@ function show(state, words) {
 
 function open() {
   if (document.hidden || (stream && stream.readyState !== EventSource.CLOSED)) return;
-  stream = new EventSource("/events");
+  stream = new EventSource("/stream");
   stream.onopen = () => look();
   stream.onerror = () => look();
   for (const kind of KINDS) {
