@@ -76,6 +76,7 @@ class GpioConfig(Section):
     line: LineName
     active_low: bool = False
     bias: Bias = "as_is"
+    monostable_ms: int | None = Field(default=None, ge=50, le=10_000)
 
 
 class HttpConfig(Section):

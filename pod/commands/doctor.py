@@ -11,31 +11,21 @@ import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
+from pod.commands.doctor_gates import check_gates as check_gates
+from pod.commands.finding import Finding as Finding
+from pod.commands.finding import Status
 from pod.config import CameraConfig, PodConfig
 from pod.config_load import load_with_advice
-from pod.domain.errors import ConfigError, PlateBridgeError
+from pod.domain.errors import ConfigError
 from pod.runtime.clock_sync import is_clock_synchronised
 from pod.runtime.instance_lock import LOCK_NAME
-
-Status = Literal["ok", "warn", "fail"]
 
 MIN_FREE_MB = 200
 GOOD_FREE_MB = 1000
 CAMERA_TIMEOUT_S = 10.0
 _NETWORK_FILESYSTEMS = ("nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs")
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """The result of one check. `text` names the mend unless all is well; it holds no secret."""
-
-    check: str
-    status: Status
-    text: str
 
 
 def examine_config(path: Path) -> tuple[PodConfig | None, list[Finding]]:
@@ -156,28 +146,6 @@ def check_models(config: PodConfig) -> Iterator[Finding]:
             for model in (opened.detector, opened.recognizer):
                 yield Finding("models", "ok", f"{model.name} on {model.provider}")
     yield from (Finding("models", "fail", fault) for fault in faults)
-
-
-def check_gates(config: PodConfig) -> Iterator[Finding]:
-    """Whether the guard process starts here. Its lines are simulated ones in a folder of their own."""
-    from pod.gate.guard_client import GuardClient
-
-    with tempfile.TemporaryDirectory(prefix="platebridge-doctor-") as folder:
-        try:
-            guard = GuardClient.start(config.gates, Path(folder))
-        except PlateBridgeError as error:
-            yield Finding("gates", "fail", str(error))
-            return
-        try:
-            for gate in config.gates:
-                state = guard.state(gate.name)
-                if state.condition != "ready":
-                    yield Finding("gates", "fail", f"{gate.name}: {state.reason}")
-                elif gate.driver == "simulated":
-                    text = f"{gate.name}: simulated, nothing moves; that is right for trying out only"
-                    yield Finding("gates", "warn", text)
-        finally:
-            guard.close()
 
 
 def check_cameras(cameras: tuple[CameraConfig, ...]) -> Iterator[Finding]:

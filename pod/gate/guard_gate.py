@@ -21,7 +21,7 @@ def guard_gate(gate: GateConfig, run_dir: Path) -> dict[str, object]:
         "inputs": [_input(gate.name, one, run_dir) for one in gate.inputs],
     }
     if gate.gpio is not None:
-        told["gpio"] = gate.gpio.model_dump()
+        told["gpio"] = gate.gpio.model_dump(exclude={"monostable_ms"})
     elif gate.http is not None:
         secrets = {"password": gate.http.password, "token": gate.http.token}
         plain = {name: secret.get_secret_value() for name, secret in secrets.items() if secret is not None}

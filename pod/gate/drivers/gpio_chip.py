@@ -73,6 +73,17 @@ def find_chip(chip: str) -> str:
     raise OSError(errno.ENODEV, f"there is no GPIO chip labelled {chip}; {_labels_there_are()}")
 
 
+def label_of(chip: str) -> str:
+    """The label of a chip that may be given by its path; "" where it cannot be opened."""
+    if not chip.startswith("/"):
+        return chip
+    try:
+        with gpiod.Chip(chip) as opened:
+            return opened.get_info().label
+    except OSError:
+        return ""
+
+
 def holder_of(chip: str, line: str) -> str | None:
     """Who holds a line now: the name that its holder gave; None while it is free.
 

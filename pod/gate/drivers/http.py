@@ -67,6 +67,15 @@ class HttpDevice(Device):
         )
         self.timeout_ns = int(self._target.timeout_s * 1e9)
 
+    def reach(self) -> str | None:
+        """Why the device takes no connection or is a wrong one; None where all is well. Asks it nothing."""
+        attempt = HttpRequest(self._target, "/")
+        try:
+            attempt.connect().close()
+        except (OSError, ValueError) as fault:
+            return attempt.not_reached(fault)
+        return None
+
     def request(self, pulse_id: str) -> "HttpRequest":
         path = filled(self._target.path, self._fixed | {"pulse_id": pulse_id})
         return HttpRequest(self._target, path)
@@ -122,8 +131,12 @@ class HttpRequest(Request):
                 return "unknown", f"{where} was asked and gave no answer within {waited_s:g} s"
             return "not_sent", f"{where} was not reached within {waited_s:g} s; check its power and network"
 
-    def _connected(self) -> socket.socket:
-        """A connection to the first address that takes one; with TLS its certificate has been checked."""
+    def connect(self) -> socket.socket:
+        """A connection to the first address that takes one; with TLS its certificate has been checked.
+
+        Raises:
+            OSError, ValueError: none did.
+        """
         fault: Exception = OSError("the name has no address")
         for family, address in self._addresses():
             if self._target.tls is None and not is_local(address[0]):
@@ -141,6 +154,11 @@ class HttpRequest(Request):
             else:
                 return connection
         raise fault
+
+    def not_reached(self, fault: Exception) -> str:
+        """What `connect` raised, with its mend."""
+        where = f"{self._target.host}:{self._target.port}"
+        return f"{where} was not reached ({_words(fault)}); check its address, power and network"
 
     def _addresses(self) -> list[Address]:
         found = socket.getaddrinfo(self._target.host, self._target.port, type=socket.SOCK_STREAM)
