@@ -166,7 +166,7 @@ class CameraLoop:
             evidence = self._evidence.setdefault(track.id, Evidence())
             evidence.add(read)
             consensus = evidence.consensus()
-            self._sightings[track.id] = Sighting(now_s, read.box, consensus.frames)
+            self._sightings[track.id] = Sighting(now_s, read.box, consensus)
             decision = self._access.decide(consensus)
             self._best.note(track.id, frame, read=read, consensus=consensus.text)
         steps = self._approaches.observe(now_s, track, decision)

@@ -3,7 +3,7 @@ their own, so that minutes of street pass in no time."""
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import av
 import numpy as np
@@ -12,7 +12,7 @@ import pytest
 
 from pod.domain.access import Decision
 from pod.domain.approach import Action, Approaches, Step
-from pod.domain.entry import Verdict
+from pod.domain.entry import Entry, EntryType, Verdict
 from pod.domain.evidence import Consensus
 from pod.domain.reads import ALPHABET, SLOTS, Box, PlateRead
 from pod.domain.tracking import Tracker
@@ -91,6 +91,21 @@ class Reader:
         return [PlateRead(tuple(box.tolist()), 0.9, PLATE, 0.964, slots) for box in found.boxes]
 
 
+@dataclass
+class Pictures:
+    """Notes what it is handed: the approach's revision, when the frame was taken, and whether the plate is
+    known."""
+
+    kept: list[tuple[int, float, bool]] = field(default_factory=list)
+    boxes: list[Box] = field(default_factory=list)
+
+    def keep(self, approach_id, revision, *, camera, frame, box, plate_known, at) -> None:
+        assert camera == frame.camera
+        assert at.tzinfo is not None
+        self.kept.append((revision, frame.captured_s, plate_known))
+        self.boxes.append(box)
+
+
 class Access:
     """Says of every plate what the test says, and keeps the steps."""
 
@@ -111,6 +126,10 @@ class Access:
 
 def allowed(plate: str) -> Decision:
     return Decision(Verdict.ALLOW, "listed", plate, 0.97, None)
+
+
+def listed(plate: str) -> Decision:
+    return replace(allowed(plate), entry=Entry(plate, plate, Verdict.ALLOW, EntryType.RESIDENT))
 
 
 def denied(plate: str) -> Decision:
@@ -154,6 +173,7 @@ def play(
     decision: Callable[[str], Decision] = allowed,
     *,
     silence_after_s: float = 0.0,
+    pictures: Pictures | None = None,
 ) -> Played:
     """Run a loop over the shots, and some time without any after them."""
     camera, approaches, metrics = Camera(list(shots), silence_after_s), Watching(), PodMetrics()
@@ -175,6 +195,7 @@ def play(
         metrics=metrics,
         beat=lambda: None,
         on_fault=fault,
+        pictures=pictures,
         clock_s=lambda: camera.now_s,
     )
     loop.start()
@@ -260,3 +281,23 @@ def test_a_bug_ends_the_loop_and_is_handed_on():
 def test_a_near_car_is_looked_at_in_every_frame_until_it_is_let_in_or_that_was_in_vain(decision, read):
     shots = [Shot(1 + 0.04 * i, scene=(STILL_SCENE, OTHER_SCENE)[i % 2]) for i in range(31)]
     assert play(shots, decision).fates["read"] == read
+
+
+def test_a_car_that_is_let_in_is_pictured_in_the_frame_that_opened() -> None:
+    pictures = Pictures()
+    play([Shot(1.0), Shot(1.6), Shot(2.2)], listed, pictures=pictures)
+    assert (pictures.kept, pictures.boxes) == ([(1, 1.0, True)], [HERE])
+
+
+def test_a_refused_car_is_pictured_where_its_plate_was_read_best_though_it_is_gone() -> None:
+    pictures = Pictures()
+    shots = [Shot(1.0), Shot(1.6), *(Shot(2.2 + 0.6 * i, plates=()) for i in range(2))]
+    play(shots, denied, silence_after_s=2, pictures=pictures)
+    assert pictures.kept == [(1, 1.6, False)]
+
+
+def test_a_car_refused_while_it_stands_is_pictured_once() -> None:
+    pictures = Pictures()
+    played = play([Shot(1 + 0.6 * i) for i in range(6)], denied, pictures=pictures)
+    assert [reason for _, reason in played.told] == ["not_listed"]
+    assert [(revision, known) for revision, _, known in pictures.kept] == [(1, False)]
