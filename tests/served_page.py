@@ -69,7 +69,7 @@ class ServedPage:
         self.media = MediaStore(self.folder / "media", self.store, quota_bytes=2**26, min_free_bytes=0)
         AdminPassword(self.folder).ensure()
         self._listener = bind("127.0.0.1", 0)
-        self.address = "http://127.0.0.1:{}".format(self._listener.getsockname()[1])
+        self.address = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         self._started = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="served page")
         self._thread.start()

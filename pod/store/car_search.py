@@ -99,7 +99,7 @@ def search(path: Path, query: CarQuery, *, page: int = PAGE) -> CarPage:
     """
     over_s = time.monotonic() + SEARCH_TIMEOUT_S
     with closing(connect_reader(path)) as conn:
-        conn.set_progress_handler(lambda: time.monotonic() > over_s, 10_000)
+        conn.set_progress_handler(lambda: time.monotonic() > over_s, 1000)
         try:
             return _search(conn, query, page)
         except sqlite3.Error as error:
