@@ -4,12 +4,13 @@ import logging
 import sqlite3
 import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import Future
 
 from pod.domain.errors import StoreError
 from pod.store import audit
 from pod.store.grants import Grant
 from pod.store.journal import Journal, JournalStats
+from pod.store.keeping import AlarmSink
 from pod.store.late_rows import import_late, late_row, pulse_of
 
 JOURNALED_SEQ = 0
@@ -21,8 +22,9 @@ _log = logging.getLogger(__name__)
 class Detour:
     """Takes rows for the journal from any thread, and gives them to the database in the writer's."""
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal, alarms: AlarmSink) -> None:
         self._journal = journal
+        self._alarms = alarms
         self._lock = threading.Lock()
         # The outcome of an intent that waits here must not overtake it, nor be lost with the writer's queue.
         self._pulses = {pulse for row in journal.waiting() if (pulse := pulse_of(row.payload))}
@@ -62,14 +64,21 @@ class Detour:
         if pulse is not None:
             with self._lock:
                 self._pulses.add(pulse)
+        self._alarms.begin(
+            "store_journaling",
+            "store",
+            "The database takes no rows, they go to the journal. Look at the disk, and for another program "
+            "that holds the database.",
+        )
         return self._journal.append(row, awaited=awaited)
 
-    def spill(self, write: Future[int], seq: Future[int], *, take: Callable[[], Future[None]]) -> None:
-        """Resolve `seq` as `write` does, or to `JOURNALED_SEQ` where the journal took the row instead.
+    def catch(self, write: Future[int], *, take: Callable[[], Future[None]]) -> Future[int]:
+        """A future that resolves as `write` does, or to `JOURNALED_SEQ` where the journal took the row.
 
         Args:
             take: puts the row into the journal; called where the database refused it.
         """
+        seq: Future[int] = Future()
 
         def kept(journaled: Future[None]) -> None:
             error = journaled.exception()
@@ -79,14 +88,16 @@ class Detour:
                 seq.set_exception(error)
 
         def written(done: Future[int]) -> None:
-            try:
+            error = done.exception()
+            if error is None:
                 seq.set_result(done.result())
-            except StoreError:
+            elif isinstance(error, StoreError):
                 take().add_done_callback(kept)
-            except (Exception, CancelledError) as error:
+            else:
                 seq.set_exception(error)
 
         write.add_done_callback(written)
+        return seq
 
     def bring_in(self, conn: sqlite3.Connection) -> None:
         """Append what waits, in one transaction. For the writer's thread.
@@ -108,6 +119,7 @@ class Detour:
         self._journal.forget(len(rows))
         with self._lock:
             self._pulses = {p for row in self._journal.waiting() if (p := pulse_of(row.payload))}
+        self._alarms.end("store_journaling", "store")
         _log.warning("%d rows came in late from the journal", imported)
 
     def close(self) -> None:

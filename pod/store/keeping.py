@@ -39,4 +39,4 @@ class Keeping:
     make_room: Callable[[int], int]
     reserve_bytes: int = 16 * 1024 * 1024
     journal_bytes: int = DEFAULT_BYTES
-    copy_every_s: float = 6 * 3600.0
+    copy_every_s: float = 3600.0

@@ -12,6 +12,10 @@ APPLICATION_ID = 0x504C4252
 """Marks the file as PlateBridge's; the letters PLBR."""
 
 
+class OtherProgramError(StoreError):
+    """The file is a database, and not PlateBridge's."""
+
+
 @dataclass(frozen=True, slots=True)
 class Migration:
     """One step of the schema.
@@ -89,7 +93,7 @@ def _version(conn: sqlite3.Connection) -> int:
     (version,) = conn.execute("PRAGMA user_version").fetchone()
     (tables,) = conn.execute("SELECT count(*) FROM sqlite_schema").fetchone()
     if application_id != APPLICATION_ID and (application_id or version or tables):
-        raise StoreError(
+        raise OtherProgramError(
             "this is a database of another program: move it away, or set another data_dir for PlateBridge"
         )
     return int(version)

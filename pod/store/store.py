@@ -1,10 +1,12 @@
 """The pod's store: one SQLite file, one writer thread, the access list in memory, the audit on disk."""
 
+import logging
 import sqlite3
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -12,17 +14,22 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from pod.domain.errors import StoreError
-from pod.store import audit, grants
+from pod.store import audit, grants, uses
 from pod.store.connection import BUSY_TIMEOUT_S, connect_writer, store_error
+from pod.store.copier import Copier
+from pod.store.copies import FOLDER, find_copies
 from pod.store.detour import Detour
+from pod.store.diagnosis import SpoiledError
+from pod.store.file_place import FileMovedError, FilePlace
 from pod.store.grants import Grant
 from pod.store.journal import Journal
 from pod.store.keeping import Keeping
-from pod.store.late_rows import Claim, Durability, NotDurableError
+from pod.store.late_rows import Claim, Durability, NotDurableError, pulse_of
 from pod.store.migrate import migrate
 from pod.store.moments import from_us
 from pod.store.plate_list import PlateList
-from pod.store.uses import give_back_use, take_use
+from pod.store.recovery import Recovery, finish_exchange, is_exchange_open
+from pod.store.rescue import Rescue
 from pod.store.writer import Job, Writer, WriterStats
 
 T = TypeVar("T")
@@ -36,6 +43,31 @@ JOURNAL_FOLDER = "journal"
 JOURNAL_WAIT_S = 0.15
 """How long a camera's thread waits for the journal, after it waited for the database."""
 
+_RECENT_ROWS = 2000
+"""Rows from the end in which an intent lies whose pulse ends now."""
+
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class StoreFacts:
+    """How a keeping store fares, apart from its last write.
+
+    Attributes:
+        journaled: rows that wait in the journal for the database.
+        is_reserve_held: whether disk space is held back for the database.
+        recovered: what was put back since the start; None where nothing had to be.
+        copy_at: when the newest good copy was made; None where there is none.
+        copy_fault: why there is no newer one; None where nothing is wrong.
+    """
+
+    journaled: int
+    is_reserve_held: bool
+    recovered: Recovery | None
+    copy_at: datetime | None
+    copy_fault: str | None
+
 
 class Store:
     """Everything the pod writes down. Any thread may call; one thread writes.
@@ -46,68 +78,96 @@ class Store:
 
     def __init__(
         self,
-        conn: sqlite3.Connection,
         path: Path,
         *,
-        now_us: Callable[[], int],
+        keeping: Keeping | None,
+        busy_timeout_s: float,
         full_wait_s: float,
+        now_us: Callable[[], int],
         beat: Callable[[], None],
-        journal: Journal | None,
     ) -> None:
+        """Use `Store.open`."""
         self.path = path
         self._now_us = now_us
-        self._end_seq = audit.read_head(conn).seq
-        self._detour = None if journal is None else Detour(journal)
-        self.plates = PlateList(self.submit, now_us)
-        self.plates.refresh(conn)
+        self._busy_timeout_s = busy_timeout_s
+        self._detour: Detour | None = None
+        self._copier: Copier | None = None
+        self._rescue: Rescue | None = None
+        if keeping is not None:
+            self._rescue = Rescue(path, keeping, busy_timeout_s=busy_timeout_s, now_us=now_us, beat=beat)
+            self._place = self._rescue.place
+            conn = self._rescue.open()
+        else:
+            self._place = FilePlace(path)
+            conn = self._connect()
+        try:
+            self.plates = PlateList(self.submit, now_us)
+            self._refresh(conn)
+            if keeping is not None:
+                journal = Journal.open(path.parent / JOURNAL_FOLDER, size_bytes=keeping.journal_bytes)
+                self._detour = Detour(journal, keeping.alarms)
+        except BaseException:
+            conn.close()
+            raise
         self._writer = Writer(
             conn,
             path,
             refresh=self._refresh,
-            prepare=self._bring_in_late,
-            mend=lambda conn, error: None,
+            prepare=self._prepare,
+            mend=self._mend,
+            place=self._place,
             full_wait_s=full_wait_s,
             beat=beat,
         )
+        if keeping is not None:
+            self._copier = Copier(
+                path,
+                every_s=keeping.copy_every_s,
+                list_version=lambda: self.plates.current.version,
+                now_us=now_us,
+                on_spoiled=self._spoiled,
+            )
 
     @classmethod
     def open(
         cls,
         path: Path,
         *,
+        keeping: Keeping | None = None,
         busy_timeout_s: float = BUSY_TIMEOUT_S,
         full_wait_s: float = 1.0,
         now_us: Callable[[], int] = lambda: time.time_ns() // 1000,
         beat: Callable[[], None] = lambda: None,
-        keeping: Keeping | None = None,
     ) -> Self:
         """Open or create the database, bring its schema up to date, start the writer.
 
         Args:
+            keeping: for the one process that holds the data directory's lock: a journal, a reserve, copies,
+                and recovery where the file is damaged, at once or later. Others only read and write.
             busy_timeout_s: how long a write waits for another process.
             full_wait_s: how long a caller waits when 256 writes are queued.
             now_us: wall clock, microseconds since 1970 UTC.
             beat: called by the writer's thread four times a second while it is not held up.
-            keeping: for the one process that holds the data directory's lock; others only read and write.
 
         Raises:
             StoreError: the file can't be used; the text says what to do.
         """
-        conn = connect_writer(path, busy_timeout_s=busy_timeout_s)
         try:
-            migrate(conn)
-            journal = None
-            if keeping is not None:
-                journal = Journal.open(path.parent / JOURNAL_FOLDER, size_bytes=keeping.journal_bytes)
-            return cls(conn, path, now_us=now_us, full_wait_s=full_wait_s, beat=beat, journal=journal)
+            return cls(
+                path,
+                keeping=keeping,
+                busy_timeout_s=busy_timeout_s,
+                full_wait_s=full_wait_s,
+                now_us=now_us,
+                beat=beat,
+            )
         except sqlite3.Error as error:
-            conn.close()
             raise store_error(path, error) from error
         except StoreError as error:
-            conn.close()
+            if str(path.parent) in str(error):
+                raise
             raise StoreError(f"{path}: {error}") from error
         except ValueError as error:
-            conn.close()
             raise StoreError(
                 f"{path}: the access list holds what this program does not know ({error}): "
                 "install the newer PlateBridge again, or put back an older copy"
@@ -127,9 +187,13 @@ class Store:
         Raises:
             StoreError: the writes did not end in time.
         """
-        self._writer.close(timeout_s)
-        if self._detour is not None:
-            self._detour.close()
+        try:
+            self._writer.close(timeout_s)
+        finally:
+            if self._copier is not None:
+                self._copier.close()
+            if self._detour is not None:
+                self._detour.close()
 
     @property
     def alive(self) -> bool:
@@ -140,11 +204,26 @@ class Store:
     def stats(self) -> WriterStats:
         return self._writer.stats
 
+    @property
+    def facts(self) -> StoreFacts | None:
+        """How the keeping goes; None for a store that keeps nothing. Looks into a directory, never waits."""
+        if self._rescue is None or self._detour is None or self._copier is None:
+            return None
+        copies = find_copies(self.path.parent / FOLDER)
+        return StoreFacts(
+            journaled=self._detour.stats.waiting,
+            is_reserve_held=self._rescue.is_reserve_held,
+            recovered=self._rescue.recovered,
+            copy_at=copies[0].at if copies else None,
+            copy_fault=self._copier.fault,
+        )
+
     def submit(self, job: Job[T]) -> Future[T]:
         """Run a job in a write transaction of the writer thread.
 
         The future resolves after the commit reached the disk, or raises what the job raised, or StoreError:
-        nothing of the job was written then. Don't wait for it inside another job.
+        nothing of the job was written then. Don't wait for it inside another job. A job may be run a second
+        time where the first was rolled back and what kept it could be mended.
 
         Raises:
             StoreError: the queue stayed full, or the store is closed.
@@ -167,19 +246,28 @@ class Store:
             payload: JSON values; what a decision's row holds is its writer's to say.
             grant: remembered in the same transaction.
             revoke: forgotten in the same transaction, because nothing came of it.
-            wait: False never blocks, for threads that have something more urgent to do, such as ending a pulse.
+            wait: False never blocks, for threads with something more urgent to do, such as ending a pulse.
                 Where the database does not take the row, a keeping store puts it into the journal, and the
-                future resolves to `JOURNALED_SEQ`; others refuse and count it.
+                future resolves to `detour.JOURNALED_SEQ`; others refuse and count it.
 
         Raises:
             StoreError: the payload is not JSON, the queue is full, or the store is closed.
         """
         sealed = audit.seal(kind, payload, self._now_us())
-        job = self._row_job(sealed, grant=grant, revoke=revoke)
-        if wait or self._detour is None:
+        job = self._row_job(sealed, grant=grant, revoke=revoke, pulse=pulse_of(payload))
+        detour = self._detour
+        if wait or detour is None:
             return self._writer.submit(job, wait=wait)
+        write: Future[int] = Future()
+        if detour.must_take(payload):
+            write.set_exception(StoreError("its intent waits in the journal"))
+        else:
+            try:
+                write = self._writer.submit(job, wait=False)
+            except StoreError as error:
+                write.set_exception(error)
         take = partial(
-            self._detour.take,
+            detour.take,
             sealed,
             payload,
             after_seq=self._end_seq,
@@ -187,17 +275,7 @@ class Store:
             revoke=revoke,
             awaited=False,
         )
-        seq: Future[int] = Future()
-        write: Future[int] = Future()
-        if self._detour.must_take(payload):
-            write.set_exception(StoreError("its intent waits in the journal"))
-        else:
-            try:
-                write = self._writer.submit(job, wait=False)
-            except StoreError as error:
-                write.set_exception(error)
-        self._detour.spill(write, seq, take=take)
-        return seq
+        return detour.catch(write, take=take)
 
     def make_durable(
         self,
@@ -210,8 +288,8 @@ class Store:
     ) -> Durability:
         """Append an audit row, dated now, and wait until it is safe; for a camera's thread, before a pulse.
 
-        Takes at most `timeout_s` and 150 ms more. Where the database takes no row in time, a keeping store puts
-        it into the journal; it comes into the audit later, once, flagged `"late": true`.
+        Takes at most `timeout_s` and 150 ms more. Where the database takes no row in time, a keeping store
+        puts it into the journal; it comes into the audit later, once, flagged `"late": true`.
 
         Args:
             grant: remembered with the row. One that uses an entry up is never journaled: only the database
@@ -225,7 +303,7 @@ class Store:
         """
         sealed = audit.seal(kind, payload, self._now_us())
         after_seq, claim = self._end_seq, Claim()
-        write_row = self._row_job(sealed, grant=grant, revoke=None)
+        write_row = self._row_job(sealed, grant=grant, revoke=None, pulse=pulse_of(payload))
 
         def job(conn: sqlite3.Connection) -> int:
             claim.take()
@@ -241,22 +319,20 @@ class Store:
             return Durability.COMMITTED
         # A commit that failed after its rows were on their way may be found on disk after all.
         is_out = claim.give_up()
-        if self._detour is None or not journal or (grant is not None and grant.entry_id is not None):
+        is_counted = grant is not None and grant.entry_id is not None
+        if self._detour is None or not journal or is_counted:
             raise NotDurableError(fault, may_appear=not is_out)
         kept = self._detour.take(sealed, payload, after_seq=after_seq, grant=grant, revoke=None, awaited=True)
         try:
             kept.result(JOURNAL_WAIT_S)
         except FutureTimeoutError:
             is_out = kept.cancel() and is_out
-            raise NotDurableError(
-                f"{fault}; nor did the journal answer within {JOURNAL_WAIT_S * 1000:.0f} ms",
-                may_appear=not is_out,
-            ) from None
+            text = f"{fault}; nor did the journal answer within {JOURNAL_WAIT_S * 1000:.0f} ms"
+            raise NotDurableError(text, may_appear=not is_out) from None
         except StoreError as error:
             # A record that the disk refused may lie in the file all the same.
-            raise NotDurableError(
-                f"{fault}; nor did the journal take it: {error}", may_appear=True
-            ) from error
+            text = f"{fault}; nor did the journal take it: {error}"
+            raise NotDurableError(text, may_appear=True) from error
         return Durability.JOURNALED
 
     def wait_for(self, write: Future[T], timeout_s: float) -> T:
@@ -274,30 +350,6 @@ class Store:
                 "and whether another process holds the database"
             ) from error
 
-    def _row_job(
-        self, sealed: audit.Sealed, *, grant: Grant | None, revoke: Grant | None
-    ) -> Callable[[sqlite3.Connection], int]:
-        def job(conn: sqlite3.Connection) -> int:
-            if grant is not None:
-                grants.remember(conn, grant.camera, grant.key, ts_us=sealed.ts_us)
-                if grant.entry_id is not None:
-                    take_use(conn, grant.entry_id)
-            if revoke is not None:
-                grants.forget(conn, revoke.camera, revoke.key)
-                if revoke.entry_id is not None:
-                    give_back_use(conn, revoke.entry_id)
-            return audit.append(conn, [sealed])
-
-        return job
-
-    def _refresh(self, conn: sqlite3.Connection) -> None:
-        self.plates.refresh(conn)
-        self._end_seq = audit.read_head(conn).seq
-
-    def _bring_in_late(self, conn: sqlite3.Connection) -> None:
-        if self._detour is not None and self._detour.is_waiting:
-            self._detour.bring_in(conn)
-
     def last_grants(self, camera: str, *, timeout_s: float = 10.0) -> dict[str, datetime]:
         """When each plate was last granted at a camera, by match key; aware UTC.
 
@@ -310,3 +362,75 @@ class Store:
             return {key: from_us(ts_us) for key, ts_us in rows}
 
         return self.wait_for(self.submit(job), timeout_s)
+
+    def _row_job(
+        self, sealed: audit.Sealed, *, grant: Grant | None, revoke: Grant | None, pulse: str | None
+    ) -> Callable[[sqlite3.Connection], int]:
+        def job(conn: sqlite3.Connection) -> int:
+            if grant is not None:
+                grants.remember(conn, grant.camera, grant.key, ts_us=sealed.ts_us)
+                if grant.entry_id is not None:
+                    uses.take_use(conn, grant.entry_id)
+            if revoke is not None:
+                grants.forget(conn, revoke.camera, revoke.key)
+                if revoke.entry_id is not None and self._was_taken(conn, pulse):
+                    uses.give_back_use(conn, revoke.entry_id)
+            return audit.append(conn, [sealed])
+
+        return job
+
+    def _was_taken(self, conn: sqlite3.Connection, pulse: str | None) -> bool:
+        """Whether a pulse's intent was committed; one that never was took no use to give back."""
+        recent = conn.execute(
+            "SELECT payload FROM audit WHERE kind = 'intent' AND payload IS NOT NULL AND seq > ?",
+            (audit.read_head(conn).seq - _RECENT_ROWS,),
+        )
+        return pulse is not None and any(pulse_of(payload) == pulse for (payload,) in recent)
+
+    def _connect(self) -> sqlite3.Connection:
+        if is_exchange_open(self.path):
+            with self._place.exchanging():
+                finish_exchange(self.path)
+        conn = connect_writer(self.path, busy_timeout_s=self._busy_timeout_s)
+        try:
+            migrate(conn)
+            self._place.remember()
+        except BaseException:
+            conn.close()
+            raise
+        return conn
+
+    def _refresh(self, conn: sqlite3.Connection) -> None:
+        self.plates.refresh(conn)
+        self._end_seq = audit.read_head(conn).seq
+        if self._rescue is not None:
+            self._rescue.note(self._end_seq, self.plates.current.version)
+
+    def _prepare(self, conn: sqlite3.Connection) -> None:
+        if self._rescue is not None:
+            self._rescue.look()
+        if self._detour is not None and self._detour.is_waiting:
+            with self._place.writing():
+                self._detour.bring_in(conn)
+
+    def _mend(self, conn: sqlite3.Connection, error: Exception) -> sqlite3.Connection | None:
+        if self._rescue is not None:
+            fresh = self._rescue.mend(conn, error, list_version=self.plates.current.version)
+        elif isinstance(error, FileMovedError) and self.path.exists():
+            fresh = self._connect()
+            conn.close()
+        else:
+            return None
+        if fresh is not None and fresh is not conn:
+            try:
+                self.plates.reload(fresh)
+            except (sqlite3.Error, ValueError) as fault:
+                _log.error("%s: the list cannot be read, the last one stays in force: %s", self.path, fault)
+            self._end_seq = audit.read_head(fresh).seq
+        return fresh
+
+    def _spoiled(self, error: SpoiledError) -> None:
+        def job(conn: sqlite3.Connection) -> None:
+            raise error
+
+        self._writer.submit(job, wait=False)

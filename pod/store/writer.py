@@ -13,12 +13,13 @@ from typing import Any, TypeVar
 
 from pod.domain.errors import PlateBridgeError, StoreError
 from pod.store.connection import store_error
+from pod.store.file_place import FileMovedError, FilePlace
 
 T = TypeVar("T")
 Job = Callable[[sqlite3.Connection], T]
 """Runs inside a write transaction; committed when it returns, rolled back when it raises."""
 
-Mend = Callable[[sqlite3.Connection, sqlite3.Error], sqlite3.Connection | None]
+Mend = Callable[[sqlite3.Connection, Exception], sqlite3.Connection | None]
 
 QUEUE_JOBS = 256
 TICK_S = 0.25
@@ -48,8 +49,9 @@ class Writer:
     """Owns the writing connection and its thread, from construction to `close`.
 
     Args:
-        prepare: called in the writer thread, outside a transaction, before each job and each idle refresh; what it
-            raises, the job fails with.
+        prepare: called in the writer thread, outside a transaction, before each job and each idle refresh;
+            what it raises, the job fails with.
+        place: of the file; it is not exchanged during a transaction.
         mend: asked in the writer thread, outside a transaction, what to do about a fault of the database: a
             connection, the same or another, with which the work is tried once more, or None.
         refresh: called in the writer thread after each job, before its future resolves, and at least every
@@ -66,6 +68,7 @@ class Writer:
         refresh: Callable[[sqlite3.Connection], None],
         prepare: Callable[[sqlite3.Connection], None],
         mend: Mend,
+        place: FilePlace,
         full_wait_s: float,
         beat: Callable[[], None],
     ) -> None:
@@ -74,6 +77,7 @@ class Writer:
         self._refresh = refresh
         self._prepare = prepare
         self._mend = mend
+        self._place = place
         self._full_wait_s = full_wait_s
         self._beat = beat
         self._jobs: deque[tuple[Job[Any], Future[Any]]] = deque()
@@ -207,9 +211,10 @@ class Writer:
         changes_before = self._conn.total_changes
         try:
             self._mended(lambda: self._prepare(self._conn))
-        except sqlite3.Error as error:
+        except (sqlite3.Error, StoreError) as error:
+            fault = store_error(self._path, error) if isinstance(error, sqlite3.Error) else error
             with self._changed:
-                self._last_fault = str(store_error(self._path, error))
+                self._last_fault = str(fault)
         else:
             if self._conn.total_changes != changes_before:
                 with self._changed:
@@ -219,7 +224,7 @@ class Writer:
     def _mended(self, work: Callable[[], T]) -> T:
         try:
             return work()
-        except sqlite3.Error as error:
+        except (sqlite3.Error, FileMovedError) as error:
             conn = self._mend(self._conn, error)
             if conn is None:
                 raise
@@ -228,15 +233,16 @@ class Writer:
 
     def _in_transaction(self, job: Job[T]) -> T:
         self._prepare(self._conn)
-        self._conn.execute("BEGIN IMMEDIATE")
-        try:
-            result = job(self._conn)
-            self._conn.execute("COMMIT")
-        except BaseException:
-            # SQLite has already rolled back after some faults (disk full, I/O error).
-            if self._conn.in_transaction:
-                self._conn.execute("ROLLBACK")
-            raise
+        with self._place.writing():
+            self._conn.execute("BEGIN IMMEDIATE")
+            try:
+                result = job(self._conn)
+                self._conn.execute("COMMIT")
+            except BaseException:
+                # SQLite has already rolled back after some faults (disk full, I/O error).
+                if self._conn.in_transaction:
+                    self._conn.execute("ROLLBACK")
+                raise
         return result
 
     def _safe_refresh(self) -> None:

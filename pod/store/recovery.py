@@ -1,0 +1,293 @@
+"""Put a good database in the place of a damaged one: the last good copy, and all that can be proved since.
+
+build     pod.db.restoring    the copy, the damaged file's newer rows, the newest list
+complete  pod.db.restored     from here on the exchange is only finished, never begun anew
+exchange  quarantine/TIME/    the damaged file and its log, never deleted; then pod.db
+"""
+
+import contextlib
+import os
+import shutil
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pod.domain.errors import StoreError
+from pod.store import audit, list_copy
+from pod.store.connection import store_error
+from pod.store.copies import FOLDER, Copy, find_copies, verify_copy
+from pod.store.head_note import HeadNote
+from pod.store.list_repeat import repeat_changes
+from pod.store.migrate import migrate
+from pod.store.moments import from_us
+from pod.store.private_file import create_private, fsync_directory, fsync_file, make_private_folder
+from pod.store.salvage import salvage
+
+QUARANTINE = "quarantine"
+"""Where damaged files are kept, in the data directory."""
+
+_STAMP = "%Y%m%dT%H%M%S.%fZ"
+
+_BESIDE = ("-wal", "-shm", "")
+"""The log first: beside another database it would be replayed into that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """What was put back.
+
+    Attributes:
+        reason: what was wrong with the damaged file.
+        quarantine: its name in the quarantine.
+        copy_at: when the copy was made, ISO 8601; None where there was none.
+        rows_salvaged: audit rows newer than the copy.
+        rows_emptied: how many of them lost what they said, their place in the chain apart.
+        rows_lost: audit rows known to have been there and lost.
+        list_at: when the list was as it is now, ISO 8601; None where nothing of it is left.
+        withdrawn: plates whose entries were taken out, because a change of them could not be repeated whole.
+        is_list_unsure: changes of the list after `list_at` may be missing; all counted uses are spent.
+    """
+
+    reason: str
+    quarantine: str
+    copy_at: str | None
+    rows_salvaged: int
+    rows_emptied: int
+    rows_lost: int
+    list_at: str | None
+    withdrawn: tuple[str, ...]
+    is_list_unsure: bool
+
+    def sentence(self) -> str:
+        """For people: what happened, and what they must look at."""
+        text = f"The database was damaged ({self.reason}) and is kept in {QUARANTINE}/{self.quarantine}. "
+        if self.copy_at is None:
+            text += "There was no good copy; "
+        else:
+            text += f"The copy of {self.copy_at} was put back; "
+        text += f"{self.rows_salvaged} newer audit rows were saved, {self.rows_lost} are known to be lost. "
+        if self.list_at is None:
+            return text + "Nothing of the access list is left, nobody is let in: import it again."
+        if self.withdrawn:
+            plates = ", ".join(self.withdrawn[:20])
+            text += f"Taken off the list, add them again if they are right: {plates}. "
+        if self.is_list_unsure:
+            text += f"The access list is that of {self.list_at}; compare it with yours, and count uses anew."
+        return text
+
+
+def recover(
+    path: Path,
+    *,
+    reason: str,
+    now_us: int,
+    list_above: int = -1,
+    beat: Callable[[], None],
+) -> Recovery:
+    """Build a good database, exchange it for the damaged one, and audit that.
+
+    Only for the process that keeps the data directory, with the exchange's lock held and no connection open.
+
+    Args:
+        list_above: a list version that readers may have seen; the list goes on behind it.
+        beat: called now and then.
+
+    Raises:
+        StoreError: the disk refuses; the damaged file is still in its place.
+    """
+    folder = path.parent
+    now = from_us(now_us)
+
+    def breathe() -> int:
+        beat()
+        return 0
+
+    try:
+        make_private_folder(folder / FOLDER)
+        copy = _good_copy(folder / FOLDER, breathe)
+        building = path.with_name(path.name + ".restoring")
+        _clear(building)
+        os.close(create_private(building))
+        if copy is not None:
+            shutil.copyfile(copy.path, building)
+        stamp = now.strftime(_STAMP)
+        with closing(sqlite3.connect(building, isolation_level=None)) as conn:
+            conn.execute("PRAGMA journal_mode = DELETE")
+            conn.set_progress_handler(breathe, 20_000)
+            migrate(conn)
+            conn.execute("BEGIN IMMEDIATE")
+            result = _rebuild(
+                conn, path, copy, reason=reason, quarantine=stamp, now_us=now_us, list_above=list_above
+            )
+            conn.execute("COMMIT")
+        verify_copy(building, breathe=breathe)
+        fsync_file(building)
+        building.replace(_restored(path))
+        fsync_directory(folder)
+        finish_exchange(path, stamp=stamp)
+        HeadNote(folder / FOLDER).reset()
+    except sqlite3.Error as error:
+        raise store_error(path, error) from error
+    except OSError as error:
+        raise StoreError(
+            f"{path} is damaged ({reason}), and the last good copy cannot be put back ({error.strerror}): "
+            "free space on its disk, and start the pod again"
+        ) from error
+    return result
+
+
+def put_back(conn: sqlite3.Connection, path: Path, *, now_us: int) -> None:
+    """Write what an open connection still holds under the database's name, whatever lies there now.
+
+    Only with the exchange's lock held.
+
+    Raises:
+        sqlite3.Error: the connection can't be read any more.
+        OSError: the disk refuses.
+    """
+    building = path.with_name(path.name + ".restoring")
+    _clear(building)
+    os.close(create_private(building))
+    with closing(sqlite3.connect(building)) as target:
+        conn.backup(target)
+        target.execute("PRAGMA journal_mode = DELETE")
+        target.execute("BEGIN IMMEDIATE")
+        text = "the database was removed or exchanged while it was open, and put back from memory"
+        audit.append(target, [audit.seal("recovery", {"reason": text}, now_us)])
+        target.execute("COMMIT")
+    fsync_file(building)
+    building.replace(_restored(path))
+    fsync_directory(path.parent)
+    finish_exchange(path)
+
+
+def is_exchange_open(path: Path) -> bool:
+    """Whether a crash cut an exchange off; not where the directory can't be looked into."""
+    try:
+        return _restored(path).exists()
+    except OSError:
+        return False
+
+
+def finish_exchange(path: Path, *, stamp: str | None = None) -> None:
+    """Put the complete new database in its place; after a crash, the rest of that. Under the exchange's lock.
+
+    Raises:
+        StoreError: the disk refuses.
+    """
+    restored = _restored(path)
+    if not restored.exists():
+        return
+    try:
+        made = datetime.fromtimestamp(restored.stat().st_mtime, UTC)
+        move_away(path, stamp or made.strftime(_STAMP))
+        restored.replace(path)
+        fsync_directory(path.parent)
+    except OSError as error:
+        raise StoreError(
+            f"{path}: the restored database cannot take its place ({error.strerror}): "
+            "make room, or make the data directory writable"
+        ) from error
+
+
+def move_away(path: Path, name: str) -> Path:
+    """Put a database, with its log, into the quarantine under a name of its own; returns the folder.
+
+    Raises:
+        OSError: the disk refuses.
+    """
+    quarantine = path.parent / QUARANTINE
+    make_private_folder(quarantine)
+    place = quarantine / name
+    make_private_folder(place)
+    for end in _BESIDE:
+        part = path.with_name(path.name + end)
+        with contextlib.suppress(FileNotFoundError):
+            part.replace(place / part.name)
+    fsync_directory(place)
+    fsync_directory(path.parent)
+    return place
+
+
+def _rebuild(
+    conn: sqlite3.Connection,
+    damaged: Path,
+    copy: Copy | None,
+    *,
+    reason: str,
+    quarantine: str,
+    now_us: int,
+    list_above: int,
+) -> Recovery:
+    """Inside one transaction: salvage, bring the list up to date, and write the row that tells of it."""
+    saved = salvage(damaged, conn)
+    note = HeadNote(damaged.parent / FOLDER).read()
+    end_seq = audit.read_head(conn).seq
+    rows_lost = max(0, max(note.seq, saved.claimed_seq) - end_seq)
+    since_seq, list_version = end_seq - saved.rows, _own_version(conn)
+    list_at = None if copy is None else copy.at
+    kept = list_copy.find(damaged.parent / FOLDER)
+    if kept is not None and kept.version >= list_version and _take_list(conn, kept):
+        since_seq, list_version, list_at = kept.seq, kept.version, from_us(kept.at_us)
+    seen_version = max(saved.list_version, note.list_version, list_above)
+    withdrawn: tuple[str, ...] = ()
+    is_unsure = False
+    if list_version < seen_version:
+        withdrawn, is_whole = repeat_changes(conn, since_seq)
+        is_unsure = rows_lost > 0 or not is_whole
+        if is_unsure:
+            conn.execute("UPDATE entry SET uses_left = 0 WHERE uses_left IS NOT NULL")
+    version = max(list_version, seen_version) + 1
+    conn.execute("UPDATE list_state SET version = ?, gone_since = ?", (version, version))
+    conn.execute("UPDATE entry SET version = ?", (version,))
+    result = Recovery(
+        reason=reason,
+        quarantine=quarantine,
+        copy_at=None if copy is None else copy.at.isoformat(),
+        rows_salvaged=saved.rows,
+        rows_emptied=saved.emptied,
+        rows_lost=rows_lost,
+        list_at=None if list_at is None else list_at.isoformat(),
+        withdrawn=withdrawn,
+        is_list_unsure=is_unsure,
+    )
+    audit.append(conn, [audit.seal("recovery", asdict(result) | {"text": result.sentence()}, now_us)])
+    return result
+
+
+def _own_version(conn: sqlite3.Connection) -> int:
+    (version,) = conn.execute("SELECT version FROM list_state").fetchone()
+    return int(version)
+
+
+def _take_list(conn: sqlite3.Connection, kept: list_copy.ListCopy) -> bool:
+    """Whether the copy of the list fits; one of an older schema need not."""
+    conn.execute("SAVEPOINT list")
+    try:
+        list_copy.write_list(conn, kept, version=kept.version)
+    except sqlite3.Error:
+        conn.execute("ROLLBACK TO list")
+        return False
+    finally:
+        conn.execute("RELEASE list")
+    return True
+
+
+def _good_copy(folder: Path, breathe: Callable[[], int]) -> Copy | None:
+    for copy in find_copies(folder):
+        with contextlib.suppress(StoreError):
+            verify_copy(copy.path, breathe=breathe)
+            return copy
+    return None
+
+
+def _restored(path: Path) -> Path:
+    return path.with_name(path.name + ".restored")
+
+
+def _clear(path: Path) -> None:
+    for name in (path.name, path.name + "-journal", path.name + "-wal", path.name + "-shm"):
+        path.with_name(name).unlink(missing_ok=True)

@@ -1,0 +1,260 @@
+"""What the store does about a fault of its disk or file: makes room, puts the file back, or recovers it."""
+
+import logging
+import shutil
+import sqlite3
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+from pod.domain.errors import StoreError
+from pod.store.audit import read_head
+from pod.store.connection import connect_writer
+from pod.store.copies import FOLDER, find_copies
+from pod.store.diagnosis import Damage, SpoiledError, find_damage, is_damage, is_spoiled_head
+from pod.store.file_place import FileMovedError, FilePlace
+from pod.store.head_note import HeadNote, Noted
+from pod.store.keeping import Keeping
+from pod.store.migrate import OtherProgramError, migrate
+from pod.store.private_file import make_private_folder
+from pod.store.recovery import Recovery, finish_exchange, put_back, recover
+from pod.store.reserve import Reserve
+
+SUBJECT = "store"
+"""What the store's alarms are about."""
+
+ROOM_EVERY_S = 1.0
+"""A disk that stays full is not searched for room with every row."""
+
+LOOK_EVERY_S = 5.0
+"""How often a reserve that was given up is asked for again."""
+
+RECOVER_EVERY_S = 60.0
+"""A file that is damaged again at once lies on a disk that no copy mends."""
+
+_NEAR_FULL_BYTES = 1024 * 1024
+
+_log = logging.getLogger(__name__)
+
+
+class Rescue:
+    """For the writer's thread of the process that keeps the data directory.
+
+    Args:
+        beat: called during long work, so that nobody takes it for a hanging thread.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        keeping: Keeping,
+        *,
+        busy_timeout_s: float,
+        now_us: Callable[[], int],
+        beat: Callable[[], None],
+    ) -> None:
+        self._path = path
+        self._keeping = keeping
+        self._busy_timeout_s = busy_timeout_s
+        self._now_us = now_us
+        self._beat = beat
+        self._place = FilePlace(path)
+        self._folder = path.parent / FOLDER
+        self._reserve = Reserve(path.parent, keeping.reserve_bytes)
+        self._note = HeadNote(self._folder)
+        self._next_room_s = self._next_look_s = self._next_recovery_s = 0.0
+        self._complaint_s = -RECOVER_EVERY_S
+        self.recovered: Recovery | None = None
+
+    @property
+    def place(self) -> FilePlace:
+        return self._place
+
+    @property
+    def is_reserve_held(self) -> bool:
+        """Whether the disk space held back for the database is still there."""
+        return self._reserve.is_held
+
+    def open(self) -> sqlite3.Connection:
+        """The writing connection to a whole database of the current schema, recovered where it must be.
+
+        Raises:
+            StoreError: it can't be had.
+        """
+        if not self._reserve.take():
+            self._tell_full("There was not enough free space to hold any back")
+        try:
+            make_private_folder(self._folder)
+        except OSError as error:
+            raise StoreError(
+                f"{self._folder} cannot be made ({error.strerror}): "
+                "make room, and give this user write access to the data directory"
+            ) from error
+        with self._place.exchanging():
+            finish_exchange(self._path)
+            damage = self._damage()
+            if damage is not None:
+                self._recover(damage, list_above=-1)
+            return self._connect()
+
+    def mend(
+        self, conn: sqlite3.Connection, error: Exception, *, list_version: int
+    ) -> sqlite3.Connection | None:
+        """A connection to try once more with, or None.
+
+        Args:
+            list_version: the version of the list that decisions read.
+        """
+        try:
+            if isinstance(error, FileMovedError):
+                return self._come_back(conn)
+            if isinstance(error, sqlite3.Error):
+                if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL:
+                    return conn if self._make_room() else None
+                if isinstance(error, SpoiledError) or is_damage(error):
+                    return self._recover_running(conn, error, list_version)
+        except (StoreError, OSError, sqlite3.Error) as fault:
+            _log.error("%s: no rescue: %s", self._path, fault)
+        return None
+
+    def look(self) -> None:
+        """Now and then: hold space back again once there is room."""
+        if self._reserve.is_held or time.monotonic() < self._next_look_s:
+            return
+        self._next_look_s = time.monotonic() + LOOK_EVERY_S
+        if self._reserve.take():
+            self._keeping.alarms.end("disk_full", SUBJECT)
+
+    def note(self, seq: int, list_version: int) -> None:
+        """Note outside the database how far it got."""
+        self._note.write(Noted(seq, list_version))
+
+    def _connect(self) -> sqlite3.Connection:
+        conn = connect_writer(self._path, busy_timeout_s=self._busy_timeout_s)
+        try:
+            migrate(conn)
+            self._place.remember()
+        except BaseException:
+            conn.close()
+            raise
+        return conn
+
+    def _damage(self) -> Damage | None:
+        """What is wrong with the file under the database's name; None where it is whole.
+
+        Raises:
+            StoreError, sqlite3.Error: it can't be told, or the file is of a newer PlateBridge.
+        """
+        try:
+            conn = connect_writer(self._path, busy_timeout_s=self._busy_timeout_s)
+        except StoreError as error:
+            if is_spoiled_head(self._path, error.__cause__):
+                return Damage(str(error.__cause__))
+            raise
+        with closing(conn):
+            try:
+                migrate(conn)
+            except OtherProgramError as error:
+                if not find_copies(self._folder):
+                    raise
+                return Damage(str(error))
+            except sqlite3.OperationalError as error:
+                if not is_damage(error, sql_is_sound=True):
+                    raise
+                return Damage(str(error))
+            return find_damage(conn, self._folder)
+
+    def _recover(self, damage: Damage, *, list_above: int) -> None:
+        """With the exchange's lock held."""
+        _log.error("%s is damaged: %s", self._path, damage.reason)
+        for may_try_again in (True, False):
+            try:
+                self.recovered = recover(
+                    self._path,
+                    reason=damage.reason,
+                    now_us=self._now_us(),
+                    list_above=list_above,
+                    beat=self._beat,
+                )
+            except StoreError:
+                if not (may_try_again and self._make_room()):
+                    raise
+            else:
+                break
+        self._next_recovery_s = time.monotonic() + RECOVER_EVERY_S
+        assert self.recovered is not None
+        self._keeping.alarms.begin("store_corrupt", SUBJECT, self.recovered.sentence())
+        _log.error("%s: %s", self._path, self.recovered.sentence())
+
+    def _recover_running(
+        self, conn: sqlite3.Connection, error: sqlite3.Error, list_version: int
+    ) -> sqlite3.Connection | None:
+        if time.monotonic() < self._next_recovery_s:
+            return None
+        with self._place.exchanging():
+            # A page that was spoiled in memory alone is read well by a new connection.
+            is_certain = isinstance(error, SpoiledError) or self._is_repeated()
+            damage = self._damage() or (Damage(str(error)) if is_certain else None)
+            if damage is not None:
+                self._recover(damage, list_above=list_version)
+            fresh = self._connect()
+        conn.close()
+        return fresh
+
+    def _is_repeated(self) -> bool:
+        """Whether the file was found whole after the same complaint a short while ago."""
+        last, self._complaint_s = self._complaint_s, time.monotonic()
+        return self._complaint_s - last < RECOVER_EVERY_S
+
+    def _come_back(self, conn: sqlite3.Connection) -> sqlite3.Connection:
+        """The file under the name if it is the newest, else what the open connection still holds, put back.
+
+        Raises:
+            StoreError: the directory is gone.
+            sqlite3.Error: what was open can't be read any more.
+        """
+        with self._place.exchanging():
+            if not self._holds_all():
+                put_back(conn, self._path, now_us=self._now_us())
+                text = (
+                    f"{self._path.name} was removed or exchanged while the pod ran, and was put back from "
+                    "memory: leave the data directory to the pod, and look who cleans it up"
+                )
+                self._keeping.alarms.begin("store_corrupt", SUBJECT, text)
+                _log.error("%s", text)
+            fresh = self._connect()
+        conn.close()
+        return fresh
+
+    def _holds_all(self) -> bool:
+        """Whether the file under the name holds every row that was committed: the disk was mounted again."""
+        if not self._path.exists():
+            return False
+        try:
+            if self._damage() is not None:
+                return False
+            with closing(connect_writer(self._path, busy_timeout_s=self._busy_timeout_s)) as conn:
+                return read_head(conn).seq >= self._note.written.seq
+        except (StoreError, sqlite3.Error):
+            return False
+
+    def _make_room(self) -> bool:
+        """Have pictures deleted, then the reserve given up; returns whether a write may try again."""
+        now_s = time.monotonic()
+        if now_s < self._next_room_s:
+            return False
+        self._next_room_s = now_s + ROOM_EVERY_S
+        freed_bytes = self._keeping.make_room(self._keeping.reserve_bytes)
+        if shutil.disk_usage(self._path.parent).free > min(_NEAR_FULL_BYTES, self._keeping.reserve_bytes):
+            return freed_bytes > 0
+        was_given = self._reserve.give_up()
+        self._tell_full(
+            "The space held back for the database is in use"
+            if was_given
+            else "Nothing is left to give up: new rows go to the journal, and when that is full they are lost"
+        )
+        return was_given or freed_bytes > 0
+
+    def _tell_full(self, what: str) -> None:
+        self._keeping.alarms.begin("disk_full", SUBJECT, f"The disk is full. {what}. Free space on it.")
