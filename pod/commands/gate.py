@@ -1,9 +1,10 @@
-"""`platebridge gate test`: one pulse by hand, with its edges and its length."""
+"""`platebridge gate`: one pulse by hand with its edges and what the gate did, and every relay to rest."""
 
 import queue
 import signal
+import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -15,6 +16,7 @@ from pod.commands.place import DEFAULT_CONFIG
 from pod.config import GateConfig, PodConfig
 from pod.config_load import load_config
 from pod.domain.errors import ConfigError, GateError, StoreError
+from pod.domain.gate_facts import POSITION_WORDS, GateFact
 from pod.domain.history import BY_HAND
 from pod.gate.controller import GateController
 from pod.gate.edge_trace import read_edges, trace_path
@@ -30,28 +32,56 @@ COMMIT_TIMEOUT_S = 5.0
 
 _FAILED: dict[str, object] = {"result": "failed", "reason": "gate_failed"}
 
+ConfigPath = Annotated[
+    Path, typer.Option("--config", "-c", help="The configuration file.", envvar="PLATEBRIDGE_CONFIG")
+]
+
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 
 
 @app.callback()
 def gate() -> None:
-    """Try a gate by hand."""
+    """Try a gate by hand, or bring every relay to rest."""
+
+
+@app.command(epilog="Example: platebridge gate rest --config config.yaml")
+def rest(config_path: ConfigPath = DEFAULT_CONFIG) -> None:
+    """Drive the relay line of every gate to rest, and give it back.
+
+    The service does this whenever it has ended, for kernels that leave a line as it was when its holder died.
+    A line that a running pod holds is left alone. Nothing is ever switched on.
+    """
+    from pod.gate.drivers.gpio import GpioLine
+    from pod.gate.drivers.line import fault_text
+
+    faults: list[str] = []
+    for one in load_config(config_path).gates:
+        if one.gpio is None:
+            typer.echo(f"gate {one.name}: driver {one.driver}, there is no line to drive")
+            continue
+        try:
+            GpioLine(one.gpio.model_dump()).release()
+        except OSError as fault:
+            faults.append(f"gate {one.name}: {fault_text(fault)}")
+        else:
+            typer.echo(f"gate {one.name}: line {one.gpio.line} of {one.gpio.chip} is at rest")
+    if faults:
+        raise GateError("\n".join(faults))
 
 
 @app.command("test", epilog="Example: platebridge gate test main --config config.yaml")
 def pulse_by_hand(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The gate, as the configuration names it.")],
-    config_path: Annotated[
-        Path, typer.Option("--config", "-c", help="The configuration file.", envvar="PLATEBRIDGE_CONFIG")
-    ] = DEFAULT_CONFIG,
+    config_path: ConfigPath = DEFAULT_CONFIG,
     yes: Annotated[
         bool, typer.Option("--yes", "-y", help="Do not ask; people are clear of the gate.")
     ] = False,
 ) -> None:
-    """Pulse one gate once, and show the edges of its line and the measured length of the pulse.
+    """Pulse one gate once, and show the edges of its line, the length of the pulse, and what the gate did.
 
-    The gate may move. The audit keeps the pulse and who asked for it. Refused while a pod runs on the same
-    data directory, whose guard then holds the line.
+    The gate may move. Where contacts are wired, it is watched until it is open or should be. The audit keeps
+    the pulse and who asked for it. Refused while a pod runs on the same data directory, as its guard holds
+    the line.
     """
     config = load_config(config_path)
     gate = _gate_named(name, config)
@@ -70,7 +100,7 @@ def _gate_named(name: str, config: PodConfig) -> GateConfig:
 
 
 def _pulse_on_record(gate: GateConfig, data_dir: Path) -> None:
-    """One pulse with its intent and its outcome in the audit, in that order around it."""
+    """One pulse with its intent and its outcome in the audit, in that order around it; then what it did."""
     run_dir = data_dir / RUN_DIR
     pulse_id = f"test-{uuid.uuid4().hex}"
     row = {"source": BY_HAND, "by": operator(), "gate": gate.name, "pulse": pulse_id}
@@ -79,27 +109,72 @@ def _pulse_on_record(gate: GateConfig, data_dir: Path) -> None:
         def commit(kind: str, **facts: object) -> None:
             store.wait_for(store.record(kind, {**row, "reason": "by_hand", **facts}), COMMIT_TIMEOUT_S)
 
-        guard = GuardClient.start([gate], run_dir)
-        outcome: dict[str, object] | None = _FAILED | {"error": "stopped before its end"}
+        told: queue.SimpleQueue[GateFact] = queue.SimpleQueue()
+        guard = GuardClient.start([gate], run_dir, on_fact=told.put)
         try:
-            commit("intent")
-            started, end = _pulse_once(gate, guard, pulse_id)
-            outcome = _outcome_of(end)
-        except StoreError:
-            outcome = None  # There is no intent that would want one.
-            raise
-        except GateError as error:
-            outcome = _FAILED | ({"reason": "gate_unavailable"} if isinstance(error, NotPulsedError) else {})
-            raise
+            started, end = _pulse_with_outcome(gate, guard, pulse_id, commit=commit)
+            _show_pulse(gate, started, end, trace_path(run_dir, gate.name))
+            if end.error is not None:
+                raise GateError(f"gate {gate.name}: {end.error}")
+            _show_facts(gate, guard, started.on_s, told)
         finally:
+            guard.close()
+
+
+def _pulse_with_outcome(
+    gate: GateConfig, guard: GuardClient, pulse_id: str, *, commit: Callable[..., None]
+) -> tuple[PulseStarted, PulseEnd]:
+    outcome: dict[str, object] | None = _FAILED | {"error": "stopped before its end"}
+    try:
+        commit("intent")
+        started, end = _pulse_once(gate, guard, pulse_id)
+        outcome = _outcome_of(end)
+    except StoreError:
+        outcome = None  # There is no intent that would want one.
+        raise
+    except GateError as error:
+        outcome = _FAILED | ({"reason": error.reason} if isinstance(error, NotPulsedError) else {})
+        raise
+    finally:
+        if outcome is None or outcome["result"] != "pulsed":
             guard.close()  # The line comes to rest first; then the row says what became of it.
-            if outcome is not None:
-                commit("outcome", **outcome)
-    for at_ms, state in _edges(started, end, trace_path(run_dir, gate.name)):
+        if outcome is not None:
+            commit("outcome", **outcome)
+    return started, end
+
+
+def _show_pulse(gate: GateConfig, started: PulseStarted, end: PulseEnd, trace: Path) -> None:
+    for at_ms, state in _edges(started, end, trace):
         typer.echo(f"{at_ms:9.1f} ms  {state}")
-    typer.echo(f"gate {gate.name}: pulse of {end.on_for_ms:.1f} ms, {gate.pulse_ms} ms asked for")
-    if end.error is not None:
-        raise GateError(f"gate {gate.name}: {end.error}")
+    if gate.driver == "http":
+        typer.echo(
+            f"gate {gate.name}: the device said yes; it times the {gate.pulse_ms} ms by itself, unmeasured"
+        )
+    else:
+        typer.echo(f"gate {gate.name}: pulse of {end.on_for_ms:.1f} ms, {gate.pulse_ms} ms asked for")
+
+
+def _show_facts(
+    gate: GateConfig, guard: GuardClient, on_s: float, told: "queue.SimpleQueue[GateFact]"
+) -> None:
+    """Tell each fact as it comes, until the gate has done what its contacts can show, or should have."""
+    shown = {one.shows for one in gate.inputs}
+    if not shown & {"closed", "open"}:
+        typer.echo(f"gate {gate.name}: commanded; {POSITION_WORDS['not_wired']} whether it moved")
+        return
+    last = "opened" if "open" in shown else "moved"
+    give_up_s = on_s + gate.open_within_s + GRACE_S
+    while (left_s := give_up_s - time.monotonic()) > 0:
+        try:
+            fact = told.get(timeout=left_s)
+        except queue.Empty:
+            break
+        typer.echo(f"{(fact.at_s - on_s) * 1000:9.1f} ms  {fact.fact.replace('_', ' ')}")
+        if fact.fact == last:
+            break
+    typer.echo(f"gate {gate.name}: {POSITION_WORDS[guard.facts(gate.name).position]}")
+    for text in guard.alarms(gate.name).values():
+        typer.echo(f"gate {gate.name}: {text}")
 
 
 def _outcome_of(end: PulseEnd) -> dict[str, object]:

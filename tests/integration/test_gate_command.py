@@ -12,6 +12,7 @@ from gate_fixtures import pulses, until
 
 from pod.domain.errors import ConfigError
 from pod.gate.edge_trace import line_is_active, read_edges, trace_path
+from pod.gate.guard_gate import input_path
 from pod.runtime.instance_lock import AlreadyRunningError, InstanceLock
 from pod.store.audit import SINCE_SQL, AuditRow, row_from
 from pod.store.connection import connect_reader
@@ -203,3 +204,89 @@ def test_a_pulse_stopped_midway_leaves_the_line_at_rest_and_its_outcome_in_the_a
     assert outcome.payload is not None
     assert outcome.payload["pulse"] == intent.payload["pulse"]
     assert (outcome.payload["result"], outcome.payload["error"]) == ("failed", "stopped before its end")
+
+
+def gate_rest(config: Path) -> "subprocess.CompletedProcess[str]":
+    command = [str(Path(sys.executable).parent / "platebridge"), "gate", "rest", "--config", str(config)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+
+def test_without_contacts_the_command_says_no_more_than_commanded(config: Path) -> None:
+    result = gate_test(config, "main", "--yes")
+    assert "gate main: commanded; no contact is wired, so nobody knows whether it moved" in result.stdout
+
+
+def test_with_contacts_it_tells_what_the_gate_did(config: Path) -> None:
+    config.write_text(
+        config.read_text().replace(
+            "{name: main, pulse_ms: 100}",
+            "{name: main, pulse_ms: 100, open_within_s: 3, inputs: [{shows: closed, driver: simulated}]}",
+        )
+    )
+    contact = input_path(run_dir(config), "main", "closed")
+    contact.parent.mkdir(parents=True)
+    contact.write_text("1")
+    command = [str(Path(sys.executable).parent / "platebridge"), "gate", "test", "main", "--yes"]
+    with subprocess.Popen([*command, "--config", str(config)], stdout=subprocess.PIPE, text=True) as running:
+        until(lambda: bool(pulses(run_dir(config))))
+        contact.write_text("0")
+        printed, _ = running.communicate(timeout=60)
+    assert re.findall(r"ms  (commanded|moved|on|off)$", printed, re.MULTILINE) == [
+        "on",
+        "off",
+        "commanded",
+        "moved",
+    ]
+    assert "gate main: not closed\n" in printed
+
+
+def test_with_contacts_it_says_that_the_gate_did_not_move(config: Path) -> None:
+    config.write_text(
+        config.read_text().replace(
+            "{name: main, pulse_ms: 100}",
+            "{name: main, pulse_ms: 100, open_within_s: 1, inputs: [{shows: closed, driver: simulated}]}",
+        )
+    )
+    contact = input_path(run_dir(config), "main", "closed")
+    contact.parent.mkdir(parents=True)
+    contact.write_text("1")
+    result = gate_test(config, "main", "--yes")
+    assert "gate main: closed\n" in result.stdout
+    assert "It was told to open and did not move within 1 s: check the drive and its power." in result.stdout
+
+
+def test_a_step_gate_that_is_not_closed_is_not_pulsed_by_hand_either(config: Path) -> None:
+    config.write_text(
+        config.read_text().replace(
+            "{name: main, pulse_ms: 100}",
+            "{name: main, pulse_ms: 100, input: step, inputs: [{shows: closed, driver: simulated}]}",
+        )
+    )
+    result = gate_test(config, "main", "--yes")
+    assert result.returncode != 0
+    assert "one more step might stop or close it" in result.stderr
+    assert pulses(run_dir(config)) == []
+    assert [row.payload["reason"] for row in audited(config) if row.payload is not None] == [
+        "by_hand",
+        "gate_not_closed",
+    ]
+
+
+def test_bringing_relays_to_rest_names_each_gate_and_what_cannot_be_reached(config: Path) -> None:
+    assert gate_rest(config).stdout == (
+        "gate main: driver simulated, there is no line to drive\n"
+        "gate rear: driver simulated, there is no line to drive\n"
+    )
+    config.write_text(
+        config.read_text().replace(
+            "{name: rear, pulse_ms: 50}",
+            "{name: rear, driver: gpio, gpio: {chip: /dev/null, line: 1}}, "
+            "{name: side, driver: gpio, gpio: {chip: no-such-chip, line: 1}}",
+        )
+    )
+    result = gate_rest(config)
+    assert result.returncode != 0
+    assert "gate main: driver simulated" in result.stdout
+    assert "gate rear: /dev/null is no GPIO chip" in result.stderr
+    assert "gate side: there is no GPIO chip labelled no-such-chip" in result.stderr
+    assert "Traceback" not in result.stderr
