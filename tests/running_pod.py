@@ -76,15 +76,18 @@ class RunningPod:
             "web": {"port": port} | more.pop("web", {}),
             "access": {"reapproach_s": 5} | more.pop("access", {}),
             "log": {"format": "json", "level": "info"},
+            "site": {"clock": "rtc"},  # no time service keeps the clock of a test machine
         }
         settings |= more
         self.config.write_text(json.dumps(settings))  # JSON is YAML
         self.process: subprocess.Popen[bytes] | None = None
+        self._log_start = 0
         self._browser: urllib.request.OpenerDirector | None = None
 
     def start(self) -> None:
         """Start it; returns at once."""
-        self._browser = None  # a restart signs everybody out
+        self._log_start = len(self.log.read_text()) if self.log.exists() else 0
+        self._browser = None
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [PLATEBRIDGE, "pod", "run", "--config", str(self.config)],
@@ -119,8 +122,9 @@ class RunningPod:
 
     @property
     def address(self) -> str | None:
-        """The local page's address, once the log tells it."""
-        for line in self.log.read_text().splitlines() if self.log.exists() else ():
+        """The local page's address, once the log tells it; of the newest start."""
+        lines = self.log.read_text()[self._log_start :].splitlines() if self.log.exists() else ()
+        for line in lines:
             if "local page at " in line:
                 return line.split("local page at ")[1].split('"')[0]
         return None

@@ -94,7 +94,7 @@ def demo_config(
     """Embedded defaults: one camera, one simulated gate, everything on this machine."""
     return PodConfig(
         data_dir=str(folder),
-        site=SiteConfig(name="PlateBridge demo"),
+        site=SiteConfig(name="PlateBridge demo", clock="rtc"),  # a trial needs no time service
         cameras=(CameraConfig(name=CAMERA, url=camera.url, gate=GATE, direction="in", loop=camera.loop),),
         gates=(GateConfig(name=GATE, pause_s=5),),
         vision=vision or VisionConfig(),

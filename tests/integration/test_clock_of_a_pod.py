@@ -36,7 +36,6 @@ def a_pod(folder: Path, time: FakedTime, listed: Entry) -> RunningPod:
     pod = RunningPod(
         folder,
         str(gate_clips.drive_up()),
-        sections={"site": {"clock": "rtc"}},
         environment=time.environment,
         loop=True,
     )
