@@ -9,6 +9,7 @@ import that was cut off, changes nothing for those who read, and the next import
 import logging
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
@@ -33,6 +34,9 @@ CHUNK = 100
 
 TRIES = 5
 """How often an import is planned anew because the list changed meanwhile."""
+
+ROWS_AT_A_STRETCH = 20
+STRETCH_PAUSE_S = 0.001
 
 ABANDONED_S = 60
 """An import of another process that wrote nothing for so long was cut off."""
@@ -113,7 +117,7 @@ class ListImport:
         try:
             for _ in range(TRIES):
                 base = self._do(self._follower.catch_up)
-                plan = _plan(base, rows, name)
+                plan = _plan(base, rows, name, pause=_Pause())
                 if staged is not None and staged.plan != plan:
                     dropped, staged = staged, None
                     self._drop(dropped.id, by=by)
@@ -271,9 +275,23 @@ class ListImport:
         return self._submit(job).result()
 
 
-def _plan(base: ListSnapshot, rows: Sequence[ImportRow], name: str) -> ImportPlan:
+class _Pause:
+    """Lets the threads that decide run between a few rows: Python runs one thread at a time."""
+
+    def __init__(self) -> None:
+        self._calls = 0
+
+    def __call__(self) -> None:
+        self._calls += 1
+        if self._calls % ROWS_AT_A_STRETCH == 0:
+            time.sleep(STRETCH_PAUSE_S)
+
+
+def _plan(
+    base: ListSnapshot, rows: Sequence[ImportRow], name: str, *, pause: Callable[[], None] = lambda: None
+) -> ImportPlan:
     """Raises: PlateListError: rows can't be taken; all of them are named."""
-    plan = plan_import(base.index, rows)
+    plan = plan_import(base.index, rows, pause=pause)
     if plan.problems:
         raise PlateListError(report(plan.problems, name))
     return plan

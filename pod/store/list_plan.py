@@ -1,6 +1,6 @@
 """What importing rows would do to a list: what is new, what changes, and which rows cannot be taken. Pure."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
@@ -56,13 +56,20 @@ class ImportPlan:
     problems: tuple[Problem, ...] = ()
 
 
-def plan_import(index: AccessIndex, rows: Sequence[ImportRow]) -> ImportPlan:
-    """What importing the rows would do to this list; the rows agree among themselves."""
+def plan_import(
+    index: AccessIndex, rows: Sequence[ImportRow], *, pause: Callable[[], None] = lambda: None
+) -> ImportPlan:
+    """What importing the rows would do to this list; the rows agree among themselves.
+
+    Args:
+        pause: called once or twice a row, so that a long plan can let other threads run.
+    """
     added: dict[Entry, int] = {}
     changed: list[tuple[Entry, Entry, int]] = []
     unchanged = 0
     problems: list[Problem] = []
     for row in rows:
+        pause()
         entry = row.entry
         listed = index.by_key(entry.key)
         twin = next((other for other in listed if repeats(entry, other)), None)
@@ -79,7 +86,7 @@ def plan_import(index: AccessIndex, rows: Sequence[ImportRow]) -> ImportPlan:
         if denial is not None and entry.verdict is Verdict.ALLOW and not row.overruled:
             problems.append(Problem(row.line, "plate", _still_denied(entry, denial)))
         added[entry] = row.line
-    problems += _confusions(index, added, changed)
+    problems += _confusions(index, added, changed, pause=pause)
     after = tuple((before, entry) for before, entry, _ in changed)
     return ImportPlan(tuple(added), after, unchanged, tuple(problems))
 
@@ -119,13 +126,18 @@ def _merged(listed: Entry, row: ImportRow) -> Entry:
 
 
 def _confusions(
-    index: AccessIndex, added: Mapping[Entry, int], changed: Sequence[tuple[Entry, Entry, int]]
+    index: AccessIndex,
+    added: Mapping[Entry, int],
+    changed: Sequence[tuple[Entry, Entry, int]],
+    *,
+    pause: Callable[[], None],
 ) -> Iterator[Problem]:
     """A problem for each new or changed entry that cameras confuse with another; of a pair, the later."""
     lines = {**added, **{entry: line for _, entry, line in changed}}
     then = index.replaced([before for before, _, _ in changed], list(lines))
     widened = [entry for before, entry, _ in changed if before.exact_only and not entry.exact_only]
     for entry in (*added, *widened):
+        pause()
         other = _confused(entry, then, before_line=lines[entry], lines=lines)
         if other is not None:
             yield Problem(lines[entry], "plate", _too_alike(entry, other))
