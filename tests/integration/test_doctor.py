@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from gate_device import OK, GateDevice
+from gate_fixtures import until
 from PIL import Image
 
 from pod.commands import doctor
@@ -243,3 +245,93 @@ def test_a_bad_configuration_is_told_line_by_line(tmp_path: Path) -> None:
         f"fail  config     {config}:1: cameras.0.gate: is not the name of any entry under gates",
         f"fail  config     {config}:1: cameras.0.loop: must be true or false",
     ]
+
+
+def gate_findings(tmp_path: Path, **gate: object) -> list[Finding]:
+    gates = (GateConfig.model_validate({"name": "main", **gate}),)
+    return list(doctor.check_gates(small_config(tmp_path, gates=gates)))
+
+
+def test_a_line_whose_chip_is_missing_fails_with_those_that_are_there(tmp_path: Path) -> None:
+    line = {"chip": "no-such-chip", "line": 17, "monostable_ms": 1000}
+    inputs = [{"shows": "closed", "chip": "/dev/null", "line": 3}]
+    relay, limit, contact = gate_findings(tmp_path, driver="gpio", gpio=line, inputs=inputs)
+    assert (relay.status, limit.status, contact.status) == ("fail", "ok", "fail")
+    assert "main: relay: there is no GPIO chip labelled no-such-chip; this machine " in relay.text
+    assert contact.text == "main: contact closed: /dev/null is no GPIO chip (No such device)"
+
+
+@pytest.mark.parametrize(
+    ("holder", "status", "words"),
+    [
+        pytest.param(None, "ok", "is free", id="free"),
+        pytest.param("platebridge", "ok", "held by the POD", id="held-by-the-pod"),
+        pytest.param("lights", "fail", "held by lights; stop that", id="held-by-another"),
+    ],
+)
+def test_a_line_is_told_with_its_holder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, holder: str | None, status: str, words: str
+) -> None:
+    monkeypatch.setattr("pod.gate.drivers.gpio_chip.find_chip", lambda chip: "/dev/gpiochip0")
+    monkeypatch.setattr("pod.gate.drivers.gpio_chip.holder_of", lambda chip, line: holder)
+    relay, *_ = gate_findings(tmp_path, driver="gpio", gpio={"chip": "some-chip", "line": 17})
+    assert relay.status == status
+    assert words in relay.text
+    assert "main: relay: line 17 of some-chip (/dev/gpiochip0)" in relay.text
+
+
+@pytest.mark.parametrize(
+    ("monostable_ms", "status", "words"),
+    [
+        pytest.param(None, "warn", "use a relay that limits it by itself", id="unbounded"),
+        pytest.param(400, "warn", "ends the pulse of 500 ms after 400 ms", id="shorter-than-the-pulse"),
+        pytest.param(800, "ok", "the relay itself ends a pulse after 800 ms", id="longer"),
+    ],
+)
+def test_the_limit_of_the_relay_itself_is_compared_with_the_pulse(
+    tmp_path: Path, monostable_ms: int | None, status: str, words: str
+) -> None:
+    line = {"chip": "no-such-chip", "line": 17, "monostable_ms": monostable_ms}
+    limit = gate_findings(tmp_path, driver="gpio", gpio=line)[-1]
+    assert limit.status == status
+    assert words in limit.text
+
+
+@pytest.mark.parametrize(
+    ("chip", "setting", "warned"),
+    [
+        pytest.param("pinctrl-rp1", "Y", True, id="Pi-5-as-delivered"),
+        pytest.param("pinctrl-rp1", "N", False, id="Pi-5-with-strict-gpiod"),
+        pytest.param("pinctrl-bcm2711", None, True, id="Pi-4-before-the-setting"),
+        pytest.param("gpio-sim.0-node0", None, False, id="another-kernel"),
+    ],
+)
+def test_a_kernel_that_leaves_a_released_line_as_it_was_is_warned_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chip: str, setting: str | None, warned: bool
+) -> None:
+    monkeypatch.setattr("pod.commands.doctor_gates.MODULES", tmp_path)
+    module = tmp_path / ("pinctrl_rp1" if "rp1" in chip else "pinctrl_bcm2835")
+    if setting is not None:
+        (module / "parameters").mkdir(parents=True)
+        (module / "parameters" / "persist_gpio_outputs").write_text(f"{setting}\n")
+    findings = gate_findings(tmp_path, driver="gpio", gpio={"chip": chip, "line": 17, "monostable_ms": 600})
+    told = [finding for finding in findings if "dtparam=strict_gpiod" in finding.text]
+    assert [finding.status for finding in told] == ["warn"] * warned
+
+
+def test_a_device_on_the_network_is_reached_and_not_asked(tmp_path: Path) -> None:
+    with GateDevice(OK) as device:
+        http = {"url": device.url("/pulse?ms={pulse_ms}")}
+        (finding,) = gate_findings(tmp_path, driver="http", http=http)
+        until(lambda: device.connections == 1)
+    assert finding.status == "ok"
+    assert device.requests in ([], [b""])
+
+
+def test_a_device_that_is_not_there_fails_and_one_that_knows_no_length_is_warned_of(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    reached, length = gate_findings(tmp_path, driver="http", http={"url": f"http://127.0.0.1:{port}/on"})
+    assert (reached.status, length.status) == ("fail", "warn")
+    assert "was not reached" in reached.text
+    assert "the device's own timer must be at 500 ms" in length.text

@@ -9,12 +9,22 @@ from pathlib import Path
 import pytest
 
 UNIT = Path(__file__).parents[2] / "systemd" / "platebridge.service"
+GPIO = UNIT.with_name("gpio.conf")
 
 needs_systemd = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd-analyze")
 
 
 def analyze(*arguments: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(["systemd-analyze", *arguments], capture_output=True, text=True, timeout=60)
+
+
+def exposure_of(unit: Path) -> float:
+    result = analyze("security", "--offline=true", "--no-pager", str(unit))
+    if "unrecognized option" in result.stderr:
+        pytest.skip("needs systemd 250 for offline analysis")
+    exposure = re.search(r"exposure level for platebridge.service: ([\d.]+)", result.stdout)
+    assert exposure is not None, result.stderr
+    return float(exposure[1])
 
 
 def service() -> dict[str, str]:
@@ -30,20 +40,34 @@ def test_systemd_accepts_the_unit_without_a_warning(tmp_path: Path) -> None:
     installed = tmp_path / UNIT.name
     # The program is not installed where the unit expects it; all else is as shipped.
     installed.write_text(
-        re.sub(r"^ExecStart=\S+", "ExecStart=/bin/true", UNIT.read_text(), flags=re.MULTILINE)
+        re.sub(r"^(Exec\w+=-?)/opt\S+", r"\1/bin/true", UNIT.read_text(), flags=re.MULTILINE)
     )
     result = analyze("verify", "--man=no", str(installed))
     assert (result.returncode, result.stderr) == (0, "")
 
 
 @needs_systemd
-def test_the_service_is_confined(tmp_path: Path) -> None:
-    result = analyze("security", "--offline=true", "--no-pager", str(UNIT))
-    if "unrecognized option" in result.stderr:
-        pytest.skip("needs systemd 250 for offline analysis")
-    exposure = re.search(r"exposure level for platebridge.service: ([\d.]+)", result.stdout)
-    assert exposure is not None, result.stderr
-    assert float(exposure[1]) <= 2.0
+def test_with_the_drop_in_for_gpio_it_is_accepted_and_still_confined(tmp_path: Path) -> None:
+    installed = tmp_path / UNIT.name
+    installed.write_text(
+        re.sub(r"^(Exec\w+=-?)/opt\S+", r"\1/bin/true", UNIT.read_text(), flags=re.MULTILINE)
+        + GPIO.read_text()
+    )
+    result = analyze("verify", "--man=no", str(installed))
+    assert (result.returncode, result.stderr) == (0, "")
+    exposure = exposure_of(installed)
+    assert exposure <= 2.5
+
+
+def test_every_relay_is_brought_to_rest_however_the_pod_ended() -> None:
+    command = service()["ExecStopPost"]
+    assert command.startswith("-"), "a line that cannot be driven must not keep the pod from its restart"
+    assert command.endswith("platebridge gate rest --config /etc/platebridge/config.yaml")
+
+
+@needs_systemd
+def test_the_service_is_confined() -> None:
+    assert exposure_of(UNIT) <= 2.0
 
 
 def test_a_hang_or_a_crash_restarts_the_pod_for_ever() -> None:
