@@ -6,7 +6,7 @@ from itertools import permutations
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from readings import deny, entry, read_as
 
@@ -315,6 +315,7 @@ def counts(e: Entry) -> bool:
     )
 
 
+@settings(deadline=None)
 @given(st.lists(entries, max_size=6))
 def test_only_a_live_allow_entry_without_a_live_deny_entry_opens(candidates):
     decision = decision_for(*candidates)

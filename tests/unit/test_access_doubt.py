@@ -89,7 +89,7 @@ def matches(reading: Consensus, entries: list[Entry], policy: Policy) -> list[Ma
     return [m for e in entries if (m := matcher.match(e)) is not None]
 
 
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 @given(readings(), lists, situations, policies, st.one_of(st.floats(0, 0.15), st.floats(0, 1)))
 def test_a_blur_lets_nobody_in(reading, entries, situation, policy, blur):
     at_the_bound = [abs(m.ratio - policy.near_ratio) < 1e-3 for m in matches(reading, entries, policy)]
@@ -98,21 +98,21 @@ def test_a_blur_lets_nobody_in(reading, entries, situation, policy, blur):
     assert before or not allows(blurred(reading, blur), entries, situation, policy)
 
 
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 @given(readings(), lists, situations, policies, listed)
 def test_one_more_deny_entry_lets_nobody_in(reading, entries, situation, policy, another):
     more = [*entries, replace(another, verdict=Verdict.DENY)]
     assert allows(reading, entries, situation, policy) or not allows(reading, more, situation, policy)
 
 
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 @given(readings(), lists, situations, policies)
 def test_doubt_about_the_clock_lets_nobody_in(reading, entries, situation, policy):
     doubted = replace(situation, clock_doubt="the clock was set")
     assert allows(reading, entries, situation, policy) or not allows(reading, entries, doubted, policy)
 
 
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 @given(readings(), lists, situations, policies, st.floats(0, 1e8))
 def test_an_older_list_lets_nobody_in(reading, entries, situation, policy, older_s):
     older = replace(
@@ -121,6 +121,7 @@ def test_an_older_list_lets_nobody_in(reading, entries, situation, policy, older
     assert allows(reading, entries, situation, policy) or not allows(reading, entries, older, policy)
 
 
+@settings(deadline=None)
 @given(readings(), lists, situations, policies)
 def test_lockdown_and_opening_by_hand_let_nobody_in(reading, entries, situation, policy):
     before = allows(reading, entries, replace(situation, state=SiteState()), policy)
@@ -128,17 +129,20 @@ def test_lockdown_and_opening_by_hand_let_nobody_in(reading, entries, situation,
         assert before or not allows(reading, entries, replace(situation, state=state), policy)
 
 
+@settings(deadline=None)
 @given(readings(), lists, situations, policies)
 def test_fewer_frames_let_nobody_in(reading, entries, situation, policy):
     fewer = replace(reading, frames=1)
     assert allows(reading, entries, situation, policy) or not allows(fewer, entries, situation, policy)
 
 
+@settings(deadline=None)
 @given(readings(), lists, situations, policies)
 def test_a_newer_read_that_contradicts_the_others_lets_nobody_in(reading, entries, situation, policy):
     assert not allows(replace(reading, confidence=0.0), entries, situation, policy)
 
 
+@settings(deadline=None)
 @given(readings(), st.lists(listed, min_size=1, max_size=5), situations, policies, st.integers(-40, 40))
 def test_a_clock_that_jumps_while_in_doubt_opens_for_no_entry_with_a_time(
     reading, entries, situation, policy, jump_h
@@ -148,6 +152,7 @@ def test_a_clock_that_jumps_while_in_doubt_opens_for_no_entry_with_a_time(
     assert decision.verdict is Verdict.DENY or not decision.entry.is_timed
 
 
+@settings(deadline=None)
 @given(readings(), lists, situations, policies)
 def test_what_opens_is_listed_and_one_confusion_away_at_most(reading, entries, situation, policy):
     decision = decide(reading, entries, situation=situation, policy=policy)

@@ -1,7 +1,7 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from readings import deny, entry, read_as
 
@@ -12,6 +12,7 @@ plates = st.text("0O1IAB8", min_size=2, max_size=3)
 entries = st.lists(st.builds(entry, plates, id=st.integers(1, 10_000)), max_size=12, unique_by=lambda e: e.id)
 
 
+@settings(deadline=None)
 @given(entries, st.data())
 def test_a_changed_index_is_as_if_built_anew(before, data):
     removed = data.draw(st.lists(st.sampled_from(before), unique=True)) if before else []
