@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
 from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
@@ -201,6 +202,6 @@ async def _field(scope: Scope, body: bytes) -> str | None:
     try:
         async with Request(scope, receive).form(max_files=1, max_fields=1000) as form:
             value = form.get("csrf")
-    except (MultiPartException, ValueError):
+    except (HTTPException, MultiPartException, ValueError):
         raise _RefusedError(400, "Not understood", "This form cannot be read; send it again.") from None
     return value if isinstance(value, str) else None

@@ -34,8 +34,8 @@ from pod.web.sign_in import SignIn, TooManyTries, WrongPassword
 from pod.web.view import GateView, PodView
 
 DESCRIPTION = (
-    "What this POD did and does. Sign in with `POST /api/session`, then send the cookie it sets with every "
-    "request, and the `csrf` it answers as header `X-CSRF-Token` with everything but GET."
+    "What this POD did and does. Sign in with POST /api/session, then send the cookie it sets with every "
+    "request, and the csrf it answers as header X-CSRF-Token with everything but GET."
 )
 
 MOST_EVENTS = 200
@@ -55,7 +55,8 @@ _STORE: Responses = {503: {"model": Problem, "description": "The database cannot
 
 def router(view: PodView, sign_in: SignIn) -> APIRouter:
     """`/api/...`."""
-    routes = APIRouter(prefix="/api")
+    wrong = {"model": Problem, "description": "The request does not fit this description."}
+    routes = APIRouter(prefix="/api", responses={422: wrong})
 
     @routes.post(
         "/session",

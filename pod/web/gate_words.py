@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pod.services.open_command import OpenResult
+from pod.web.car_words import ago
 from pod.web.view import GateView
 
 _CONDITIONS = {
@@ -20,9 +21,16 @@ _POSITIONS = {
     "moving": "It is between open and closed.",
     "not_closed": "It is not closed.",
     "not_open": "It is not open.",
-    "unknown": "Where it is, its input does not tell.",
+    "unknown": "Its contacts tell nothing sure of where it is.",
     "not_wired": "No position input is wired: nobody here knows whether it is open.",
 }
+_HAPPENED = {
+    "commanded": "Told to open",
+    "moved": "Began to move",
+    "opened": "Reached its open end",
+    "closed": "Reached its closed end",
+}
+"""In the order in which they happen; the first is what was commanded, the others what was measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +70,15 @@ def gate_words(gate: GateView) -> GateWords:
 
 
 def facts_of(gate: GateView) -> tuple[str, ...]:
-    """What is measured at the gate, never what was merely commanded."""
+    """What is known of the gate; what was commanded is called that, and never taken for what was measured."""
     facts = [_POSITIONS.get(gate.position, gate.position)]
     if gate.presence is not None:
         facts.append("Something stands on the loop." if gate.presence else "Nothing stands on the loop.")
+    facts += [
+        f"{words} {ago(gate.ages_s[fact]) or 'more than a day ago'}."
+        for fact, words in _HAPPENED.items()
+        if fact in gate.ages_s
+    ]
     return tuple(facts)
 
 

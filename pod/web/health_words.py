@@ -10,6 +10,9 @@ _PARTS = {
     "models": ("Plate reading", "Test passed"),
     "gate": ("Gate", "Ready"),
     "store": ("Records", "Up to date"),
+    "clock": ("Clock", "Right"),
+    "pictures": ("Pictures", "Being kept"),
+    "retention": ("Retention", "Up to date"),
 }
 """Name and good news by kind of part, in the order in which a car meets them."""
 

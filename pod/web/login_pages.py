@@ -25,6 +25,8 @@ def router(pages: Pages, sign_in: SignIn) -> APIRouter:
 
     def form(request: Request, status: int = 200, **context: object) -> Response:
         """The login form, with a cookie that its token belongs to: before the sign-in, too."""
+        if request.scope["platebridge.csrf"]:  # another tab may show the form that belongs to this cookie
+            return pages.render(request, "login.html", status, **context)
         visitor = secrets.token_urlsafe(32)
         response = pages.render(request, "login.html", status, csrf=sign_in.csrf_of(visitor), **context)
         set_cookie(response, sign_in, visitor)

@@ -3,12 +3,14 @@
 from collections.abc import Awaitable, Callable, Sequence
 
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 from prometheus_client import generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from starlette.exceptions import HTTPException
 
+from pod.domain.errors import PlateBridgeError
 from pod.services.health import Status
 from pod.web import (
     api,
@@ -81,11 +83,33 @@ def create_app(view: PodView, sign_in: SignIn, *, names: Sequence[str] = ()) -> 
 
     @app.exception_handler(HTTPException)
     async def wrong(request: Request, error: HTTPException) -> Response:
+        heading, sentence = "Not possible", str(error.detail)
         if error.status_code == 404:
-            sentence = f"This POD has no page {request.url.path}. The address may be mistyped or out of date."
-            return pages.refuse(request, 404, heading="Nothing here", sentence=sentence)
-        refusal = pages.refuse(request, error.status_code, heading="Not possible", sentence=str(error.detail))
+            heading = "Nothing here"
+            if sentence == "Not Found":  # nobody said more
+                sentence = (
+                    f"This POD has no page {request.url.path}. The address may be mistyped or out of date."
+                )
+        refusal = pages.refuse(request, error.status_code, heading=heading, sentence=sentence)
         refusal.headers.update(error.headers or {})
+        return refusal
+
+    @app.exception_handler(PlateBridgeError)
+    async def failed(request: Request, error: PlateBridgeError) -> Response:
+        return pages.refuse(request, 503, heading="Not possible now", sentence=str(error))
+
+    @app.exception_handler(RequestValidationError)
+    async def misunderstood(request: Request, error: RequestValidationError) -> Response:
+        """What does not fit, without what was given: it may be a password."""
+        parts = [f"{'.'.join(map(str, fault['loc'][1:]))}: {fault['msg']}" for fault in error.errors()]
+        return pages.refuse(request, 422, heading="Not understood", sentence="; ".join(parts))
+
+    @app.exception_handler(Exception)
+    async def defect(request: Request, error: Exception) -> Response:
+        """Beyond every other layer, so with its own headers; the log has what happened."""
+        sentence = "This is a defect of PlateBridge, and its log says more. Nothing else is affected."
+        refusal = pages.refuse(request, 500, heading="The page failed", sentence=sentence)
+        refusal.headers.update(headers)
         return refusal
 
     @app.get("/healthz")

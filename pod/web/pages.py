@@ -31,6 +31,8 @@ PLACES = (
     Place("/health", "Health", "nav-health"),
     Place("/settings", "Settings", "nav-settings"),
 )
+_BELONGS = {"/password": "/settings", "/api": ""}
+"""Pages that belong to an entry of the navigation by another path than its own, or to none."""
 
 
 class Pages:
@@ -61,7 +63,8 @@ class Pages:
 
 def _place_of(path: str, places: Sequence[Place]) -> str:
     """The entry of the navigation that a path belongs to; approaches and searches belong to Now."""
-    return next((p.path for p in places[1:] if path == p.path or path.startswith(f"{p.path}/")), "/")
+    entries = {place.path: place.path for place in places[1:]} | _BELONGS
+    return next((to for of, to in entries.items() if path == of or path.startswith(f"{of}/")), "/")
 
 
 def signed_in(request: Request) -> Session:

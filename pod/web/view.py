@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol, TypeVar
 from zoneinfo import ZoneInfo
@@ -46,7 +46,8 @@ class GateView:
     Attributes:
         condition: ready, down, unavailable or latched; the sentence says why and what mends it.
         pause_left_s: until it may be asked again.
-        position: open, closed, moving, unknown or not_wired: only an input that is wired tells where it is.
+        position: as in `domain.gate_facts.Position`: only an input that is wired tells where it is.
+        ages_s: how long ago each fact was last true: commanded, moved, opened, closed.
         presence: something stands on the loop; None where no loop is wired.
     """
 
@@ -56,6 +57,7 @@ class GateView:
     pause_left_s: float = 0.0
     position: str = "not_wired"
     presence: bool | None = None
+    ages_s: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def is_wired(self) -> bool:

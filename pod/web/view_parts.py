@@ -1,5 +1,7 @@
 """The POD's parts as the page shows them: gates, cameras, and where each setting comes from."""
 
+import time
+
 from pod.config import PodConfig
 from pod.gate.controller import GateController
 from pod.web.view import CameraView, GateView
@@ -15,7 +17,13 @@ def camera_views(config: PodConfig) -> tuple[CameraView, ...]:
 
 def gate_view(gate: GateController) -> GateView:
     """One gate as it is now."""
-    state, facts = gate.state, gate.facts
+    state, facts, now_s = gate.state, gate.facts, time.monotonic()
+    times = {
+        "commanded": facts.commanded_at_s,
+        "moved": facts.moved_at_s,
+        "opened": facts.opened_at_s,
+        "closed": facts.closed_at_s,
+    }
     return GateView(
         name=gate.name,
         condition=state.condition,
@@ -23,4 +31,5 @@ def gate_view(gate: GateController) -> GateView:
         pause_left_s=gate.pause_left_s(),
         position=facts.position,
         presence=facts.presence,
+        ages_s={fact: now_s - at_s for fact, at_s in times.items() if at_s is not None},
     )
