@@ -51,6 +51,7 @@ from pod.services.served_cars import ServedCars
 from pod.services.stills import Stills
 from pod.store.car_search import rows_of, search
 from pod.store.clock_rows import newest_believable
+from pod.store.keeping import Keeping
 from pod.store.media import FOLDER_NAME as MEDIA_FOLDER
 from pod.store.media import MediaStore
 from pod.store.reader import AuditReader
@@ -166,7 +167,9 @@ class Pod:
         self._listener = stack.enter_context(bind(config.web.host, config.web.port))
         models = await asyncio.to_thread(open_models, config.vision)
         writer_beat = self._heartbeats.register("store", STORE_SILENCE_S)
-        self._store = stack.enter_context(Store.open(data_dir / FILE_NAME, beat=writer_beat.beat))
+        self._store = stack.enter_context(
+            Store.open(data_dir / FILE_NAME, keeping=Keeping(), beat=writer_beat.beat)
+        )
         self._clock = self._watch_clock()
         started = self._store.record("pod_started", self._started_row(models))
         self._store.wait_for(started, START_ROW_TIMEOUT_S)
@@ -190,6 +193,7 @@ class Pod:
         named = f"{models.detector.name}, {models.recognizer.name}"
         self._site = Site(config.site.id, zone_of(config.site.time_zone), named)
         self._start_media(data_dir)
+        self._store.attend(self.alarms, self.media.make_room if self.media else lambda need_bytes: 0)
         self._start_retention()
         stack.push_async_callback(self._stop_cameras)
         for camera in config.cameras:

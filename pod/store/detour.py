@@ -10,7 +10,7 @@ from pod.domain.errors import StoreError
 from pod.store import audit
 from pod.store.grants import Grant
 from pod.store.journal import Journal, JournalStats
-from pod.store.keeping import AlarmSink
+from pod.store.keeping import Attendants
 from pod.store.late_rows import import_late, late_row, pulse_of
 
 JOURNALED_SEQ = 0
@@ -22,9 +22,9 @@ _log = logging.getLogger(__name__)
 class Detour:
     """Takes rows for the journal from any thread, and gives them to the database in the writer's."""
 
-    def __init__(self, journal: Journal, alarms: AlarmSink) -> None:
+    def __init__(self, journal: Journal, attendants: Attendants) -> None:
         self._journal = journal
-        self._alarms = alarms
+        self._attendants = attendants
         self._lock = threading.Lock()
         # The outcome of an intent that waits here must not overtake it, nor be lost with the writer's queue.
         self._pulses = {pulse for row in journal.waiting() if (pulse := pulse_of(row.payload))}
@@ -64,9 +64,8 @@ class Detour:
         if pulse is not None:
             with self._lock:
                 self._pulses.add(pulse)
-        self._alarms.begin(
+        self._attendants.begin(
             "store_journaling",
-            "store",
             "The database takes no rows, they go to the journal. Look at the disk, and for another program "
             "that holds the database.",
         )
@@ -119,7 +118,7 @@ class Detour:
         self._journal.forget(len(rows))
         with self._lock:
             self._pulses = {p for row in self._journal.waiting() if (p := pulse_of(row.payload))}
-        self._alarms.end("store_journaling", "store")
+        self._attendants.end("store_journaling")
         _log.warning("%d rows came in late from the journal", imported)
 
     def close(self) -> None:

@@ -15,14 +15,11 @@ from pod.store.copies import FOLDER, find_copies
 from pod.store.diagnosis import Damage, SpoiledError, find_damage, is_damage, is_spoiled_head
 from pod.store.file_place import FileMovedError, FilePlace
 from pod.store.head_note import HeadNote, Noted
-from pod.store.keeping import Keeping
+from pod.store.keeping import Attendants, Keeping
 from pod.store.migrate import OtherProgramError, migrate
 from pod.store.private_file import make_private_folder
 from pod.store.recovery import Recovery, finish_exchange, put_back, recover
 from pod.store.reserve import Reserve
-
-SUBJECT = "store"
-"""What the store's alarms are about."""
 
 ROOM_EVERY_S = 1.0
 """A disk that stays full is not searched for room with every row."""
@@ -49,6 +46,7 @@ class Rescue:
         self,
         path: Path,
         keeping: Keeping,
+        attendants: Attendants,
         *,
         busy_timeout_s: float,
         now_us: Callable[[], int],
@@ -56,6 +54,7 @@ class Rescue:
     ) -> None:
         self._path = path
         self._keeping = keeping
+        self._attendants = attendants
         self._busy_timeout_s = busy_timeout_s
         self._now_us = now_us
         self._beat = beat
@@ -124,7 +123,7 @@ class Rescue:
             return
         self._next_look_s = time.monotonic() + LOOK_EVERY_S
         if self._reserve.take():
-            self._keeping.alarms.end("disk_full", SUBJECT)
+            self._attendants.end("disk_full")
 
     def note(self, seq: int, list_version: int) -> None:
         """Note outside the database how far it got."""
@@ -184,7 +183,7 @@ class Rescue:
                 break
         self._next_recovery_s = time.monotonic() + RECOVER_EVERY_S
         assert self.recovered is not None
-        self._keeping.alarms.begin("store_corrupt", SUBJECT, self.recovered.sentence())
+        self._attendants.begin("store_corrupt", self.recovered.sentence())
         _log.error("%s: %s", self._path, self.recovered.sentence())
 
     def _recover_running(
@@ -221,7 +220,7 @@ class Rescue:
                     f"{self._path.name} was removed or exchanged while the pod ran, and was put back from "
                     "memory: leave the data directory to the pod, and look who cleans it up"
                 )
-                self._keeping.alarms.begin("store_corrupt", SUBJECT, text)
+                self._attendants.begin("store_corrupt", text)
                 _log.error("%s", text)
             fresh = self._connect()
         conn.close()
@@ -245,7 +244,7 @@ class Rescue:
         if now_s < self._next_room_s:
             return False
         self._next_room_s = now_s + ROOM_EVERY_S
-        freed_bytes = self._keeping.make_room(self._keeping.reserve_bytes)
+        freed_bytes = self._attendants.make_room(self._keeping.reserve_bytes)
         if shutil.disk_usage(self._path.parent).free > min(_NEAR_FULL_BYTES, self._keeping.reserve_bytes):
             return freed_bytes > 0
         was_given = self._reserve.give_up()
@@ -257,4 +256,4 @@ class Rescue:
         return was_given or freed_bytes > 0
 
     def _tell_full(self, what: str) -> None:
-        self._keeping.alarms.begin("disk_full", SUBJECT, f"The disk is full. {what}. Free space on it.")
+        self._attendants.begin("disk_full", f"The disk is full. {what}. Free space on it.")

@@ -23,7 +23,7 @@ from pod.store.diagnosis import SpoiledError
 from pod.store.file_place import FileMovedError, FilePlace
 from pod.store.grants import Grant
 from pod.store.journal import Journal
-from pod.store.keeping import Keeping
+from pod.store.keeping import AlarmSink, Attendants, Keeping
 from pod.store.late_rows import Claim, Durability, NotDurableError, pulse_of
 from pod.store.migrate import migrate
 from pod.store.moments import from_us
@@ -90,11 +90,14 @@ class Store:
         self.path = path
         self._now_us = now_us
         self._busy_timeout_s = busy_timeout_s
+        self._attendants = Attendants()
         self._detour: Detour | None = None
         self._copier: Copier | None = None
         self._rescue: Rescue | None = None
         if keeping is not None:
-            self._rescue = Rescue(path, keeping, busy_timeout_s=busy_timeout_s, now_us=now_us, beat=beat)
+            self._rescue = Rescue(
+                path, keeping, self._attendants, busy_timeout_s=busy_timeout_s, now_us=now_us, beat=beat
+            )
             self._place = self._rescue.place
             conn = self._rescue.open()
         else:
@@ -105,7 +108,7 @@ class Store:
             self._refresh(conn)
             if keeping is not None:
                 journal = Journal.open(path.parent / JOURNAL_FOLDER, size_bytes=keeping.journal_bytes)
-                self._detour = Detour(journal, keeping.alarms)
+                self._detour = Detour(journal, self._attendants)
         except BaseException:
             conn.close()
             raise
@@ -217,6 +220,16 @@ class Store:
             copy_at=copies[0].at if copies else None,
             copy_fault=self._copier.fault,
         )
+
+    def attend(self, alarms: AlarmSink, make_room: Callable[[int], int]) -> None:
+        """Say whom a keeping store turns to; alarms from before are told now.
+
+        Args:
+            alarms: told of `disk_full`, `store_corrupt` and `store_journaling`.
+            make_room: asked on a full disk to delete so many bytes before the reserve is given up; returns
+                how many it did. Called in the writer's thread: it must not wait for the store.
+        """
+        self._attendants.attend(alarms, make_room)
 
     def submit(self, job: Job[T]) -> Future[T]:
         """Run a job in a write transaction of the writer thread.
