@@ -10,6 +10,7 @@ import psutil
 from pod.config import GateConfig
 from pod.gate.edge_trace import Edge, line_is_active, read_edges, trace_path
 from pod.gate.guard_client import GuardClient
+from pod.gate.guard_process import GUARD_COMMAND
 from pod.gate.pulse import GateState, PulseEnd
 
 HERE = Path(__file__).parent
@@ -75,14 +76,25 @@ def on_times_ms(run_dir: Path, gate: str = "main", *, dead_ns: int) -> list[floa
 
 
 class Recorder:
-    """Remembers the ends of pulses and the states of gates."""
+    """Remembers the ends of pulses, the states of gates, and the alarms that stand."""
 
     def __init__(self) -> None:
         self.ends: list[PulseEnd] = []
         self.states: list[GateState] = []
+        self.alarms: dict[str, str] = {}
+
+    def begin(self, code: str, subject: str, text: str) -> None:
+        self.alarms.setdefault(code, text)
+
+    def end(self, code: str, subject: str) -> None:
+        self.alarms.pop(code, None)
 
     def start(self, run_dir: Path, *gates: GateConfig, command: Sequence[str] | None = None) -> GuardClient:
         chosen = gates or (a_gate(),)
-        if command is None:
-            return GuardClient.start(chosen, run_dir, on_state=self.states.append)
-        return GuardClient.start(chosen, run_dir, on_state=self.states.append, command=command)
+        return GuardClient.start(
+            chosen,
+            run_dir,
+            on_state=self.states.append,
+            alarms=self,
+            command=command or GUARD_COMMAND,
+        )

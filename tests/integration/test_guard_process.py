@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,12 +26,16 @@ from gate_fixtures import (
     pulses,
     until,
 )
+from promises import Prove
 
 from pod.domain.errors import GateError
-from pod.gate.edge_trace import read_edges
+from pod.gate.edge_trace import read_edges, trace_path
 from pod.gate.pulse import NotPulsedError
 
 KILLS = 30
+KILLS_TO_PROVE = 200
+RESTARTS = 3
+RESTARTS_TO_PROVE = 40
 
 
 @dataclass(frozen=True)
@@ -43,7 +48,8 @@ class Pod:
 
     def kill(self) -> int:
         """End the pod; CLOCK_MONOTONIC in nanoseconds when the guard was seen to be gone, too."""
-        os.kill(self.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
         until(lambda: is_gone(self.guard_pid))
         return time.monotonic_ns()
 
@@ -73,36 +79,46 @@ def start_pod() -> Iterator[Callable[[Path], Pod]]:
     answers.close()
 
 
-def test_sigkill_of_the_pod_at_any_moment_never_leaves_the_line_on(
-    start_pod: Callable[[Path], Pod], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.proof(1)
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP], ids=["SIGKILL", "SIGSTOP"])
+def test_a_pod_killed_or_stopped_at_any_moment_never_leaves_the_line_on(
+    start_pod: Callable[[Path], Pod],
+    tmp_path: Path,
+    number: signal.Signals,
+    prove: Prove,
+    often: Callable[[int, int], int],
 ) -> None:
     moments = random.Random(20_260)
     during = 0
     worst_ms = 0.0
-    for attempt in range(KILLS):
+    kills = often(KILLS, KILLS_TO_PROVE)
+    for attempt in range(kills):
         run_dir = tmp_path / str(attempt)
         pod = start_pod(run_dir)
         until(lambda at=run_dir: bool(pulses(at)))
-        time.sleep(moments.uniform(0, PULSE_MS * 1.1) / 1000)  # The moment of the kill is what is tried.
+        time.sleep(moments.uniform(0, PULSE_MS * 1.1) / 1000)  # The moment of the signal is what is tried.
         during += is_active(run_dir)
-        dead_ns = pod.kill()
-        times = on_times_ms(run_dir, dead_ns=dead_ns)
+        os.kill(pod.pid, number)
+        until(lambda at=run_dir: not is_active(at))
+        fell_ns = time.monotonic_ns()
+        pod.kill()
+        times = on_times_ms(run_dir, dead_ns=fell_ns)
         assert len(times) == 1
         assert not is_active(run_dir)
         worst_ms = max(worst_ms, *times)
-    with capsys.disabled():
-        print(f"\n  {KILLS} pods killed, {during} during a pulse; longest {worst_ms:.1f} of {LIMIT_MS} ms")
-    assert during >= KILLS // 2
-    assert worst_ms <= LIMIT_MS
+    assert during >= kills // 2
+    prove(attempts=kills, faults=kills, losses=worst_ms > LIMIT_MS, in_a_pulse=during, longest_on_ms=worst_ms)
 
 
+@pytest.mark.proof(1)
 def test_sigkill_of_the_guard_at_any_moment_releases_the_line_and_is_reported(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, prove: Prove, often: Callable[[int, int], int]
 ) -> None:
     moments = random.Random(20_261)
     during = 0
     worst_ms = 0.0
-    for attempt in range(KILLS):
+    kills = often(KILLS, KILLS_TO_PROVE)
+    for attempt in range(kills):
         run_dir, recorder = tmp_path / str(attempt), Recorder()
         client = recorder.start(run_dir)
         try:
@@ -119,24 +135,12 @@ def test_sigkill_of_the_guard_at_any_moment_releases_the_line_and_is_reported(
             worst_ms = max(worst_ms, recorder.ends[0].on_for_ms)
         finally:
             client.close()
-    with capsys.disabled():
-        print(f"\n  {KILLS} guards killed, {during} during a pulse; longest {worst_ms:.1f} of {LIMIT_MS} ms")
-    assert during >= KILLS // 2
-    assert worst_ms <= LIMIT_MS
+    assert during >= kills // 2
+    prove(attempts=kills, faults=kills, losses=worst_ms > LIMIT_MS, in_a_pulse=during, longest_on_ms=worst_ms)
 
 
-def test_a_pod_stopped_in_mid_pulse_holds_nothing(start_pod: Callable[[Path], Pod], tmp_path: Path) -> None:
-    pod = start_pod(tmp_path)
-    until(lambda: bool(pulses(tmp_path)))
-    os.kill(pod.pid, signal.SIGSTOP)
-    assert is_active(tmp_path)
-    until(lambda: not is_active(tmp_path))
-    [on_ms] = on_times_ms(tmp_path, dead_ns=time.monotonic_ns())
-    assert PULSE_MS <= on_ms <= LIMIT_MS
-    pod.kill()
-
-
-def test_a_guard_frozen_in_mid_pulse_is_ended_by_the_pod(tmp_path: Path) -> None:
+@pytest.mark.proof(1)
+def test_a_guard_frozen_in_mid_pulse_is_ended_by_the_pod(tmp_path: Path, prove: Prove) -> None:
     recorder = Recorder()
     client = recorder.start(tmp_path)
     try:
@@ -148,6 +152,7 @@ def test_a_guard_frozen_in_mid_pulse_is_ended_by_the_pod(tmp_path: Path) -> None
         until(lambda: bool(recorder.ends))
         [on_ms] = on_times_ms(tmp_path, dead_ns=time.monotonic_ns())
         assert PULSE_MS < on_ms <= LIMIT_MS
+        prove(attempts=1, faults=1, longest_on_ms=on_ms)
         assert recorder.ends[0].error is not None
         until(lambda: is_replaced(client, frozen))
         assert len(pulses(tmp_path)) == 1
@@ -230,10 +235,14 @@ def test_a_driver_that_fails_to_switch_on_is_an_error_and_leaves_the_line_at_res
         client.close()
 
 
+@pytest.mark.proof(1)
+@pytest.mark.proof(3)
 @pytest.mark.parametrize(
     "fault", ["off_raises_1", "off_raises_2", "off_raises_always", "off_and_release_raise", "off_hangs"]
 )
-def test_an_off_that_fails_is_retried_in_time_and_latches_the_gate(tmp_path: Path, fault: str) -> None:
+def test_an_off_that_fails_is_retried_in_time_latches_the_gate_and_raises_the_alarm(
+    tmp_path: Path, fault: str, prove: Prove
+) -> None:
     recorder = Recorder()
     client = recorder.start(tmp_path, a_gate(), command=guard_with(fault))
     try:
@@ -243,11 +252,14 @@ def test_an_off_that_fails_is_retried_in_time_and_latches_the_gate(tmp_path: Pat
         until(lambda: bool(recorder.ends))
         assert recorder.ends[0].error is not None
         assert client.state("main").condition == "latched"
+        until(lambda: "gate_latched" in recorder.alarms)
+        assert "check the relay and its wiring" in recorder.alarms["gate_latched"]
         until(lambda: client.alive)
-        with pytest.raises(NotPulsedError, match="restart the pod"):
-            client.pulse("main", "q", on_end=recorder.ends.append)
-        assert len(pulses(tmp_path)) == 1
+        for attempt in range(10):
+            with pytest.raises(NotPulsedError, match="restart the pod"):
+                client.pulse("main", f"q{attempt}", on_end=recorder.ends.append)
         assert [state.condition for state in recorder.states].count("latched") == 1
+        prove(attempts=10, faults=1, losses=len(pulses(tmp_path)) - 1)
     finally:
         client.close()
 
@@ -300,15 +312,21 @@ def test_a_guard_that_cannot_start_is_an_error_at_once(tmp_path: Path) -> None:
         Recorder().start(tmp_path, command=(sys.executable, "-c", "raise SystemExit('broken')"))
 
 
-def test_starts_and_restarts_give_no_pulse(tmp_path: Path) -> None:
-    for _ in range(3):
+@pytest.mark.proof(2)
+def test_starts_and_restarts_give_no_pulse(
+    tmp_path: Path, prove: Prove, often: Callable[[int, int], int]
+) -> None:
+    rounds = often(RESTARTS, RESTARTS_TO_PROVE)
+    for _ in range(rounds):
         client = Recorder().start(tmp_path, a_gate("in"), a_gate("out"))
         killed = client.pid
         assert killed is not None
         os.kill(killed, signal.SIGKILL)
         until(lambda running=client, gone=killed: is_replaced(running, gone) and running.alive)
         client.close()
-    assert pulses(tmp_path, "in") == pulses(tmp_path, "out") == []
+    edges = [edge for gate in ("in", "out") for edge in read_edges(trace_path(tmp_path, gate))]
+    assert len(edges) == rounds * 4, "each start drives each line to rest"
+    prove(attempts=2 * rounds, faults=rounds, losses=sum(edge.state == "on" for edge in edges))
 
 
 def test_closing_the_client_in_mid_pulse_cuts_the_pulse_and_reports_it(tmp_path: Path) -> None:

@@ -2,16 +2,18 @@
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 from gate_fixtures import LIMIT_MS, PULSE_MS, is_active, on_times_ms, pulses, until
+from promises import Prove
 
 Event = dict[str, object]
 
@@ -94,6 +96,41 @@ def test_anything_but_a_pulse_is_answered_with_an_error_and_changes_nothing(
     assert pulses(tmp_path) == []
     guard.ask("after")
     assert guard.read("error", "refused", "on")["event"] == "on"
+
+
+@pytest.mark.proof(17)
+def test_no_words_make_the_guard_do_more_than_give_single_pulses_of_the_set_length(
+    guard: RawGuard, tmp_path: Path, prove: Prove, often: Callable[[int, int], int]
+) -> None:
+    chance = random.Random(17)
+    verbs = (
+        *["pulse"] * 20,
+        "PULSE",
+        "hold",
+        "close",
+        "open",
+        "on",
+        "off",
+        "keep",
+        "bypass",
+        "pulse pulse",
+        "",
+    )
+    attempts = often(300, 5000)
+    answered = {"on": 0, "refused": 0, "error": 0}
+    for attempt in range(attempts):
+        words = [chance.choice(verbs), chance.choice(("main", "main", "attic", "*", ""))]
+        words.append(chance.choice((f"p{attempt}", f"p{attempt}", f"p{attempt - 1}", "", "a b")))
+        words.append(str(time.monotonic_ns() + chance.choice((-1, 150, 150, 10**7)) * 1_000_000))
+        words += chance.choice(([], [], [], [], ["60000"], ["hold"]))
+        guard.write(" ".join(words).encode() + b"\n")
+        answered[str(guard.read("on", "refused", "error")["event"])] += 1
+    assert min(answered.values()) > 0, answered
+    until(lambda: not is_active(tmp_path))
+    times_ms = on_times_ms(tmp_path, dead_ns=time.monotonic_ns())
+    assert len(times_ms) == len(pulses(tmp_path)) == answered["on"]
+    lost = sum(not PULSE_MS <= on_ms <= LIMIT_MS for on_ms in times_ms)
+    prove(attempts=attempts, losses=lost, pulses=answered["on"], longest_on_ms=max(times_ms))
 
 
 def test_the_end_of_an_endless_line_is_no_request(guard: RawGuard, tmp_path: Path) -> None:
