@@ -17,7 +17,7 @@ from pod.media.motion import MotionGate
 from pod.media.slot import LatestFrame
 from pod.runtime.metrics import PodMetrics
 from pod.services.access_control import AccessControl, Sighting
-from pod.services.best_frames import BestFrames, Glimpse
+from pod.services.best_frames import BestFrames, Glimpse, fitting
 from pod.services.pace import SearchPace
 from pod.services.pictures import Pictures
 from pod.vision.detector import Detections
@@ -176,11 +176,7 @@ class CameraLoop:
             self._pace.read_in_vain(track.id, read.width_px / max(frame.width, frame.height))
         if steps:
             self._access.act(steps, self._sightings[track.id])
-            # More than one step: the track passed to another car, so this frame shows only the last one's.
-            self._picture(steps[:-1], before)
-            seen_now = Glimpse(frame, read.box) if read is not None else None
-            opens = steps[-1].action is Action.OPEN
-            self._picture(steps[-1:], (seen_now if opens else None) or self._best.of(track.id))
+            self._picture(steps, self._best.of(track.id), before)
 
     def _expire(self) -> None:
         """Time passes without usable frames too: tracks end, and what they left open is recorded."""
@@ -200,11 +196,17 @@ class CameraLoop:
                 self._access.act(steps, sighting)
                 self._picture(steps, best)
 
-    def _picture(self, steps: Sequence[Step], glimpse: Glimpse | None) -> None:
-        """Hand over what shows the steps' car; after the gate was asked, which must not wait for it."""
-        if self._pictures is None or glimpse is None:
-            return
+    def _picture(self, steps: Sequence[Step], *glimpses: Glimpse | None) -> None:
+        """Hand over what shows each step's car; after the gate was asked, which must not wait for it.
+
+        Args:
+            glimpses: of the track, the likeliest first. Where the track passed from one car to another, a
+                step may be about the former, and the first glimpse show the latter.
+        """
         for step in steps:
+            glimpse = fitting(glimpses, step.decision.plate)
+            if self._pictures is None or glimpse is None:
+                continue
             self._pictures.keep(
                 step.approach_id,
                 step.revision,

@@ -134,7 +134,7 @@ class Retention:
                 return None
             self._believed = (newest, mono_s)
         wall, since_s = self._believed
-        return min(moment.now, wall + timedelta(seconds=mono_s - since_s))
+        return wall + timedelta(seconds=mono_s - since_s)
 
 
 def _bounds(now: datetime, keep_days: int, keep_unknown_days: int) -> tuple[datetime, datetime]:

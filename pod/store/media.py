@@ -30,7 +30,7 @@ MAX_REVISIONS = 4
 
 _MIB = 1024 * 1024
 _INDEX_TIMEOUT_S = 10.0
-_UNFINISHED_AGE_S = 60.0
+_EMPTY_DAY_AGE_S = 60.0
 _ROWS_A_JOB = 200
 _SPARE_BYTES = 1 * _MIB
 """Freed beyond the need, so that not each picture has to look for the oldest again."""
@@ -180,7 +180,7 @@ class MediaStore:
         return len(gone)
 
     def tidy(self) -> None:
-        """Clear away what a crash left: unfinished files, files without a row, rows without their file.
+        """Clear away what a crash left: files without a row or cut short, rows without their file.
 
         Counts the bytes anew, too, and gives way where the disk got short. For the start, and now and then.
 
@@ -189,7 +189,7 @@ class MediaStore:
         """
         try:
             self._files.make()
-            self._files.clear_unfinished(older_than_s=_UNFINISHED_AGE_S)
+            self._files.clear_days(older_than_s=_EMPTY_DAY_AGE_S)
             sizes = self._files.sizes()
             # In this order: a file that is being kept is either among these or has its row already.
             with self._lock:

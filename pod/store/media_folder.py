@@ -24,8 +24,6 @@ _NAME = re.compile(r"(known|unknown)/[0-9]{8}/([0-9]{18})-[0-9a-f]{16}-(scene|pl
 _CLASSES = ("unknown", "known")
 """In the order in which they make room."""
 
-_UNFINISHED = ".part"
-
 
 @dataclass(frozen=True, slots=True)
 class KeptFile:
@@ -64,26 +62,20 @@ class MediaFolder:
         return found.f_bavail * found.f_frsize
 
     def write(self, name: str, picture: bytes) -> None:
-        """Write a picture under a name of `new_names`; it appears whole or not at all.
+        """Write a picture under a name of `new_names`.
 
-        It is not synced to the disk: that would hold up the commits of decisions. A file that a power cut
-        emptied has another size than the index says, and is cleared away at the next start.
+        Until it has its row nobody is shown it, and a crash leaves it to `MediaStore.tidy`. It is not synced
+        to the disk: that would hold up the commits of decisions. A file that a power cut emptied has another
+        size than its row says, and is cleared away, too.
 
         Raises:
-            OSError: nothing was written.
+            OSError: nothing, or not all, was written.
         """
         target = self.folder / name
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        part = target.with_suffix(_UNFINISHED)
-        try:
-            with part.open("xb") as file:
-                os.fchmod(file.fileno(), 0o600)
-                file.write(picture)
-            part.rename(target)
-        except OSError:
-            with contextlib.suppress(OSError):
-                part.unlink()
-            raise
+        with target.open("xb") as file:
+            os.fchmod(file.fileno(), 0o600)
+            file.write(picture)
 
     def path(self, name: str) -> Path | None:
         """Where a picture lies; None where it is gone, or where the name is none of this folder's."""
@@ -131,19 +123,15 @@ class MediaFolder:
                 found[kept.name] = (self.folder / kept.name).stat().st_size
         return found
 
-    def clear_unfinished(self, *, older_than_s: float) -> None:
-        """Delete what a killed process left half written, and days without a picture.
+    def clear_days(self, *, older_than_s: float) -> None:
+        """Remove the folders of days without a picture.
 
         Args:
-            older_than_s: younger ones may still be in the making; seconds.
+            older_than_s: in younger ones a picture may be in the making; seconds.
         """
         for of_class in _CLASSES:
             for day in _entries(self.folder / of_class):
                 place = self.folder / of_class / day
-                for file in _entries(place):
-                    with contextlib.suppress(OSError):
-                        if file.endswith(_UNFINISHED) and _age_s(place / file) >= older_than_s:
-                            (place / file).unlink()
                 with contextlib.suppress(OSError):  # mostly: it is not empty
                     if _age_s(place) >= older_than_s:
                         place.rmdir()

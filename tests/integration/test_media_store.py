@@ -5,6 +5,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -174,11 +175,29 @@ def test_a_full_disk_drops_the_picture_and_the_audit_goes_on(small_disk: Path) -
         with pytest.raises(StoreError, match=r"free space on it|make room"):
             keep(media, "entry-1", size=400_000)
         assert not media.find("entry-1")
-        assert not any(name.endswith(".part") for name in files(media))
+        assert len(files(media)) == rows(store)
         filler.unlink()
         assert store.record("decision", {"plate": "AB123CD"}).result(5) == 1
         keep(media, "entry-2")
         assert media.find("entry-2")
+
+
+def test_a_disk_that_takes_no_more_files_keeps_both_pictures_of_a_step_or_none(
+    store: Store, small_disk: Path
+) -> None:
+    subprocess.run(["mount", "-o", "remount,nr_inodes=12", small_disk], check=True)
+    media = media_of(store)
+    media.folder.symlink_to(small_disk)
+    keep(media, "entry-0")
+    fillers = 0
+    while os.statvfs(small_disk).f_ffree > 1:
+        (small_disk / f"filler-{fillers}").touch()
+        fillers += 1
+    with pytest.raises(StoreError, match=r"no picture can be kept \(No space left on device\): make room"):
+        keep(media, "entry-1")
+    assert fillers
+    assert len(list(media.folder.rglob("*.jpg"))) == 2 == rows(store)
+    assert media.kept_bytes == 1000
 
 
 def test_pictures_give_way_to_the_database_even_while_its_writer_is_stuck(small_disk: Path) -> None:
@@ -232,7 +251,7 @@ def test_a_folder_on_a_disk_mounted_read_only_is_told_as_such(store: Store, smal
     keep(media, "entry-2")
 
 
-def test_tidying_clears_lone_files_lone_rows_cut_files_and_unfinished_ones(store: Store) -> None:
+def test_tidying_clears_lone_files_lone_rows_and_files_cut_short(store: Store) -> None:
     media = media_of(store)
     for i in range(4):
         keep(media, f"entry-{i}", at=NOON + timedelta(minutes=i))
@@ -241,18 +260,37 @@ def test_tidying_clears_lone_files_lone_rows_cut_files_and_unfinished_ones(store
     cut_short.write_bytes(b"")
     lone = cut_short.with_name(cut_short.name[:20] + "0" * 15 + "-scene.jpg")
     lone.write_bytes(b"whose?")
-    old = cut_short.with_suffix(".part")
-    old.write_bytes(b"half a pict")
-    os.utime(old, (0, 0))
-    making = cut_short.with_name("just-now.part")
-    making.write_bytes(b"half a pict")
+    empty_day = cut_short.parent.with_name("20200101")
+    empty_day.mkdir()
+    os.utime(empty_day, (0, 0))
     media_again = media_of(store)
     media_again.tidy()
-    left = files(media_again)
-    assert str(making.relative_to(media.folder)) in left
-    assert len(left) == 1 + 6 == 1 + rows(store)
+    assert len(files(media_again)) == 6 == rows(store)
+    assert not empty_day.exists()
     assert media_again.kept_bytes == bytes_on_disk(media)
     assert all(media_again.path(i.id) for n in range(4) for i in media_again.find(f"entry-{n}"))
+
+
+def test_tidying_leaves_pictures_alone_that_are_just_being_kept(store: Store) -> None:
+    media = media_of(store)
+    held, go = threading.Event(), threading.Event()
+
+    def stall(conn: object) -> None:
+        held.set()
+        go.wait(20)
+
+    store.submit(stall)
+    assert held.wait(5)
+    keeping = threading.Thread(target=keep, args=(media, "entry-1"))
+    keeping.start()
+    while len(files(media)) < 2 or bytes_on_disk(media) < 1000:
+        time.sleep(0.001)
+    media.tidy()
+    go.set()
+    keeping.join(10)
+    assert len(media.find("entry-1")) == 2
+    media.tidy()
+    assert (len(media.find("entry-1")), media.kept_bytes) == (2, 1000)
 
 
 def test_tidying_touches_nothing_while_the_index_cannot_be_read(store: Store) -> None:
@@ -358,9 +396,6 @@ def test_kill_9_at_any_moment_leaves_nothing_that_a_start_does_not_mend(
         child.stdout.close()
         with Store.open(tmp_path / "pod.db") as store:
             media = media_of(store, quota_bytes=3_000_000)
-            for part in media.folder.rglob("*.part"):
-                found_broken += 1
-                os.utime(part, (0, 0))
             found_broken += len(files(media)) != rows(store)
             media.tidy()
             assert len(files(media)) == rows(store) > 0

@@ -96,8 +96,9 @@ def test_rows_about_unlisted_plates_go_after_a_month_and_all_others_about_people
     unlisted = {"plate": "XY987ZW", "entry": None, "reason": "not_listed"}
     gone, stay = set(), set()
     for days, over in ((366, gone), (364, stay)):
-        for kind in ("decision", "intent", "outcome", "list_change", "command", "login", "site_state"):
-            over.add(write_days_ago(store, wall, days, kind, **listed))
+        over.add(write_days_ago(store, wall, days, "decision", **listed))
+        for kind in ("intent", "outcome", "list_change", "command", "login", "site_state"):
+            over.add(write_days_ago(store, wall, days, kind, plate="AB123CD"))
     for days, over in ((364, gone), (31, gone), (29, stay)):
         over.add(write_days_ago(store, wall, days, "decision", **unlisted))
     for kind in ("pod_started", "camera_state", "gate_fact", "alarm", "clock", "recovery", "erasure"):

@@ -39,6 +39,7 @@ class Shot:
     late_s: float = 0.05
     session: int = 1
     scene: av.VideoFrame = STILL_SCENE
+    text: str = PLATE
 
     def frame(self) -> Frame:
         arrival_s = self.captured_s + self.late_s
@@ -53,6 +54,7 @@ class Camera:
     silence_after_s: float
     now_s: float = 0.0
     plates: Sequence[Box] = ()
+    text: str = PLATE
     played: threading.Event = field(default_factory=threading.Event)
 
     def take(self, timeout_s: float) -> Frame | None:
@@ -60,7 +62,7 @@ class Camera:
         if due_s <= self.now_s + timeout_s:
             self.now_s = max(self.now_s, due_s)
             shot = self.shots.pop(0)
-            self.plates = shot.plates
+            self.plates, self.text = shot.plates, shot.text
             return shot.frame()
         if self.shots or self.silence_after_s > 0:
             self.now_s += timeout_s
@@ -86,9 +88,10 @@ class Reader:
 
     def read_boxes(self, rgb: npt.NDArray[np.uint8], found: Detections) -> list[PlateRead]:
         slots = np.full((SLOTS, len(ALPHABET)), 0.001, np.float32)
-        for row, character in zip(slots, PLATE.ljust(SLOTS, ALPHABET[-1]), strict=True):
+        for row, character in zip(slots, self._camera.text.ljust(SLOTS, ALPHABET[-1]), strict=True):
             row[ALPHABET.index(character)] = 0.964
-        return [PlateRead(tuple(box.tolist()), 0.9, PLATE, 0.964, slots) for box in found.boxes]
+        text = self._camera.text
+        return [PlateRead(tuple(box.tolist()), 0.9, text, 0.964, slots) for box in found.boxes]
 
 
 @dataclass
@@ -301,3 +304,13 @@ def test_a_car_refused_while_it_stands_is_pictured_once() -> None:
     played = play([Shot(1 + 0.6 * i) for i in range(6)], denied, pictures=pictures)
     assert [reason for _, reason in played.told] == ["not_listed"]
     assert [(revision, known) for revision, _, known in pictures.kept] == [(1, False)]
+
+
+def test_where_a_track_passes_to_the_next_car_each_is_pictured_in_a_frame_of_its_own() -> None:
+    pictures = Pictures()
+    first = [Shot(1.0 + 0.6 * i) for i in range(2)]
+    second = [Shot(2.2 + 0.6 * i, text="XY987ZW") for i in range(8)]
+    played = play([*first, *second], denied, pictures=pictures)
+    assert [step.decision.plate for step in played.steps] == [PLATE, "XY987ZW"]
+    (_, of_first_s, _), (_, of_second_s, _) = pictures.kept
+    assert of_first_s < 2.2 <= of_second_s
