@@ -104,10 +104,24 @@ function renew(html) {
   const news = newsOf(fresh);
   const anchor = scrollY > 0 ? firstInView() : null;
   const was = anchor?.getBoundingClientRect().top;
+  const focused = placeOf(document.activeElement);
   merge(now, fresh);
+  if (focused && !now.contains(document.activeElement)) focusOn(focused);
   if (anchor?.isConnected) scrollBy({ top: anchor.getBoundingClientRect().top - was, behavior: "instant" });
   document.title = now.dataset.title;
   say(news);
+}
+
+// Where the keyboard is, in words that hold when its element is drawn anew or moved; null where it is elsewhere.
+function placeOf(element) {
+  return now.contains(element) && element.matches("a[href]")
+    ? { id: element.closest("[id]").id, href: element.getAttribute("href") }
+    : null;
+}
+
+function focusOn({ id, href }) {
+  const links = document.getElementById(id)?.querySelectorAll("a[href]") ?? [];
+  Array.from(links).find((link) => link.getAttribute("href") === href)?.focus({ preventScroll: true });
 }
 
 // Make `old` like `fresh`, going only into elements whose children have ids.

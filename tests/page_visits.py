@@ -1,0 +1,65 @@
+"""Visits of a real browser to a served page."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, sync_playwright
+from served_page import ServedPage
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+NO_CHROMIUM = "needs Chromium: sudo apt-get install chromium"
+QUIET_START = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
+PHONE, DESKTOP = (390, 844), (1280, 800)
+PATIENCE_MS = 20_000
+
+
+@contextmanager
+def launched() -> Iterator[Browser]:
+    """A browser of one's own."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET_START.split())
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def visit(
+    browser: Browser,
+    served: ServedPage,
+    path: str = "/",
+    *,
+    size: tuple[int, int] = DESKTOP,
+    scheme: str = "light",
+    javascript: bool = True,
+) -> Iterator[Page]:
+    """A signed-in page; it must ask nobody else, break no rule of its own and run without an error."""
+    context = browser.new_context(
+        viewport={"width": size[0], "height": size[1]},
+        color_scheme=scheme,
+        java_script_enabled=javascript,
+        reduced_motion="reduce",
+    )
+    page, asked, wrong = context.new_page(), [], []
+    page.set_default_timeout(PATIENCE_MS)
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("dialog", lambda dialog: wrong.append(f"a dialog: {dialog.message}"))
+    page.on("console", lambda said: wrong.append(said.text) if "Security Policy" in said.text else None)
+    page.goto(served.address + served.sign_in_path())
+    if path != "/":
+        page.goto(served.address + path)
+    yield page
+    context.close()
+    assert [url for url in asked if not url.startswith((served.address, "data:"))] == []
+    assert wrong == []
+
+
+def findings(page: Page) -> list[str]:
+    """What axe objects to, with the place."""
+    return [
+        f"{violation['id']}: {node['html']}"
+        for violation in Axe().run(page).response["violations"]
+        for node in violation["nodes"]
+    ]
