@@ -102,12 +102,9 @@ class HttpRequest(Request):
     def run(self) -> Answer:
         where = f"{self._target.host}:{self._target.port}"
         try:
-            connection = self._connected()
+            connection = self.connect()
         except (OSError, ValueError) as fault:
-            return (
-                "not_sent",
-                f"{where} was not reached ({_words(fault)}); check its address, power and network",
-            )
+            return "not_sent", self.not_reached(fault)
         with connection:
             with self._lock:
                 if not self._may_send:
