@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -114,6 +115,7 @@ def test_without_a_configuration_dates_are_read_in_the_systems_zone(data: Path) 
     ("args", "said"),
     [
         pytest.param(["AB?"], "the plate holds '\\?'", id="strange character"),
+        pytest.param(["<b>AB10</b>"], "the plate holds '<' '>': use letters", id="markup"),
         pytest.param(["AB10", "--until", "31.5.2030"], "is not a date: write 2030-05-31", id="date"),
         pytest.param(
             ["AB10", "--until", "2020-01-01"], "is over already: give --until a later date", id="past"
@@ -246,6 +248,19 @@ def test_the_list_shows_when_an_entry_counts(data: Path, monkeypatch: pytest.Mon
     assert "counts" in counting
     assert "street" in waiting
     assert "not yet" in waiting
+
+
+def test_a_file_far_too_large_is_refused_by_its_first_megabytes(tmp_path: Path, data: Path) -> None:
+    file = tmp_path / "list.csv"
+    with file.open("wb") as out:
+        out.write(b"plate\n")
+        out.truncate(100 * 2**20)
+    tracemalloc.start()
+    with pytest.raises(PlateListError, match=r"list.csv:1: the file is larger than 16 MiB: split it"):
+        run("plates", "import", file, "--data-dir", data)
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak_bytes < 50 * 2**20
 
 
 def test_every_change_of_the_list_is_audited_with_who_made_it(data: Path) -> None:
