@@ -69,6 +69,12 @@ def test_a_plate_is_found_in_any_writing_and_one_character_off(
     assert ("entry-1" in street.found(CarQuery(plate=plate))) is found
 
 
+def test_a_short_text_is_found_only_as_part_of_a_plate(street: Street) -> None:
+    street.row("decision", "entry-1", plate="XY9")
+    assert street.found(CarQuery(plate="Y9")) == ["entry-1"]
+    assert street.found(CarQuery(plate="XZ9")) == []
+
+
 def test_what_was_read_and_the_entry_that_won_both_find_the_car(street: Street) -> None:
     street.row("intent", "entry-1", plate="KLM777", read="QRS888", entry="TUV555", verdict="allow")
     for plate in ("KLM777", "QRS888", "TUV555"):
@@ -92,7 +98,7 @@ def test_pages_hold_every_car_once_though_their_rows_interleave(street: Street) 
     for round_ in range(3):
         for car in range(7):
             # Only some rows of a car match, and not its last: the plate was read anew each time.
-            plate = "AB123CD" if round_ == car % 3 else "XY999"
+            plate = "XY999" if round_ == car % 3 else "AB123CD"
             street.row("decision", f"entry-{car}", plate=plate)
     seen: list[str] = []
     before = None
