@@ -63,6 +63,11 @@ DENIALS = {
             {"clock_doubt": "set"},
             [ALLOW, deny(expires_at=NOW)],
         ),
+        (
+            "a deny entry between its two ends where an hour comes twice",
+            {"now": datetime(2026, 10, 25, 0, 45, tzinfo=UTC)},
+            [ALLOW, deny(schedule=parse_schedule("sun 02:00-02:30"))],
+        ),
         ("a deny entry whose uses are spent", {}, [ALLOW, deny(uses_left=0)]),
         ("a deny entry of a stale list", {"list_age_s": 1e9}, [ALLOW, deny(owner=Owner.CLOUD)]),
     ],
