@@ -1,0 +1,1 @@
+"""The GPIO drill: the image that boots, the programs inside it, and the judge of what was recorded."""
