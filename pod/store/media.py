@@ -125,6 +125,10 @@ class MediaStore:
         """As `MediaIndex.find`."""
         return self._index.find(approach)
 
+    def find_all(self, approaches: Iterable[str]) -> dict[str, tuple[MediaItem, ...]]:
+        """As `MediaIndex.find_all`."""
+        return self._index.find_all(approaches)
+
     def path(self, media_id: int) -> Path | None:
         """As `MediaIndex.path`."""
         return self._index.path(media_id)

@@ -74,7 +74,7 @@ def router(pages: Pages, view: PodView) -> APIRouter:
         if media is None or not records:
             return {}
         ids = [record.approach for record in records]
-        found = await asyncio.to_thread(lambda: {id_: media.find(id_) for id_ in ids})
+        found = await asyncio.to_thread(media.find_all, ids)
         steps = {id_: _by_revision(files) for id_, files in found.items()}
         return {id_: of_step[max(of_step)] for id_, of_step in steps.items() if of_step}
 

@@ -1,7 +1,7 @@
 """What the page may see and do of the POD, and how it waits for it without blocking the event loop."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -72,9 +72,10 @@ class GateOpener(Protocol):
 
 
 class MediaFiles(Protocol):
-    """The kept pictures; both look into a database, so call them through `asyncio.to_thread`."""
+    """The kept pictures; each call looks into a database, so make it through `asyncio.to_thread`."""
 
     def find(self, approach: str) -> Sequence["MediaFile"]: ...
+    def find_all(self, approaches: Iterable[str]) -> Mapping[str, Sequence["MediaFile"]]: ...
     def path(self, media_id: int) -> Path | None: ...
 
 
