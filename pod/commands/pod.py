@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from pod.commands.backup import backup, restore
 from pod.commands.clock import clock
 from pod.commands.doctor import Finding, examine, examine_config
 from pod.commands.password import password
@@ -20,6 +21,8 @@ _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Run the POD, or check what it needs.")
 
+app.command(epilog="Example: platebridge pod backup gate.backup --config config.yaml")(backup)
+app.command(epilog="Example: platebridge pod restore gate.backup --config config.yaml")(restore)
 app.command(epilog="Example: platebridge pod clock --config config.yaml")(clock)
 app.command(epilog="Example: platebridge pod password --reset --config config.yaml")(password)
 

@@ -3,7 +3,7 @@
 from pod.gate.controller import GateController
 from pod.media.source import CameraSource
 from pod.services.health import HealthProbe, PartHealth, Status
-from pod.store.store import Store
+from pod.store.store import Store, StoreFacts
 from pod.vision.pipeline import Models
 
 _CAMERA_STATUS = {
@@ -50,13 +50,31 @@ def store_probe(store: Store) -> HealthProbe:
             mend = "The store takes no rows. Check the disk, then restart the POD."
             return PartHealth("store", Status.FAILING, mend)
         stats = store.stats
+        facts = store.facts
         if stats.fault is not None:
-            sentence = f"The gate stays closed while nothing can be written. {stats.fault}"
+            waiting = f"{facts.journaled} rows wait in the journal. " if facts and facts.journaled else ""
+            sentence = f"The gate stays closed while nothing can be written. {waiting}{stats.fault}"
             return PartHealth("store", Status.FAILING, sentence)
+        if facts is not None and (trouble := _kept_badly(facts)):
+            return PartHealth("store", Status.DEGRADED, trouble)
         lost = stats.failed + stats.refused
         return PartHealth("store", Status.OK, f"Failed writes since the start: {lost}." if lost else "")
 
     return probe
+
+
+def _kept_badly(facts: StoreFacts) -> str:
+    """What is not as it should be while rows are written all the same; empty where nothing is."""
+    sentences = []
+    if facts.journaled:
+        sentences.append(f"The database takes no rows, {facts.journaled} wait in the journal.")
+    if not facts.is_reserve_held:
+        sentences.append("The disk is full, what was held back for the database is in use: free space.")
+    if facts.recovered is not None:
+        sentences.append(facts.recovered.sentence())
+    if facts.copy_fault is not None:
+        sentences.append(f"No good copy can be made: {facts.copy_fault}")
+    return " ".join(sentences)
 
 
 def models_probe(models: Models) -> HealthProbe:

@@ -28,6 +28,7 @@ class Copier:
     """Owns its thread from construction to `close`.
 
     Args:
+        spare_bytes: free space that a copy must leave.
         list_version: the list's version now.
         now_us: wall clock, microseconds since 1970 UTC.
         on_spoiled: told that the database is damaged, in the copier's thread.
@@ -38,6 +39,7 @@ class Copier:
         path: Path,
         *,
         every_s: float,
+        spare_bytes: int,
         list_version: Callable[[], int],
         now_us: Callable[[], int],
         on_spoiled: Callable[[SpoiledError], None],
@@ -45,6 +47,7 @@ class Copier:
         self._path = path
         self._folder = path.parent / FOLDER
         self._every_s = every_s
+        self._spare_bytes = spare_bytes
         self._list_version = list_version
         self._now_us = now_us
         self._on_spoiled = on_spoiled
@@ -111,7 +114,13 @@ class Copier:
         if not is_due and not erased_seq:
             return
         try:
-            copy = make_copy(self._path, self._folder, now=now, breathe=self._breathe)
+            copy = make_copy(
+                self._path,
+                self._folder,
+                now=now,
+                spare_bytes=self._spare_bytes,
+                breathe=self._breathe,
+            )
         except StoreError as error:
             if not self._closing.is_set():
                 self._blame(error)

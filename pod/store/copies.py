@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from pod.domain.errors import StoreError
 from pod.store import audit
-from pod.store.connection import connect_reader, store_error
+from pod.store.connection import check_readable, connect_reader, store_error
 from pod.store.migrate import check_version
 from pod.store.private_file import create_private, fsync_directory, fsync_file
 
@@ -47,15 +48,21 @@ def find_copies(folder: Path) -> tuple[Copy, ...]:
     return tuple(sorted(found, key=lambda copy: copy.at, reverse=True))
 
 
-def make_copy(database: Path, folder: Path, *, now: datetime, breathe: Callable[[], int]) -> Copy:
+def make_copy(
+    database: Path, folder: Path, *, now: datetime, spare_bytes: int, breathe: Callable[[], int]
+) -> Copy:
     """Copy the database as it is at one moment, verify the copy, and let the oldest go.
 
     Args:
+        spare_bytes: free space that the copy must leave to the database itself.
         breathe: called often, to let others have the processor; non-zero gives the copy up.
 
     Raises:
         StoreError: the copy could not be made, or the database is damaged.
     """
+    with contextlib.suppress(OSError):
+        if shutil.disk_usage(folder).free < database.stat().st_size + spare_bytes:
+            raise StoreError(f"{folder}: the disk has no room for a copy of the database: free space on it")
     copy = Copy(folder / now.strftime(_NAME), now)
     write_copy(database, copy.path, breathe=breathe)
     for old in find_copies(folder)[KEPT:]:
@@ -64,8 +71,17 @@ def make_copy(database: Path, folder: Path, *, now: datetime, breathe: Callable[
     return copy
 
 
-def write_copy(database: Path, target: Path, *, breathe: Callable[[], int]) -> audit.VerifyResult:
+def write_copy(
+    database: Path,
+    target: Path,
+    *,
+    breathe: Callable[[], int],
+    finish: Callable[[sqlite3.Connection], None] = lambda conn: None,
+) -> audit.VerifyResult:
     """Copy a database that may be in use to a new private file, which appears when it is whole and verified.
+
+    Args:
+        finish: adds to the copy.
 
     Raises:
         StoreError: it can't be written, or the database is damaged; there is no `target` then.
@@ -80,6 +96,8 @@ def write_copy(database: Path, target: Path, *, breathe: Callable[[], int]) -> a
             source.backup(conn)
             # One file, that needs no log beside it to be read.
             conn.execute("PRAGMA journal_mode = DELETE")
+            finish(conn)
+            conn.commit()
         result = verify_copy(fresh, breathe=breathe)
         fsync_file(fresh)
         fresh.replace(target)
@@ -95,15 +113,29 @@ def write_copy(database: Path, target: Path, *, breathe: Callable[[], int]) -> a
 
 
 def verify_copy(path: Path, *, breathe: Callable[[], int]) -> audit.VerifyResult:
-    """Read a copy whole: its structure, its schema, every link of its chain.
+    """Read a copy whole: its structure, that its schema is of today, every link of its chain.
 
     Raises:
-        StoreError: it is not whole, or of another program.
+        StoreError: it is not whole, or of another program or version.
     """
     try:
         with open_copy(path) as conn:
-            conn.set_progress_handler(breathe, _STEPS_A_BREATH)
             check_version(conn)
+    except sqlite3.Error as error:
+        raise store_error(path, error) from error
+    return verify_structure(path, breathe=breathe)
+
+
+def verify_structure(path: Path, *, breathe: Callable[[], int]) -> audit.VerifyResult:
+    """As `verify_copy`, whatever the version of the schema.
+
+    Raises:
+        StoreError: it is not whole, or has no audit.
+    """
+    try:
+        check_readable(path)
+        with open_copy(path) as conn:
+            conn.set_progress_handler(breathe, _STEPS_A_BREATH)
             (answer,) = conn.execute("PRAGMA quick_check(1)").fetchone()
             if answer != "ok":
                 raise StoreError(f"{path} is damaged: {answer}")

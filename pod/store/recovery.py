@@ -29,7 +29,7 @@ from pod.store.salvage import salvage
 QUARANTINE = "quarantine"
 """Where damaged files are kept, in the data directory."""
 
-_STAMP = "%Y%m%dT%H%M%S.%fZ"
+STAMP = "%Y%m%dT%H%M%S.%fZ"
 
 _BESIDE = ("-wal", "-shm", "")
 """The log first: beside another database it would be replayed into that."""
@@ -108,12 +108,10 @@ def recover(
     try:
         make_private_folder(folder / FOLDER)
         copy = _good_copy(folder / FOLDER, breathe)
-        building = path.with_name(path.name + ".restoring")
-        _clear(building)
-        os.close(create_private(building))
+        building = building_place(path)
         if copy is not None:
             shutil.copyfile(copy.path, building)
-        stamp = now.strftime(_STAMP)
+        stamp = now.strftime(STAMP)
         with closing(sqlite3.connect(building, isolation_level=None)) as conn:
             conn.execute("PRAGMA journal_mode = DELETE")
             conn.set_progress_handler(breathe, 20_000)
@@ -125,8 +123,7 @@ def recover(
             conn.execute("COMMIT")
         verify_copy(building, breathe=breathe)
         fsync_file(building)
-        building.replace(_restored(path))
-        fsync_directory(folder)
+        complete(building, path)
         finish_exchange(path, stamp=stamp)
         HeadNote(folder / FOLDER).reset()
     except sqlite3.Error as error:
@@ -148,9 +145,7 @@ def put_back(conn: sqlite3.Connection, path: Path, *, now_us: int) -> None:
         sqlite3.Error: the connection can't be read any more.
         OSError: the disk refuses.
     """
-    building = path.with_name(path.name + ".restoring")
-    _clear(building)
-    os.close(create_private(building))
+    building = building_place(path)
     with closing(sqlite3.connect(building)) as target:
         conn.backup(target)
         target.execute("PRAGMA journal_mode = DELETE")
@@ -159,9 +154,31 @@ def put_back(conn: sqlite3.Connection, path: Path, *, now_us: int) -> None:
         audit.append(target, [audit.seal("recovery", {"reason": text}, now_us)])
         target.execute("COMMIT")
     fsync_file(building)
+    complete(building, path)
+    finish_exchange(path)
+
+
+def building_place(path: Path) -> Path:
+    """An empty private file in which a new database is built; what a crash left of another is deleted.
+
+    Raises:
+        OSError: the disk refuses.
+    """
+    building = path.with_name(path.name + ".restoring")
+    for name in (building.name, building.name + "-journal"):
+        path.with_name(name).unlink(missing_ok=True)
+    os.close(create_private(building))
+    return building
+
+
+def complete(building: Path, path: Path) -> None:
+    """Declare a new database whole and on disk: from now on it takes its place, crash or not.
+
+    Raises:
+        OSError: the disk refuses.
+    """
     building.replace(_restored(path))
     fsync_directory(path.parent)
-    finish_exchange(path)
 
 
 def is_exchange_open(path: Path) -> bool:
@@ -172,18 +189,19 @@ def is_exchange_open(path: Path) -> bool:
         return False
 
 
-def finish_exchange(path: Path, *, stamp: str | None = None) -> None:
+def finish_exchange(path: Path, *, stamp: str | None = None) -> Path:
     """Put the complete new database in its place; after a crash, the rest of that. Under the exchange's lock.
+
+    Returns:
+        Where the former database is.
 
     Raises:
         StoreError: the disk refuses.
     """
     restored = _restored(path)
-    if not restored.exists():
-        return
     try:
         made = datetime.fromtimestamp(restored.stat().st_mtime, UTC)
-        move_away(path, stamp or made.strftime(_STAMP))
+        place = _move_away(path, stamp or made.strftime(STAMP))
         restored.replace(path)
         fsync_directory(path.parent)
     except OSError as error:
@@ -191,9 +209,10 @@ def finish_exchange(path: Path, *, stamp: str | None = None) -> None:
             f"{path}: the restored database cannot take its place ({error.strerror}): "
             "make room, or make the data directory writable"
         ) from error
+    return place
 
 
-def move_away(path: Path, name: str) -> Path:
+def _move_away(path: Path, name: str) -> Path:
     """Put a database, with its log, into the quarantine under a name of its own; returns the folder.
 
     Raises:
@@ -286,8 +305,3 @@ def _good_copy(folder: Path, breathe: Callable[[], int]) -> Copy | None:
 
 def _restored(path: Path) -> Path:
     return path.with_name(path.name + ".restored")
-
-
-def _clear(path: Path) -> None:
-    for name in (path.name, path.name + "-journal", path.name + "-wal", path.name + "-shm"):
-        path.with_name(name).unlink(missing_ok=True)

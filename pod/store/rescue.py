@@ -18,7 +18,7 @@ from pod.store.head_note import HeadNote, Noted
 from pod.store.keeping import Attendants, Keeping
 from pod.store.migrate import OtherProgramError, migrate
 from pod.store.private_file import make_private_folder
-from pod.store.recovery import Recovery, finish_exchange, put_back, recover
+from pod.store.recovery import Recovery, finish_exchange, is_exchange_open, put_back, recover
 from pod.store.reserve import Reserve
 
 ROOM_EVERY_S = 1.0
@@ -91,7 +91,8 @@ class Rescue:
                 "make room, and give this user write access to the data directory"
             ) from error
         with self._place.exchanging():
-            finish_exchange(self._path)
+            if is_exchange_open(self._path):
+                finish_exchange(self._path)
             damage = self._damage()
             if damage is not None:
                 self._recover(damage, list_above=-1)

@@ -126,6 +126,7 @@ class Store:
             self._copier = Copier(
                 path,
                 every_s=keeping.copy_every_s,
+                spare_bytes=keeping.reserve_bytes,
                 list_version=lambda: self.plates.current.version,
                 now_us=now_us,
                 on_spoiled=self._spoiled,
