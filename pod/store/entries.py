@@ -156,13 +156,12 @@ def parse_names(names: Iterable[str], what: str, *, known: Collection[str] | Non
 
 
 def repeats(a: Entry, b: Entry) -> bool:
-    """Whether both say the same of the same plate; type, label, uses and exactness may differ."""
-    return _scope(a) == _scope(b)
+    """Whether both say the same of the same plate; type, label and uses may differ."""
+    return _same_plate(a, b) and _scope(a) == _scope(b)
 
 
 def _scope(entry: Entry) -> tuple[object, ...]:
     return (
-        entry.key,
         entry.verdict,
         entry.starts_at,
         entry.expires_at,
@@ -180,7 +179,7 @@ def contradicts(a: Entry, b: Entry) -> bool:
     """
     denial = a if a.verdict is Verdict.DENY else b
     return (
-        a.key == b.key
+        _same_plate(a, b)
         and a.verdict is not b.verdict
         and (denial.schedule is None or a.schedule == b.schedule)
         and _share_time(a, b)
@@ -188,6 +187,11 @@ def contradicts(a: Entry, b: Entry) -> bool:
         and _share(a.cameras, b.cameras)
         and _share(a.sites, b.sites)
     )
+
+
+def _same_plate(a: Entry, b: Entry) -> bool:
+    """Writings that differ in O and 0, or I and 1, are one plate unless one asks to be read exactly."""
+    return a.key == b.key and (a.plate == b.plate or not (a.exact_only or b.exact_only))
 
 
 def _share_time(a: Entry, b: Entry) -> bool:

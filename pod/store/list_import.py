@@ -37,6 +37,7 @@ TRIES = 5
 
 ROWS_AT_A_STRETCH = 20
 STRETCH_PAUSE_S = 0.001
+"""How planning paces itself: well under a millisecond of work, then as long for others."""
 
 ABANDONED_S = 60
 """An import of another process that wrote nothing for so long was cut off."""
@@ -117,7 +118,7 @@ class ListImport:
         try:
             for _ in range(TRIES):
                 base = self._do(self._follower.catch_up)
-                plan = _plan(base, rows, name, pause=_Pause())
+                plan = _plan(base, rows, name, pause=Pause())
                 if staged is not None and staged.plan != plan:
                     dropped, staged = staged, None
                     self._drop(dropped.id, by=by)
@@ -275,7 +276,7 @@ class ListImport:
         return self._submit(job).result()
 
 
-class _Pause:
+class Pause:
     """Lets the threads that decide run between a few rows: Python runs one thread at a time."""
 
     def __init__(self) -> None:

@@ -100,9 +100,10 @@ def obstacle(entry: Entry, index: AccessIndex, *, before: Entry | None = None) -
     listed = index.by_key(entry.key)
     for other in listed:
         if repeats(entry, other):
+            both = "" if other.plate == entry.plate else "; if both plates exist, mark one of them exact-only"
             return (
                 f"{entry.plate} is on the list already, as {other.plate} ({other.type.value}): "
-                "change that entry, or remove it first"
+                f"change that entry, or remove it first{both}"
             )
     if entry.verdict is Verdict.ALLOW:
         for other in listed:

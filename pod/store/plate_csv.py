@@ -357,10 +357,12 @@ def _disagreements(rows: list[ImportRow]) -> Iterator[Problem]:
 
 def _disagreement(row: ImportRow, other: ImportRow) -> str | None:
     plate = row.entry.plate
+    both = ""
     if plate != other.entry.plate:
+        both = "; if both plates exist, write yes under 'exact_only' of one"
         plate += f" (which a camera can't tell from {other.entry.plate})"
     if repeats(row.entry, other.entry):
-        return f"{plate} is a duplicate of line {other.line}: delete one of them"
+        return f"{plate} is a duplicate of line {other.line}: delete one of them{both}"
     allowing = row if row.entry.verdict is Verdict.ALLOW else other
     if contradicts(row.entry, other.entry) and not allowing.overruled:
         return (

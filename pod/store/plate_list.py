@@ -14,7 +14,7 @@ from pod.domain.situation import SiteState
 from pod.store.entries import contradicts
 from pod.store.list_changes import Change, Step, newest_change, read_change, write_change
 from pod.store.list_follower import ListFollower
-from pod.store.list_import import ListImport, Submit
+from pod.store.list_import import ListImport, Pause, Submit
 from pod.store.list_plan import ImportPlan, ImportRow, not_yours, obstacle, plan_import
 from pod.store.list_snapshot import ListSnapshot
 from pod.store.moments import to_us
@@ -107,8 +107,11 @@ class PlateList:
         return self._submit(job)
 
     def preview(self, rows: Sequence[ImportRow]) -> ImportPlan:
-        """What importing the rows would do now, every problem included; writes nothing. Takes CPU time."""
-        return plan_import(self.current.index, rows)
+        """What importing the rows would do now, every problem included; writes nothing.
+
+        Takes seconds for many thousand rows: call it from a thread that nobody waits for.
+        """
+        return plan_import(self.current.index, rows, pause=Pause())
 
     def import_rows(self, rows: Sequence[ImportRow], *, by: str, name: str = "") -> Future[ImportPlan]:
         """Bring all rows in, or none; entries that the rows do not name stay.

@@ -106,7 +106,7 @@ def test_every_problem_of_a_file_is_named_at_once_with_line_and_column() -> None
         pytest.param(
             "plate\nAB10\nXY99\nABIO\n",
             "list.csv:4: plate: ABIO (which a camera can't tell from AB10) is a duplicate of line 2: "
-            "delete one of them",
+            "delete one of them; if both plates exist, write yes under 'exact_only' of one",
             id="duplicate that only a camera sees",
         ),
         pytest.param(

@@ -167,6 +167,19 @@ def test_plates_that_cameras_confuse_are_listed_where_readings_must_be_exact_or_
         store.plates.replace(exact.id, make_entry("ABB"), by="test").result(5)
 
 
+def test_two_plates_that_differ_in_look_alikes_are_listed_where_one_must_be_read_exactly(
+    store: Store,
+) -> None:
+    add(store, "AB10")
+    with pytest.raises(
+        PlateListError, match=r"as AB10 .*; if both plates exist, mark one of them exact-only"
+    ):
+        add(store, "ABIO")
+    add(store, "ABIO", exact_only=True)
+    add(store, "AB1O", verdict=Verdict.DENY, exact_only=True)
+    assert listed(store) == ["AB10", "AB1O", "ABIO"]
+
+
 def test_an_entry_of_the_cloud_cannot_be_changed_here(store: Store) -> None:
     entry = add(store, "AB10")
     kept_by_cloud(store, entry)
