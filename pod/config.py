@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from pod.config_gates import GateConfig as GateConfig
+from pod.config_gates import each_line_once
 from pod.config_section import BesideConfig as BesideConfig
 from pod.config_section import Name as Name
 from pod.config_section import Section as Section
@@ -209,7 +210,7 @@ class PodConfig(Section):
     data_dir: Annotated[str, AfterValidator(_path_text), BesideConfig()] = "/var/lib/platebridge"
     site: SiteConfig = SiteConfig()
     cameras: tuple[CameraConfig, ...] = Field(min_length=1)
-    gates: tuple[GateConfig, ...] = Field(min_length=1)
+    gates: Annotated[tuple[GateConfig, ...], AfterValidator(each_line_once)] = Field(min_length=1)
     vision: VisionConfig = VisionConfig()
     access: AccessConfig = AccessConfig()
     store: StoreConfig = StoreConfig()

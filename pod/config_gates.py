@@ -162,12 +162,22 @@ class GateConfig(Section):
                 "has input step, where a pulse may stop or close it; wire a contact that shows closed, and "
                 "name it under inputs"
             )
-        lines = [(one.chip, one.line) for one in (*self.inputs, self.gpio) if one is not None and one.line]
-        if len(set(lines)) != len(lines):
-            raise ValueError("uses one line of a chip for two things")
         return self
+
+    def lines(self) -> tuple[tuple[str | None, str], ...]:
+        """Chip and line of everything that is wired."""
+        wired = (*self.inputs, self.gpio)
+        return tuple((one.chip, one.line) for one in wired if one is not None and one.line is not None)
 
     def secrets(self) -> tuple[str, ...]:
         """Every secret in it, for the log to strike out."""
         held = (self.http.password, self.http.token) if self.http is not None else ()
         return tuple(secret.get_secret_value() for secret in held if secret is not None)
+
+
+def each_line_once(gates: tuple[GateConfig, ...]) -> tuple[GateConfig, ...]:
+    """Refuse gates that use one line of a chip for two things."""
+    lines = [line for gate in gates for line in gate.lines()]
+    if len(set(lines)) != len(lines):
+        raise ValueError("use one line of a chip for two things; every relay and contact has its own")
+    return gates

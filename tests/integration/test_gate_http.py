@@ -133,9 +133,11 @@ def test_a_refused_connection_is_no_pulse(tmp_path: Path) -> None:
 
 
 def test_a_name_that_is_not_known_is_no_pulse(tmp_path: Path) -> None:
-    with guarding(tmp_path, http_gate("http://relay.invalid/", timeout_ms=5000)) as client:  # noqa: SIM117
-        with pytest.raises(NotPulsedError, match=r"name is not known|not reached within"):
-            client.pulse("web", "p", on_end=lambda end: None)
+    with (
+        guarding(tmp_path, http_gate("http://relay.invalid/", timeout_ms=5000)) as client,
+        pytest.raises(NotPulsedError, match=r"name is not known|not reached within"),
+    ):
+        client.pulse("web", "p", on_end=lambda end: None)
 
 
 def test_a_device_that_takes_no_connection_in_time_is_no_pulse(tmp_path: Path) -> None:
@@ -240,9 +242,11 @@ def test_a_device_with_its_own_certificate_is_believed_when_that_is_named(tmp_pa
 def test_a_certificate_that_is_not_trusted_is_no_pulse(tmp_path: Path, host: str) -> None:
     with certified(tmp_path, host) as (tls, certificate), GateDevice(OK, tls=tls) as device:
         named = {} if host == "127.0.0.1" else {"certificate": str(certificate)}
-        with guarding(tmp_path, http_gate(device.url(), timeout_ms=3000, **named)) as client:  # noqa: SIM117
-            with pytest.raises(NotPulsedError, match="certificate is not trusted"):
-                client.pulse("web", "p", on_end=lambda end: None)
+        with (
+            guarding(tmp_path, http_gate(device.url(), timeout_ms=3000, **named)) as client,
+            pytest.raises(NotPulsedError, match="certificate is not trusted"),
+        ):
+            client.pulse("web", "p", on_end=lambda end: None)
         assert device.requests == []
 
 

@@ -169,3 +169,8 @@ def test_the_blocks_of_the_example_work_when_they_are_switched_on(tmp_path: Path
     gate = load_config(tmp_path / "config.yaml").gates[0]
     assert (gate.gpio is None, gate.http is None) == (driver == "http", driver == "gpio")
     assert [one.shows for one in gate.inputs] == ["closed"]
+
+
+def test_two_gates_cannot_share_a_line(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="gates: use one line of a chip for two things"):
+        load(tmp_path, "driver: gpio", A_LINE + "\n  - name: h\n    driver: gpio\n    " + A_LINE)
