@@ -60,6 +60,7 @@ class PodProcess:
             "gates": [{"name": name, **gate} for name in cameras],
             "web": {"port": 0},
             "log": {"format": "json"},
+            "site": {"clock": "rtc"},
         }
         self._config.write_text(json.dumps(settings))  # JSON is YAML
         with Store.open(self._data_dir / FILE_NAME) as store:
