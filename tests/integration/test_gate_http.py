@@ -120,6 +120,14 @@ def test_once_the_request_was_sent_the_pulse_may_have_been_given_and_is_never_re
     assert recorder.ends == []
 
 
+def test_the_time_limit_holds_for_the_whole_answer_however_slowly_it_drips() -> None:
+    with GateDevice(drips) as server:
+        device = HttpDevice({"url": server.url(), "method": "GET", "timeout_ms": 500}, pulse_ms=500, gate="g")
+        began_s = time.monotonic()
+        assert device.request("p").run()[0] == "unknown"
+        assert time.monotonic() - began_s < 1.5
+
+
 def refused_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         return int(taken.getsockname()[1])
