@@ -115,7 +115,7 @@ def _to_sign_in(scope: Scope, headers: Headers) -> Response:
     path: str = scope["path"]
     # Only a page can be shown after the sign-in: not a part of one, nor the answer to a form.
     place = path if scope["method"] == "GET" and "hx-request" not in headers else _current(headers)
-    there = f"/login?next={quote(place)}" if is_safe_place(place) and place != "/" else "/login"
+    there = f"/login?next={quote(place)}" if place not in ("", "/") else "/login"
     return _elsewhere(scope, headers, there, 401)
 
 

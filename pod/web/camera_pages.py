@@ -3,7 +3,7 @@
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse, Response
 
-from pod.web.health_words import part_words
+from pod.web.health_words import PartWords, part_words
 from pod.web.pages import Pages
 from pod.web.view import PodView
 
@@ -13,11 +13,22 @@ def router(pages: Pages, view: PodView) -> APIRouter:
     routes = APIRouter(include_in_schema=False)
     names = {camera.name for camera in view.cameras}
 
+    def states() -> dict[str, PartWords]:
+        """How each camera fares, by its name."""
+        parts = [(part.part.partition(" "), part) for part in view.health().parts]
+        return {name: part_words(part) for (kind, _, name), part in parts if kind == "camera"}
+
     @routes.get("/cameras", response_class=HTMLResponse)
     async def cameras(request: Request) -> Response:
-        parts = {part.part: part_words(part) for part in view.health().parts}
-        states = {name: parts.get(f"camera {name}") for name in names}
-        return pages.render(request, "cameras.html", cameras=view.cameras, states=states)
+        return pages.render(request, "cameras.html", cameras=view.cameras, states=states())
+
+    @routes.get("/cameras/{name}/state", response_class=HTMLResponse)
+    async def state(request: Request, name: str) -> Response:
+        """The part of the page that changes, beside the picture."""
+        for camera in view.cameras:
+            if camera.name == name:
+                return pages.render(request, "camera_state.html", camera=camera, states=states())
+        raise HTTPException(404)
 
     @routes.get("/cameras/{name}/still.jpg")
     async def still(name: str) -> Response:

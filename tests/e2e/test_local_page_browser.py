@@ -117,7 +117,7 @@ def visit(
     page.on("request", lambda request: asked.append(request.url))
     page.on("pageerror", lambda error: wrong.append(str(error)))
     page.on("console", lambda said: wrong.append(said.text) if "Security Policy" in said.text else None)
-    page.goto(str(pod.address))
+    page.goto(pod.sign_in_link())
     yield page
     context.close()
     assert [url for url in asked if not url.startswith(str(pod.address))] == []
@@ -183,17 +183,30 @@ def test_a_camera_that_cannot_be_reached_is_told_with_its_mend(browser: Browser,
         expect(page.locator("#empty")).to_contain_text("No car can be seen.")
 
 
-def test_a_lost_pod_is_told_at_once_and_found_again_without_a_reload(
+def test_a_lost_pod_is_told_at_once_and_asks_to_sign_in_when_it_is_back(
     browser: Browser, quiet: RunningPod
 ) -> None:
-    with visit(browser, quiet, scripts=(HEARD,)) as page:
+    with visit(browser, quiet) as page:
         assert_live(page)
-        page.evaluate("window.first = true")
         quiet.kill()
         expect(page.locator("#connection")).to_have_text("No connection", timeout=5_000)
         expect(page.locator("#lost")).to_contain_text("No answer from the POD since")
         assert findings(page) == []
         quiet.start()
+        expect(page.get_by_role("heading", name="Sign in")).to_be_visible(timeout=PATIENCE_MS)
+
+
+def test_a_pod_that_hung_is_found_again_without_a_reload(browser: Browser, quiet: RunningPod) -> None:
+    with visit(browser, quiet, scripts=(HEARD,)) as page:
+        assert_live(page)
+        page.evaluate("window.first = true")
+        assert quiet.process is not None
+        quiet.process.send_signal(signal.SIGSTOP)
+        try:
+            page.evaluate("void look()")
+            expect(page.locator("#connection")).to_have_text("No connection", timeout=PATIENCE_MS)
+        finally:
+            quiet.process.send_signal(signal.SIGCONT)
         assert_live(page)
         expect(page.locator("#lost")).to_be_hidden()
         assert page.evaluate("first"), "the page was loaded anew"

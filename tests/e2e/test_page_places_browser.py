@@ -1,0 +1,189 @@
+"""Signing in, gate, cameras, health and settings in a real browser, before `platebridge pod run`."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import gate_clips
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+from running_pod import RunningPod, until
+
+from pod.web.admin_password import AdminPassword
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+QUIET_START = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
+PHONE, DESKTOP = (390, 844), (1280, 800)
+PATIENCE_MS = 45_000
+PLACES = ["/gate", "/gate/main/open", "/cameras", "/health", "/settings", "/password", "/api/docs"]
+CHOSEN = "four words to remember"
+
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: sudo apt-get install chromium"),
+    pytest.mark.timeout(180),
+]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET_START.split())
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def pod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPod]:
+    folder = tmp_path_factory.mktemp("places")
+    region = [[0.1, 0.3], [0.9, 0.3], [0.9, 1.0], [0.1, 1.0]]
+    mask = [[0.0, 0.0], [1.0, 0.0], [1.0, 0.2], [0.0, 0.2]]
+    clip = str(gate_clips.drive_up())
+    with RunningPod(folder, clip, loop=True, regions=[region], masks=[mask]) as pod:
+        until(lambda: pod.address, what="the pod's start")
+        yield pod
+
+
+@contextmanager
+def window(
+    browser: Browser,
+    pod: RunningPod,
+    size: tuple[int, int] = DESKTOP,
+    *,
+    scheme: str = "light",
+    js: bool = True,
+) -> Iterator[Page]:
+    """A window that asks nobody else and runs without an error."""
+    context = browser.new_context(
+        viewport={"width": size[0], "height": size[1]},
+        color_scheme=scheme,
+        java_script_enabled=js,
+        reduced_motion="reduce",
+    )
+    page, asked, wrong = context.new_page(), [], []
+    page.set_default_timeout(PATIENCE_MS)
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("console", lambda said: wrong.append(said.text) if "Security Policy" in said.text else None)
+    yield page
+    context.close()
+    assert [url for url in asked if not url.startswith(str(pod.address))] == []
+    assert wrong == []
+
+
+def findings(page: Page) -> list[str]:
+    return [
+        f"{violation['id']}: {node['html']}"
+        for violation in Axe().run(page).response["violations"]
+        for node in violation["nodes"]
+    ]
+
+
+def test_the_first_login_changes_the_password_and_opens_the_gate_once(
+    browser: Browser, pod: RunningPod
+) -> None:
+    made = AdminPassword(pod.data_dir).as_made()
+    assert made is not None
+    before = len(pod.pulses())
+    with window(browser, pod, PHONE) as page:
+        page.goto(f"{pod.address}gate")
+        assert findings(page) == []
+        page.get_by_label("Password of this POD").fill("guess")
+        page.get_by_role("button", name="Sign in").click()
+        expect(page.get_by_role("alert")).to_contain_text("This is not the password.")
+        page.get_by_label("Password of this POD").fill(made)
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("heading", name="Choose your own password")).to_be_visible()
+        assert findings(page) == []
+        page.get_by_label("The password you just used").fill(made)
+        page.get_by_label("New password", exact=True).fill(CHOSEN)
+        page.get_by_label("New password once more").fill(CHOSEN)
+        page.get_by_role("button", name="Change the password").click()
+        page.get_by_role("link", name="Gate", exact=True).click()
+        page.get_by_role("link", name="Open gate main").click()
+        page.get_by_role("button", name="Open gate main now").dblclick()
+        expect(page.get_by_role("heading", name="Gate main:")).to_contain_text("Open")
+        expect(page.locator("main")).to_contain_text("nobody here knows whether it moved")
+        page.reload()
+        page.go_back()
+        until(lambda: len(pod.pulses()) > before, what="the pulse")
+        page.goto(f"{pod.address}gate")
+        expect(page.locator("#gates-now")).to_contain_text("Told to open")
+    by_hand = [row for row in pod.payloads("intent") if row.get("source") == "by hand"]
+    assert len(by_hand) == 1
+    assert len(pod.pulses()) - before == 1
+
+
+def test_without_javascript_a_gate_can_be_opened_all_the_same(browser: Browser, pod: RunningPod) -> None:
+    with window(browser, pod, js=False) as page:
+        page.goto(pod.sign_in_link())
+        page.goto(f"{pod.address}gate")
+        page.get_by_role("link", name="Open gate main").click()
+        page.get_by_role("button", name="Open gate main now").click()
+        expect(page.get_by_role("heading", name="Gate main:")).to_be_visible()
+
+
+def test_lockdown_is_asked_before_it_begins_shown_and_ended(browser: Browser, pod: RunningPod) -> None:
+    with window(browser, pod, PHONE) as page:
+        page.goto(pod.sign_in_link())
+        page.goto(f"{pod.address}gate")
+        page.get_by_role("link", name="Lock down").click()
+        page.get_by_role("button", name="Lock down").click()
+        expect(page.get_by_role("alert").first).to_contain_text("The site is locked down")
+        assert findings(page) == []
+        page.get_by_role("link", name="Open gate main").click()
+        page.get_by_label("Open although the site is locked down").check()
+        assert findings(page) == []
+        page.get_by_role("link", name="Leave it shut").click()
+        page.get_by_role("link", name="End the lockdown").click()
+        page.get_by_role("button", name="End the lockdown").click()
+        expect(page.locator("main")).to_contain_text("Lockdown is off.")
+
+
+def test_a_camera_shows_a_picture_that_renews_itself_under_its_regions(
+    browser: Browser, pod: RunningPod
+) -> None:
+    with window(browser, pod) as page:
+        page.goto(pod.sign_in_link())
+        page.goto(f"{pod.address}cameras")
+        page.wait_for_function("() => document.querySelector('[data-still]').src.includes('?at=')")
+        page.wait_for_function("() => document.querySelector('[data-still]').naturalWidth > 100")
+        assert page.locator("polygon.region").count() == page.locator("polygon.mask").count() == 1
+
+
+def test_a_part_of_a_page_whose_session_ended_leads_to_the_sign_in(browser: Browser, pod: RunningPod) -> None:
+    with window(browser, pod) as page:
+        page.goto(pod.sign_in_link())
+        page.goto(f"{pod.address}health")
+        page.context.clear_cookies()
+        expect(page.get_by_role("heading", name="Sign in")).to_be_visible(timeout=PATIENCE_MS)
+        assert page.url == f"{pod.address}login?next=/health"
+
+
+def test_a_pod_that_does_not_answer_is_told_on_every_page(browser: Browser, pod: RunningPod) -> None:
+    with window(browser, pod, PHONE) as page:
+        page.goto(pod.sign_in_link())
+        page.goto(f"{pod.address}gate")
+        page.context.set_offline(True)
+        expect(page.locator("#trouble")).to_contain_text(
+            "No answer from the POD: this page is out of date.", timeout=PATIENCE_MS
+        )
+        assert findings(page) == []
+        page.context.set_offline(False)
+        expect(page.locator("#trouble")).to_be_hidden(timeout=PATIENCE_MS)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [pytest.param(PHONE, id="phone"), pytest.param(DESKTOP, id="desktop")])
+def test_axe_finds_nothing_and_nothing_is_wider_than_the_window(
+    browser: Browser, pod: RunningPod, size: tuple[int, int], scheme: str
+) -> None:
+    with window(browser, pod, size, scheme=scheme) as page:
+        page.goto(pod.sign_in_link())
+        for place in PLACES:
+            page.goto(f"{pod.address}{place.removeprefix('/')}")
+            assert findings(page) == [], place
+            for width_px in {320, 390, size[0]}:
+                page.set_viewport_size({"width": width_px, "height": size[1]})
+                assert page.evaluate("document.documentElement.scrollWidth") <= width_px, place
+            page.set_viewport_size({"width": size[0], "height": size[1]})
