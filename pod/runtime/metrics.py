@@ -74,7 +74,7 @@ class PodMetrics:
         )
         self.rows_erased = Counter(
             "platebridge_audit_rows_erased_total",
-            "Audit rows emptied because of their age",
+            "Audit rows emptied because of their age, or again after an older copy was put back",
             registry=self.registry,
         )
         self._sources = _SourceCounters()
@@ -83,7 +83,6 @@ class PodMetrics:
     def watch_source(self, camera: str, counters: Callable[[], Mapping[str, int]]) -> None:
         """Publish a camera source's own counters; they are asked for at each scrape."""
         self._sources.cameras[camera] = counters
-
 
     def watch_media(self, kept_bytes: Callable[[], int], evicted: Callable[[], int]) -> None:
         """Publish what the kept pictures hold; asked for at each scrape."""

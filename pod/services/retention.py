@@ -19,7 +19,7 @@ from pod.services.clock_watch import ClockWatch
 from pod.services.health import PartHealth, Status
 from pod.store.clock_rows import newest_believable
 from pod.store.connection import connect_reader, store_error
-from pod.store.erasure import ROWS_A_NOTE, erase_rows
+from pod.store.erasure import ROWS_A_NOTE, empty_rows, erase_rows, unfinished
 from pod.store.media import MediaStore
 from pod.store.retention import expired_rows
 from pod.store.store import Store
@@ -74,6 +74,19 @@ class Retention:
         """Degraded while what is too old cannot be erased."""
         return PartHealth("retention", Status.DEGRADED if self._fault else Status.OK, self._fault)
 
+    def finish_erasures(self) -> None:
+        """Empty what was to be emptied: an erasure was cut off, or an older copy of the database put back.
+
+        Raises:
+            StoreError: it could not be finished.
+        """
+        with closing(connect_reader(self._store.path)) as conn:
+            try:
+                seqs = unfinished(conn)
+            except sqlite3.Error as error:
+                raise store_error(self._store.path, error) from error
+        self._metrics.rows_erased.inc(empty_rows(self._store, seqs, self._breathe))
+
     def run_once(self) -> None:
         """One round: put the picture folder in order, then erase what is too old.
 
@@ -102,10 +115,14 @@ class Retention:
             self._metrics.rows_erased.inc(done)
 
     def _run(self) -> None:
+        is_first = True
         try:
             while not self._stop.is_set():
                 try:
+                    if is_first:
+                        self.finish_erasures()
                     self.run_once()
+                    is_first = False
                     self._fault = ""
                 except StoreError as error:
                     self._fault = f"Old rows and pictures could not be erased. {error}"

@@ -151,7 +151,9 @@ def read_head(conn: sqlite3.Connection) -> Head:
     return Head(*conn.execute("SELECT seq, link FROM audit_head").fetchone())
 
 
-def verify(conn: sqlite3.Connection, anchor: Head | None = None, *, after: Head | None = None) -> VerifyResult:
+def verify(
+    conn: sqlite3.Connection, anchor: Head | None = None, *, after: Head | None = None
+) -> VerifyResult:
     """Recompute every link of one consistent view of the audit, without holding it in memory.
 
     Args:
@@ -197,7 +199,7 @@ def _verify(conn: sqlite3.Connection, anchor: Head | None, last: Head) -> Verify
         elif digest != payload_digest(salt, payload):
             return bad(seq, f"the payload of row {seq} was changed")
         elif kind == b"erasure":
-            for low, high in _noted(payload):
+            for low, high in noted_rows(payload):
                 unnoted[low - 1 : high] = bytes(len(unnoted[low - 1 : high]))
         last = Head(seq, link)
         if anchor is not None and seq == anchor.seq and link != anchor.link:
@@ -224,7 +226,7 @@ def row_ranges(seqs: Iterable[int]) -> str:
     return ",".join(str(low) if low == high else f"{low}-{high}" for low, high in spans)
 
 
-def _noted(payload: bytes) -> list[tuple[int, int]]:
+def noted_rows(payload: bytes | str) -> list[tuple[int, int]]:
     """The rows that the note of an erasure names, as first and last of each run."""
     note = json.loads(payload)
     named = note.get("seqs") if isinstance(note, dict) else None

@@ -29,6 +29,10 @@ _PLATE_KEYS = frozenset({"plate", "plates", "entry", "read"})
 """Under which payloads of any kind name plates."""
 
 _KEPT_SQL = "SELECT seq, payload FROM audit WHERE payload IS NOT NULL AND kind <> 'erasure' ORDER BY seq"
+_KEPT_SEQS_SQL = (
+    "SELECT seq FROM audit WHERE payload IS NOT NULL AND kind <> 'erasure' AND seq < ? ORDER BY seq"
+)
+_NOTES_SQL = "SELECT seq, payload FROM audit WHERE kind = 'erasure' AND payload IS NOT NULL ORDER BY seq"
 _OF_APPROACH_SQL = """
 SELECT seq FROM audit
 WHERE CASE WHEN json_valid(payload) THEN json_extract(payload, '$.approach') END = ?
@@ -125,13 +129,38 @@ def erase_rows(
         some = seqs[i : i + ROWS_A_NOTE]
         noted = store.record("erasure", {**note, "rows": len(some), "seqs": audit.row_ranges(some)})
         store.wait_for(noted, _TIMEOUT_S)
-        for j in range(0, len(some), ROWS_A_JOB):
-            part = some[j : j + ROWS_A_JOB]
-            store.wait_for(store.submit(partial(_empty, seqs=part)), _TIMEOUT_S)
-            done += len(part)
-            if not between():
-                return done
+        emptied = empty_rows(store, some, between)
+        done += emptied
+        if emptied < len(some):
+            return done
     return done
+
+
+def empty_rows(store: Store, seqs: Sequence[int], between: Callable[[], bool]) -> int:
+    """Empty rows whose erasure is noted; else as `erase_rows`."""
+    for i in range(0, len(seqs), ROWS_A_JOB):
+        part = seqs[i : i + ROWS_A_JOB]
+        store.wait_for(store.submit(partial(_empty, seqs=part)), _TIMEOUT_S)
+        if not between():
+            return i + len(part)
+    return len(seqs)
+
+
+def unfinished(conn: sqlite3.Connection) -> list[int]:
+    """Rows whose erasure is noted and that have a payload all the same, ascending.
+
+    An erasure that was cut off leaves such, and a database that was put back from a copy made before it.
+
+    Raises:
+        sqlite3.Error: the file can't be read.
+    """
+    noted = bytearray()
+    for seq, payload in conn.execute(_NOTES_SQL):
+        noted.extend(bytes(seq - len(noted)))  # only rows before a note can be meant by it
+        for low, high in audit.noted_rows(payload):
+            noted[low : high + 1] = b"\1" * len(noted[low : high + 1])
+    rows = conn.execute(_KEPT_SEQS_SQL, (len(noted),))
+    return [seq for (seq,) in rows if noted[seq]]
 
 
 def _empty(conn: sqlite3.Connection, seqs: Sequence[int]) -> None:

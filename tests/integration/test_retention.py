@@ -1,5 +1,6 @@
 """What is too old goes by itself: pictures and what rows say about people; never because a clock jumped."""
 
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ from pod.services.health import Status
 from pod.services.retention import Retention
 from pod.store import audit
 from pod.store.connection import connect_reader
+from pod.store.erasure import erase_rows, unfinished
 from pod.store.media import FOLDER_NAME, MediaStore
 from pod.store.moments import to_us
 from pod.store.retention import EXPIRED_SQL
@@ -211,6 +213,30 @@ def test_a_fault_shows_in_health_and_ends_with_the_next_good_round(store: Store,
     until(lambda: media.folder.is_dir())
     again.stop()
     assert (again.probe().status, faults) == (Status.OK, [])
+
+
+def test_a_start_empties_again_what_was_erased_before_an_older_copy_was_put_back(
+    store: Store, wall: list[datetime]
+) -> None:
+    for i in range(40):
+        store.record("decision", {"plate": f"AB{i}", "entry": None}).result(5)
+    erase_rows(store, [2, 3, 4, 30], note={"why": "on request"}, between=lambda: False)
+    store.record("decision", {"plate": "AB41", "entry": None}).result(5)
+
+    def put_back(conn: sqlite3.Connection) -> None:
+        conn.execute("DROP TRIGGER audit_keeps_content")
+        conn.execute("UPDATE audit SET payload = '{\"plate\": \"AB3\"}', salt = x'00' WHERE seq = 4")
+
+    store.submit(put_back).result(5)
+    with closing(connect_reader(store.path)) as conn:
+        assert unfinished(conn) == [4]
+    retention = retention_of(store, None, Clock())
+    retention.start()
+    until(lambda: emptied(store) == {2, 3, 4, 30})
+    retention.stop()
+    with closing(connect_reader(store.path)) as conn:
+        assert unfinished(conn) == []
+        assert audit.verify(conn).ok
 
 
 def test_a_stop_ends_a_long_round_between_two_transactions(store: Store, wall: list[datetime]) -> None:
