@@ -1,9 +1,8 @@
 """Look up kept pictures; reads only, beside whoever writes."""
 
 import contextlib
-import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -50,11 +49,11 @@ class MediaIndex:
 
     def find_all(self, approaches: Iterable[str]) -> dict[str, tuple[MediaItem, ...]]:
         """As `find`, for many approaches at once; those without a picture are left out."""
-        rows = self._rows(
+        sql = (
             "SELECT id, approach, revision, camera, kind, ts_us, bytes, known, path FROM media "
-            "WHERE approach IN (SELECT value FROM json_each(?)) ORDER BY approach, revision, kind DESC, id",
-            json.dumps(list(approaches)),
+            "WHERE approach = ? ORDER BY revision, kind DESC, id"
         )
+        rows = self._rows_of_each(sql, approaches)
         found: dict[str, tuple[MediaItem, ...]] = {}
         for number, of, revision, camera, kind, ts_us, size, known, name in rows:
             if self._files.path(name) is not None:
@@ -76,9 +75,19 @@ class MediaIndex:
         return dict(self._rows("SELECT path, bytes FROM media"))
 
     def _rows(self, sql: str, *values: object) -> list[Any]:
+        with self._reading() as conn:
+            return conn.execute(sql, values).fetchall()
+
+    def _rows_of_each(self, sql: str, values: Iterable[str]) -> list[Any]:
+        """The rows of one question asked for each value, on one connection."""
+        with self._reading() as conn:
+            return [row for value in values for row in conn.execute(sql, (value,))]
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
         # A connection of its own each time: the database file may be replaced while the pod runs.
         with contextlib.closing(connect_reader(self._database)) as conn:
             try:
-                return conn.execute(sql, values).fetchall()
+                yield conn
             except sqlite3.Error as error:
                 raise store_error(self._database, error) from error
