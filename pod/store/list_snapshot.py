@@ -34,10 +34,6 @@ class ListSnapshot:
         """All entries, sorted by plate."""
         return self.index.entries
 
-    def candidates(self, key: str) -> tuple[Entry, ...]:
-        """The entries of one match key; empty where there are none."""
-        return self.index.by_key(key)
-
     def find(self, entry_id: int) -> Entry | None:
         """The entry with this id; None where it is gone."""
         return next((entry for entry in self.entries if entry.id == entry_id), None)

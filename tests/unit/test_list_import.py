@@ -159,8 +159,10 @@ def test_an_import_that_breaks_off_leaves_the_list_as_it_was_and_the_next_one_cl
     assert store.plates.current.entries == before
     assert left_behind(store) > 0
     let_a_while_pass(store)
-    store.plates.import_rows(rows_of(MANY, label="new"), by="test").result(20)
-    assert len(store.plates.current.entries) == MANY
+    others = [ImportRow(make_entry(f"XY{n:05}", exact_only=True), n) for n in range(MANY)]
+    store.plates.import_rows(others, by="test").result(20)
+    assert store.plates.current.entries[:5] == before
+    assert len(store.plates.current.entries) == 5 + MANY
     assert left_behind(store) == 0
     assert [row["action"] for row in told(store)].count("import_dropped") == 1
 
@@ -219,6 +221,22 @@ def test_a_change_during_an_import_is_neither_lost_nor_does_it_spoil_the_import(
 
     beside(store, change).import_rows(rows_of(MANY), by="test").result(20)
     assert len(store.plates.current.entries) == MANY + 1
+    assert left_behind(store) == 0
+
+
+@pytest.mark.parametrize("at", range(3, 8))
+def test_an_entry_that_somebody_adds_during_an_import_of_the_same_is_not_listed_twice(
+    store: Store, at: int
+) -> None:
+    def add(n: int) -> None:
+        if n == at:
+            store.plates.add(make_entry("AB00003", label="mine", exact_only=True), by="somebody else").result(
+                5
+            )
+
+    plan = beside(store, add).import_rows(rows_of(MANY, label="theirs"), by="test").result(20)
+    assert (len(plan.added), len(plan.updated)) == (MANY - 1, 1)
+    assert [e.label for e in store.plates.current.entries] == ["theirs"] * MANY
     assert left_behind(store) == 0
 
 
