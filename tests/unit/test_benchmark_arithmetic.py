@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import isolation
 from benchmarks.camera_cpu import compared
 from benchmarks.drive_up import EMPTY_S, FPS, schedule
 from benchmarks.footprint import disk_bytes, installed_bytes, locked_names
@@ -111,3 +112,15 @@ def test_the_audit_tells_grants_by_pulse_and_refusals_with_their_reason():
     granted, refusals = what_was_written(rows, wall_to_monotonic_s=-1000.0)
     assert granted == {"p1": "AB120CD"}
     assert [(r.at_s, r.reason) for r in refusals] == [(4, "not_listed"), (5, "stale_frame")]
+
+
+def test_isolation_compares_the_medians_of_trouble_with_the_calm() -> None:
+    figures = isolation.figures_of({"calm": [100, 120], "storm": [130], "blocked": [90, 110, 250]})
+    assert figures["storm_adds_p50_ms"] == 20
+    assert figures["blocked_adds_p50_ms"] == 0
+    assert figures["blocked_worst_ms"] == 250
+
+
+def test_isolation_measures_nothing_where_a_phase_saw_no_pulse() -> None:
+    with pytest.raises(RuntimeError, match="storm"):
+        isolation.figures_of({"calm": [100], "storm": [], "blocked": [100]})
