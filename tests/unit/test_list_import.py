@@ -51,7 +51,8 @@ def told(store: Store) -> list[dict[str, Any]]:
 
 
 def left_behind(store: Store) -> int:
-    """Rows that an import has written and not tidied up."""
+    """Rows that an import has written and not tidied up; what is in memory must be what is on file."""
+    assert store.plates.current.entries == store.submit(load).result(5).entries
     return store.submit(
         lambda conn: conn.execute(
             "SELECT (SELECT count(*) FROM list_import) + count(*) FROM entry "
