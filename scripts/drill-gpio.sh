@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The shipped gate guard and GPIO driver on a simulated chip of a real kernel, in QEMU: ordinary pulses, lines that cannot
 # be had, and kill -9 in the middle of a pulse. Prints one JSON object as its last line; fails when a promise is broken.
-set -euo pipefail
+set -Eeuo pipefail
 cd "$(dirname "$0")/.."
 . scripts/lib/install.sh
 . scripts/lib/gpio_drill/kernel.sh
@@ -36,6 +36,7 @@ die() {
   say "error: $*"
   exit 2
 }
+trap 'die "a step failed that should not, in ${BASH_SOURCE[0]} line $LINENO"' ERR
 
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/platebridge/gpio-drill
 case ${1:-} in
@@ -56,7 +57,7 @@ command -v qemu-system-x86_64 >/dev/null || die "no qemu-system-x86_64: sudo apt
 mkdir -p "$cache" || die "the cache folder $cache cannot be made: set XDG_CACHE_HOME to a folder that can be written"
 exec 9>"$cache/lock"
 flock -n 9 || die "another drill is running with $cache"
-install_demo_environment
+rm -rf "$cache"/kernel.* # What a run left behind that was ended while it made one.
 
 image() {
   PYTHONPATH=scripts/lib .venv/bin/python -m gpio_drill.image "$@" || die "the machine's image could not be made"
@@ -68,6 +69,7 @@ elif ! kernel_is_whole "$cache/kernel"; then
   say "the cached kernel is damaged; making it anew"
   make_kernel "$cache/kernel"
 fi
+install_demo_environment
 made_of=$(image versions && cat "$cache/kernel/SHA256SUMS" scripts/lib/gpio_drill/image.py | sha256sum)
 if [[ $made_of != "$(cat "$cache/base.made-of" 2>/dev/null)" ]] ||
   ! (cd "$cache" && sha256sum --check --status base.sha256 2>/dev/null); then

@@ -72,7 +72,7 @@ build_kernel() {
   done
   mkdir -p "$work/made/modules" "$work/module"
   mv "$work/boot/vmlinuz-$release" "$work/made/vmlinuz"
-  configfs=$(find "$work/lib/modules" "$work/usr/lib/modules" -name 'configfs.ko*' -path '*/fs/configfs/*' 2>/dev/null)
+  configfs=$(find "$work" -path '*/fs/configfs/configfs.ko*')
   case $configfs in
     *.ko) cp "$configfs" "$work/made/modules/configfs.ko" ;;
     *.ko.xz) xz -dc "$configfs" >"$work/made/modules/configfs.ko" ;;
