@@ -33,7 +33,7 @@ def show(
             typer.echo(json.dumps(fact))
             continue
         payload = row.payload or {}
-        reason = str(payload.get("reason", payload.get("result", "")))
+        reason = str(payload.get("reason") or payload.get("result") or payload.get("fact") or "")
         time = row.at.astimezone(place.zone).strftime("%Y-%m-%d %H:%M:%S")
         told = f"{payload.get('plate') or '-'}  {REASONS.get(reason, reason)}"
         typer.echo(f"{row.seq}  {time}  {row.kind}  {told}")

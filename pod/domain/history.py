@@ -12,6 +12,9 @@ COMMANDED = "open commanded"
 BY_HAND = "by hand"
 """The `source` of intents and outcomes that no car asked for."""
 
+MEASURED = ("moved", "opened", "closed", "held")
+"""Facts of a gate that only an input at the gate can tell."""
+
 SlotGuesses = tuple[tuple[str, float], ...]
 """What one slot of a plate may hold, with probabilities 0..1, the likeliest first; "_" pads."""
 
@@ -133,6 +136,35 @@ def approaches(events: Iterable[AuditEvent]) -> list[ApproachRecord]:
         elif before is not None:  # otherwise its decision lies before the rows at hand, or is erased
             records[key] = _with_outcome(before, event, fact)
     return list(reversed(records.values()))
+
+
+def gate_facts(events: Iterable[AuditEvent]) -> tuple[tuple[datetime, str], ...]:
+    """What inputs at the gate told after a car's opening began, until the gate was commanded anew.
+
+    Args:
+        events: the rows about one car, and those of kind gate_fact after them, in any order.
+
+    Returns:
+        when (aware UTC) and what: moved, opened, closed or held; oldest first.
+    """
+    ordered = sorted(events, key=lambda e: e.seq)
+    intent = next((e for e in reversed(ordered) if e.kind == "intent" and e.payload is not None), None)
+    if intent is None or intent.payload is None:
+        return ()
+    told: list[tuple[datetime, str]] = []
+    commands = 0
+    for event in ordered:
+        fact = event.payload
+        if event.seq < intent.seq or event.kind != "gate_fact" or fact is None:
+            continue
+        if fact.get("gate") != intent.payload.get("gate"):
+            continue
+        commands += fact.get("fact") == "commanded"
+        if commands > 1:
+            break
+        if fact.get("fact") in MEASURED:
+            told.append((event.at, str(fact["fact"])))
+    return tuple(told)
 
 
 def _with_decision(

@@ -37,9 +37,20 @@ ORDER BY seq LIMIT 200
 """
 """Its conditions are word for word those of the index `audit_of_approach`, which SQLite uses for no other."""
 
+_GATE_FACTS_SQL = """
+SELECT seq, ts_us, kind, payload FROM audit
+WHERE ts_us >= ? AND ts_us < ? AND payload IS NOT NULL AND kind <> 'erasure' AND kind = 'gate_fact'
+ORDER BY seq LIMIT 50
+"""
+"""Its conditions are those of the index `audit_kept`."""
+
+GATE_FACTS_S = 120
+"""How long after an opening began what the gate did counts as its doing."""
+
 _MATCHING_SQL = """
 SELECT seq, json_extract(payload, '$.approach') FROM audit
-WHERE kind IN ('decision', 'intent', 'outcome') AND payload IS NOT NULL AND seq < ? AND ts_us >= ? AND ts_us < ?
+WHERE kind IN ('decision', 'intent', 'outcome') AND payload IS NOT NULL
+    AND seq < ? AND ts_us >= ? AND ts_us < ?
     AND CASE WHEN json_valid(payload) THEN fits(
         json_extract(payload, '$.camera'), json_extract(payload, '$.plate'),
         json_extract(payload, '$.entry'), json_extract(payload, '$.read')) END
@@ -79,14 +90,17 @@ class CarPage:
 
 
 def rows_of(path: Path, approach: str) -> tuple[AuditEvent, ...]:
-    """Every row about one car, oldest first; none where it is unknown or erased. Blocks.
+    """Every row about one car, and what its gate did for a while after; none where it is unknown or erased.
+
+    Oldest first. Blocks.
 
     Raises:
         StoreError: the file can't be read.
     """
     with closing(connect_reader(path)) as conn:
         try:
-            return tuple(_rows_of(conn, approach))
+            rows = list(_rows_of(conn, approach))
+            return tuple(sorted((*rows, *_gate_facts(conn, rows)), key=lambda row: row.seq))
         except sqlite3.Error as error:
             raise store_error(path, error) from error
 
@@ -159,7 +173,17 @@ def _near(plate: str, key: str) -> bool:
     return key in own or (len(key) >= _NEAR_FROM and one_edit_apart(own, key))
 
 
+def _gate_facts(conn: sqlite3.Connection, rows: Sequence[AuditEvent]) -> Iterator[AuditEvent]:
+    began = [to_us(row.at) for row in rows if row.kind == "intent"]
+    if began:
+        yield from _events(conn, _GATE_FACTS_SQL, began[-1], began[-1] + GATE_FACTS_S * 1_000_000)
+
+
 def _rows_of(conn: sqlite3.Connection, approach: str) -> Iterator[AuditEvent]:
-    rows: Sequence[tuple[int, int, str, str]] = conn.execute(_OF_APPROACH_SQL, (approach,)).fetchall()
+    return _events(conn, _OF_APPROACH_SQL, approach)
+
+
+def _events(conn: sqlite3.Connection, sql: str, *values: object) -> Iterator[AuditEvent]:
+    rows: Sequence[tuple[int, int, str, str]] = conn.execute(sql, values).fetchall()
     for seq, ts_us, kind, payload in rows:
         yield AuditEvent(seq, from_us(ts_us), kind, json.loads(payload))

@@ -134,6 +134,7 @@ class StoryWords:
         notes: what else mattered.
         read: what the camera read, where another plate won by the evidence; else "".
         facts: names and values for those who look closer.
+        measured: inputs at the gate told what it did.
     """
 
     car: CarWords
@@ -144,16 +145,20 @@ class StoryWords:
     steps: tuple[StepWords, ...]
     slots: tuple[SlotWords, ...]
     facts: tuple[tuple[str, str], ...]
+    measured: bool
 
 
-def story_of(record: ApproachRecord, now: datetime) -> StoryWords:
+def story_of(record: ApproachRecord, now: datetime, facts: Sequence[tuple[datetime, str]] = ()) -> StoryWords:
     """One car's story.
 
     Args:
+        facts: what inputs at the gate told after its opening began; see `history.gate_facts`.
         now: aware, in the site's time zone, which is that of every time in the result.
     """
     car = car_of(record, now)
     decided = record.decided
+    steps = [_step(revision, now.tzinfo) for revision in record.story]
+    steps += [_fact(at, fact, now.tzinfo) for at, fact in facts]
     read = decided.read if decided is not None and decided.read != decided.plate else ""
     return StoryWords(
         car=car,
@@ -163,7 +168,8 @@ def story_of(record: ApproachRecord, now: datetime) -> StoryWords:
         mend=MENDS.get(record.reason, Mend("")),
         notes=tuple(FLAGS.get(flag, flag.replace("_", " ")) for flag in record.flags),
         read=read,
-        steps=tuple(_step(revision, now.tzinfo) for revision in record.story),
+        steps=tuple(sorted(steps, key=lambda step: step.at)),
+        measured=bool(facts),
         slots=slots_of(decided.evidence) if decided is not None else (),
         facts=_facts(record, decided),
     )
@@ -228,6 +234,19 @@ def _step(revision: Revision, zone: tzinfo | None) -> StepWords:
         sure=as_sure(revision.confidence) if revision.kind != "outcome" and revision.plate else "",
         note="; ".join(notes),
     )
+
+
+_FACT_TITLES = {
+    "moved": ("already", "The gate moved"),
+    "opened": ("opened", "The gate is open"),
+    "closed": ("kept", "The gate closed"),
+    "held": ("fault", "The gate stays open"),
+}
+
+
+def _fact(at: datetime, fact: str, zone: tzinfo | None) -> StepWords:
+    look, title = _FACT_TITLES[fact]
+    return StepWords(at.astimezone(zone), look, title, "", "", "", "told by an input at the gate")
 
 
 def _facts(record: ApproachRecord, decided: Revision | None) -> tuple[tuple[str, str], ...]:

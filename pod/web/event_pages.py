@@ -11,7 +11,7 @@ from fastapi.responses import FileResponse, HTMLResponse, Response
 from sse_starlette import EventSourceResponse
 
 from pod.domain.errors import StoreError
-from pod.domain.history import ApproachRecord, approaches
+from pod.domain.history import ApproachRecord, approaches, gate_facts
 from pod.domain.plates import match_key
 from pod.services.health import Health, PartHealth, Status
 from pod.web.approach_words import story_of
@@ -65,6 +65,7 @@ def router(pages: Pages, view: PodView) -> APIRouter:
             health=health_of(health),
             days=days_of(records or (), now),
             pictures=pictures,
+            wired=any(gate.is_wired for gate in view.gates().values()),
             unread=records is None,
             full=records is not None and len(records) == CARS_SHOWN,
         )
@@ -123,9 +124,10 @@ def router(pages: Pages, view: PodView) -> APIRouter:
         """Why it did or did not open for one car."""
         now = datetime.now(view.time_zone)
         try:
-            records = approaches(await view.approach(approach))
+            rows = await view.approach(approach)
         except StoreError as error:
             return pages.refuse(request, 503, heading="The records cannot be read now", sentence=str(error))
+        records = approaches(rows)
         if not records:
             sentence = (
                 "There is no record of this car any more, or there never was: records are erased when their "
@@ -141,7 +143,7 @@ def router(pages: Pages, view: PodView) -> APIRouter:
         return pages.render(
             request,
             "approach.html",
-            story=story_of(record, now),
+            story=story_of(record, now, gate_facts(rows)),
             record=record,
             shown=pictures[max(pictures)] if pictures else Pictures(),
             pictures=pictures,

@@ -146,6 +146,16 @@ def test_the_rows_of_one_car_come_oldest_first_through_the_index(street: Street)
     assert "audit_of_approach" in plan
 
 
+def test_what_the_gate_did_comes_with_the_car_that_it_opened_for(street: Street) -> None:
+    street.row("intent", "entry-1", verdict="allow", reason="listed")
+    street.store.record("gate_fact", {"gate": "main", "fact": "moved"}).result(10)
+    street.row("decision", "entry-2")
+    street.at += timedelta(minutes=5)
+    street.store.record("gate_fact", {"gate": "main", "fact": "closed"}).result(10)
+    assert [row.kind for row in rows_of(street.path, "entry-1")] == ["intent", "gate_fact"]
+    assert [row.kind for row in rows_of(street.path, "entry-2")] == ["decision"]
+
+
 def test_an_erased_car_is_found_no_more(street: Street) -> None:
     street.row("decision", "entry-1")
     with closing(sqlite3.connect(street.path)) as conn, conn:

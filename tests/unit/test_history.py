@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from pod.domain.history import AuditEvent, approaches
+from pod.domain.history import AuditEvent, approaches, gate_facts
 
 START = datetime(2026, 1, 5, 8, 0, tzinfo=UTC)
 
@@ -152,3 +152,27 @@ def test_a_refusal_after_the_intent_ends_the_story() -> None:
     (record,) = approaches(rows)
     assert [step.outcome for step in record.story] == ["opening", "failed", "not opened"]
     assert (record.outcome, record.reason) == ("not opened", "stale_frame")
+
+
+def test_what_inputs_at_the_gate_told_belongs_to_the_car_until_the_next_command() -> None:
+    def fact(seq: int, name: str, gate: str = "main") -> AuditEvent:
+        return AuditEvent(seq, START + timedelta(seconds=seq), "gate_fact", {"gate": gate, "fact": name})
+
+    rows = [
+        fact(1, "closed"),
+        event(2, "intent", verdict="allow", reason="listed"),
+        fact(3, "commanded"),
+        fact(4, "moved", gate="north"),
+        fact(5, "moved"),
+        event(6, "outcome", result="pulsed"),
+        fact(7, "opened"),
+        fact(8, "vehicle_present"),
+        fact(9, "commanded"),
+        fact(10, "closed"),
+    ]
+    assert gate_facts(rows) == (
+        (START + timedelta(seconds=5), "moved"),
+        (START + timedelta(seconds=7), "opened"),
+    )
+    assert gate_facts([fact(1, "moved"), event(2, "decision")]) == ()
+    assert approaches(rows)[0].outcome == "open commanded"

@@ -76,6 +76,19 @@ def test_the_story_tells_each_step_with_its_own_time_and_words() -> None:
     assert story.steps[0].at.tzinfo is ZONE
 
 
+def test_what_the_gate_was_told_and_what_it_did_are_different_steps() -> None:
+    granted = record(
+        {"kind": "intent", "verdict": "allow", "reason": "listed"}, {"kind": "outcome", "result": "pulsed"}
+    )
+    moved = (granted.story[0].at + timedelta(milliseconds=500), "moved")
+    story = story_of(granted, NOW, [moved, (moved[0] + timedelta(seconds=3), "opened")])
+    titles = [step.title for step in story.steps]
+    assert titles == ["Decided to open", "The gate moved", "Gate told to open", "The gate is open"]
+    assert story.car.title == "Open commanded"
+    assert story.measured
+    assert not story_of(granted, NOW).measured
+
+
 def test_a_gate_that_failed_is_told_with_what_went_wrong() -> None:
     story = story_of(
         record(
