@@ -11,16 +11,18 @@ import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from pod.commands.doctor_gates import check_gates as check_gates
 from pod.commands.finding import Finding as Finding
 from pod.commands.finding import Status
-from pod.config import CameraConfig, PodConfig
+from pod.config import CameraConfig, PodConfig, WebConfig
 from pod.config_load import load_with_advice
 from pod.domain.errors import ConfigError
 from pod.runtime.clock_sync import is_clock_synchronised
 from pod.runtime.instance_lock import LOCK_NAME
+from pod.web.tls import existing_certificate
 
 MIN_FREE_MB = 200
 GOOD_FREE_MB = 1000
@@ -44,6 +46,7 @@ def examine(config: PodConfig) -> Iterator[Finding]:
     yield check_time_zone(config.site.time_zone)
     yield check_clock(is_clock_synchronised())
     yield from check_page(config.web.host, config.web.port, data_dir=Path(config.data_dir))
+    yield from check_certificate(config.web, Path(config.data_dir))
     yield from check_models(config)
     yield from check_gates(config)
     yield from check_cameras(config.cameras)
@@ -112,6 +115,23 @@ def check_page(host: str, port: int, *, data_dir: Path) -> Iterator[Finding]:
             yield Finding("page", "fail", _page_mend(error, host, port))
         return
     yield Finding("page", "ok", f"port {port} is free on {host}" if port else "takes a free port")
+
+
+def check_certificate(web: WebConfig, data_dir: Path) -> Iterator[Finding]:
+    """Whether the page has a usable certificate, where it is served over TLS; makes none."""
+    try:
+        certificate = existing_certificate(web, data_dir)
+    except ConfigError as error:
+        yield Finding("page", "fail", str(error))
+        return
+    if certificate is not None:
+        left = certificate.expires_at - datetime.now(UTC)
+        if left < timedelta(days=30):
+            text = f"its certificate ends on {certificate.expires_at:%d %B %Y}; give it a new one"
+            yield Finding("page", "fail" if left < timedelta(0) else "warn", text)
+        yield Finding("page", "ok", f"certificate SHA-256 {certificate.fingerprint}")
+    elif web.is_open_to_lan:
+        yield Finding("page", "ok", "open to the network; its certificate is made at the first start")
 
 
 def _page_mend(error: OSError, host: str, port: int) -> str:

@@ -59,9 +59,8 @@ def certificate_of(web: WebConfig, data_dir: Path) -> Certificate | None:
 
 def existing_certificate(web: WebConfig, data_dir: Path) -> Certificate | None:
     """As `certificate_of`, but makes none. Raises ConfigError alike."""
-    if web.certificate is None and not (data_dir / FOLDER / "page.crt").exists():
-        return None
-    return certificate_of(web, data_dir)
+    made = data_dir / FOLDER / "page.crt"
+    return certificate_of(web, data_dir) if web.certificate is not None or made.exists() else None
 
 
 def _read(path: Path, key_path: Path, *, own: bool) -> Certificate:

@@ -15,10 +15,11 @@ from gate_fixtures import until
 from PIL import Image
 
 from pod.commands import doctor
-from pod.commands.doctor import Finding
-from pod.config import CameraConfig, GateConfig, PodConfig
+from pod.commands.doctor import Finding, check_certificate
+from pod.config import CameraConfig, GateConfig, PodConfig, WebConfig
 from pod.runtime.clock_sync import is_clock_synchronised
 from pod.runtime.instance_lock import InstanceLock
+from pod.web.tls import certificate_of
 
 Usage = namedtuple("Usage", "total used free")
 
@@ -335,3 +336,19 @@ def test_a_device_that_is_not_there_fails_and_one_that_knows_no_length_is_warned
     assert (reached.status, length.status) == ("fail", "warn")
     assert "was not reached" in reached.text
     assert "the device's own timer must be at 500 ms" in length.text
+
+
+def test_the_fingerprint_of_the_page_is_told_and_a_certificate_that_does_not_fit_fails(
+    tmp_path: Path,
+) -> None:
+    web = WebConfig(host="0.0.0.0")
+    assert [finding.text for finding in check_certificate(web, tmp_path)] == [
+        "open to the network; its certificate is made at the first start"
+    ]
+    certificate = certificate_of(web, tmp_path)
+    assert certificate is not None
+    (told,) = check_certificate(web, tmp_path)
+    assert (told.status, told.text) == ("ok", f"certificate SHA-256 {certificate.fingerprint}")
+    certificate.path.write_text("no PEM")
+    (told,) = check_certificate(web, tmp_path)
+    assert (told.status, told.check) == ("fail", "page")
