@@ -12,12 +12,19 @@ from pod.commands.place import ConfigOption, DataDirOption, find_place
 from pod.domain.errors import StoreError
 from pod.domain.plates import match_key, parse_plate
 from pod.store.connection import check_readable, connect_writer, store_error
+from pod.store.copies import FOLDER as BACKUPS
 from pod.store.erasure import erase_plate
 from pod.store.media import FOLDER_NAME, MediaStore
+from pod.store.recovery import QUARANTINE
 from pod.store.store import Store
 
 LOG_TIMEOUT_S = 2.0
 """How long readers of older states are waited for."""
+
+_OLDER_COPIES = {
+    BACKUPS: "a running POD replaces them within some hours",
+    QUARANTINE: "delete those that nobody needs any more",
+}
 
 
 def erase(
@@ -30,8 +37,8 @@ def erase(
     """Erase what the audit says about a plate, and its pictures.
 
     It cannot be undone. The rows stay in their chain without content, and a new row notes the erasure, but
-    not the plate. An entry in the list stays: see `platebridge plates remove`. Backups made earlier still
-    hold it.
+    not the plate. An entry in the list stays: see `platebridge plates remove`. Backups made earlier, wherever
+    they are, still hold it.
     """
     canonical = parse_plate(plate)
     given = context.parent.params if context.parent else {}  # `audit --data-dir DIR erase` works as well
@@ -47,6 +54,10 @@ def erase(
     typer.echo(f"erased {_counted(rows, 'row')} and {_counted(pictures, 'picture')}")
     if listed:
         typer.echo(f"{canonical} is still on the list: `platebridge plates remove {canonical}` takes it off")
+    for copies, mend in _OLDER_COPIES.items():
+        folder = place.database.parent / copies
+        if folder.is_dir() and any(folder.iterdir()):
+            typer.echo(f"older copies in {folder} may still hold it: {mend}")
 
 
 def _counted(number: int, noun: str) -> str:

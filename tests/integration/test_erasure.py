@@ -207,6 +207,17 @@ def test_erasing_a_plate_that_is_still_listed_says_so(data: Path) -> None:
         assert [entry.plate for entry in store.plates.current.entries] == [PLATE]
 
 
+def test_erasing_names_the_older_copies_that_lie_beside_the_database(data: Path) -> None:
+    (data / "backups").mkdir()
+    assert "older copies" not in run("erase", OTHER, "--yes", "--data-dir", data).output
+    for folder in ("backups", "quarantine"):
+        (data / folder).mkdir(exist_ok=True)
+        (data / folder / "copy").touch()
+    said = run("erase", PLATE, "--yes", "--data-dir", data).output
+    assert f"older copies in {data / 'backups'} may still hold it: a running POD replaces them" in said
+    assert f"older copies in {data / 'quarantine'} may still hold it: delete those" in said
+
+
 def test_one_car_is_shown_with_its_rows_and_the_files_of_its_pictures(data: Path) -> None:
     shown = run("show", "entry-1", "--data-dir", data)
     assert shown.exit_code == 0
