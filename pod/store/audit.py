@@ -173,7 +173,7 @@ def verify(
 
 def _verify(conn: sqlite3.Connection, anchor: Head | None, last: Head) -> VerifyResult:
     claimed = read_head(conn)
-    erased = 0
+    before, erased = last.seq, 0
     unnoted = bytearray()  # a byte a row: 1 where it was emptied and no erasure names it yet
 
     def bad(seq: int, reason: str) -> VerifyResult:
@@ -200,7 +200,8 @@ def _verify(conn: sqlite3.Connection, anchor: Head | None, last: Head) -> Verify
             return bad(seq, f"the payload of row {seq} was changed")
         elif kind == b"erasure":
             for low, high in noted_rows(payload):
-                unnoted[low - 1 : high] = bytes(len(unnoted[low - 1 : high]))
+                named = slice(max(0, low - 1 - before), max(0, high - before))
+                unnoted[named] = bytes(len(unnoted[named]))
         last = Head(seq, link)
         if anchor is not None and seq == anchor.seq and link != anchor.link:
             return bad(seq, f"row {seq} is not the one that was noted down: the chain was written anew")
@@ -211,7 +212,8 @@ def _verify(conn: sqlite3.Connection, anchor: Head | None, last: Head) -> Verify
     if anchor is not None and anchor.seq > last.seq:
         return bad(last.seq + 1, f"rows {last.seq + 1} to {anchor.seq} were cut off the end")
     if (at := unnoted.find(1)) >= 0:
-        return bad(at + 1, f"row {at + 1} was emptied, and no erasure that was noted names it")
+        seq = before + at + 1
+        return bad(seq, f"row {seq} was emptied, and no erasure that was noted names it")
     return VerifyResult(True, last.seq, erased, None, "", last)
 
 

@@ -20,7 +20,8 @@ from pod.store.private_file import fsync_file
 from pod.store.recovery import STAMP, building_place, complete, finish_exchange
 
 _MAKE_LABEL = """
-CREATE TABLE backup_label (made_us INTEGER NOT NULL, config_sha256 TEXT NOT NULL, made_by TEXT NOT NULL) STRICT
+CREATE TABLE backup_label
+(made_us INTEGER NOT NULL, config_sha256 TEXT NOT NULL, made_by TEXT NOT NULL) STRICT
 """
 
 

@@ -18,8 +18,8 @@ from pod.store.diagnosis import SpoiledError
 TICK_S = 0.5
 """How old the copy of the list may be, apart from the time that it takes."""
 
-FAULT_PAUSE_S = 60.0
-"""After a fault the disk is left alone for a while."""
+LOOK_EVERY_S = 60.0
+"""How often it is asked whether a copy of the database is due, and how long a fault is left alone."""
 
 _log = logging.getLogger(__name__)
 
@@ -55,14 +55,15 @@ class Copier:
         self._saved_version: int | None = None
         self._seen_seq = 0
         self._next_copy_s = 0.0
-        self._fault: str | None = None
+        self._list_fault: str | None = None
+        self._copy_fault: str | None = None
         self._thread = threading.Thread(target=self._run, name="store-copier", daemon=True)
         self._thread.start()
 
     @property
     def fault(self) -> str | None:
         """Why there is no newer copy, with the mend; None where there is nothing to say."""
-        return self._fault
+        return self._list_fault or self._copy_fault
 
     def close(self, timeout_s: float = 5.0) -> None:
         """Copy the list once more and end; a copy of the database under way is given up."""
@@ -73,23 +74,26 @@ class Copier:
         is_closing = False
         clear_unfinished(self._folder)
         while True:
-            pause_s = TICK_S
-            try:
-                self._copy_list()
-                if not is_closing and time.monotonic() >= self._next_copy_s:
-                    self._copy_database()
-                self._fault = None
-            except SpoiledError as error:
-                self._on_spoiled(error)
-                pause_s = FAULT_PAUSE_S
-            except (StoreError, OSError, sqlite3.Error) as error:
-                if self._fault is None and not self._closing.is_set():
-                    _log.error("%s: no copy can be made: %s", self._path, error)
-                self._fault = str(error)
-                pause_s = FAULT_PAUSE_S
+            self._list_fault = self._attempt(self._copy_list)
+            if not is_closing and time.monotonic() >= self._next_copy_s:
+                self._next_copy_s = time.monotonic() + LOOK_EVERY_S
+                self._copy_fault = self._attempt(self._copy_database)
             if is_closing:
                 return
-            is_closing = self._closing.wait(pause_s)
+            is_closing = self._closing.wait(TICK_S)
+
+    def _attempt(self, work: Callable[[], None]) -> str | None:
+        """What went wrong, told in the log once a spell; None where nothing did."""
+        try:
+            work()
+        except SpoiledError as error:
+            self._on_spoiled(error)
+            return str(error)
+        except (StoreError, OSError, sqlite3.Error) as error:
+            if self.fault is None and not self._closing.is_set():
+                _log.error("%s: no copy can be made: %s", self._path, error)
+            return str(error)
+        return None
 
     def _copy_list(self) -> None:
         if self._saved_version == self._list_version():
@@ -106,7 +110,6 @@ class Copier:
 
     def _copy_database(self) -> None:
         """Where one is due: by its age, or because the copies hold what was erased since."""
-        self._next_copy_s = time.monotonic() + FAULT_PAUSE_S
         copies = find_copies(self._folder)
         now = datetime.fromtimestamp(self._now_us() / 1e6, UTC)
         erased_seq = self._newest_erasure()

@@ -24,7 +24,7 @@ from pod.store.list_repeat import repeat_changes
 from pod.store.migrate import migrate
 from pod.store.moments import from_us
 from pod.store.private_file import create_private, fsync_directory, fsync_file, make_private_folder
-from pod.store.salvage import salvage
+from pod.store.salvage import note_emptied, salvage
 
 QUARANTINE = "quarantine"
 """Where damaged files are kept, in the data directory."""
@@ -273,6 +273,7 @@ def _rebuild(
         withdrawn=withdrawn,
         is_list_unsure=is_unsure,
     )
+    note_emptied(conn, now_us=now_us)
     audit.append(conn, [audit.seal("recovery", asdict(result) | {"text": result.sentence()}, now_us)])
     return result
 

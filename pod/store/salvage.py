@@ -63,13 +63,20 @@ def _append_rows(source: sqlite3.Connection, good: sqlite3.Connection) -> tuple[
             "WHERE seq > ? ORDER BY seq",
             (last.seq,),
         ):
+            if not isinstance(seq, int) or not isinstance(ts_us, int) or not isinstance(kind, bytes):
+                break
             name = kind.decode()
             if seq != last.seq + 1 or link != audit.chain_link(
                 last.link, seq, ts_us=ts_us, kind=name, digest=digest
             ):
                 break
-            is_spoiled = payload is not None and audit.payload_digest(salt or b"", payload) != digest
-            if payload is None or is_spoiled:
+            is_erased = payload is None and salt is None
+            is_spoiled = not is_erased and (
+                not isinstance(payload, bytes)
+                or not isinstance(salt, bytes)
+                or audit.payload_digest(salt, payload) != digest
+            )
+            if is_erased or is_spoiled:
                 salt = payload = None
             good.execute(
                 "INSERT INTO audit (seq, ts_us, kind, salt, payload, payload_digest, link) "
@@ -85,6 +92,22 @@ def _repeat_erasures(source: sqlite3.Connection, good: sqlite3.Connection) -> No
     """An older copy must not bring back what was erased since."""
     for seq, link in source.execute("SELECT seq, link FROM audit WHERE payload IS NULL AND salt IS NULL"):
         good.execute("UPDATE audit SET payload = NULL, salt = NULL WHERE seq = ? AND link = ?", (seq, link))
+
+
+def note_emptied(good: sqlite3.Connection, *, now_us: int) -> None:
+    """Note the rows whose payload is gone and whose erasure no note tells of, as any erasure is noted."""
+    noted = [
+        span
+        for (payload,) in good.execute(
+            "SELECT payload FROM audit WHERE kind = 'erasure' AND payload IS NOT NULL"
+        )
+        for span in audit.noted_rows(payload)
+    ]
+    empty = [seq for (seq,) in good.execute("SELECT seq FROM audit WHERE payload IS NULL ORDER BY seq")]
+    seqs = [seq for seq in empty if not any(low <= seq <= high for low, high in noted)]
+    if seqs:
+        note = {"reason": "recovery", "rows": len(seqs), "seqs": audit.row_ranges(seqs)}
+        audit.append(good, [audit.seal("erasure", note, now_us)])
 
 
 def _other_tables(good: sqlite3.Connection) -> list[str]:
