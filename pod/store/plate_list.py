@@ -37,9 +37,10 @@ class PlateList:
 
     @property
     def current(self) -> ListSnapshot:
-        """The list now; replaced as a whole after own commits before their futures resolve.
+        """The list now; replaced as a whole.
 
-        What another process commits is seen within a quarter of a second, a large import soon after.
+        Own imports, and own changes of up to 200 entries, are in it before their futures resolve; what
+        another process commits within a quarter of a second, and larger changes soon after that.
         """
         return self._follower.current
 
