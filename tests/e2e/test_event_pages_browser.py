@@ -108,6 +108,7 @@ def test_somebody_asks_why_a_car_was_refused_and_puts_it_on_the_list(
         expect(page.locator(".news")).to_contain_text("KLM5S8 was added to the list.")
         page.goto(f"{road.address}/approaches/entry-1")
         expect(page.locator(".listed")).to_contain_text("Flat 9")
+        expect(page.locator("main")).to_contain_text("It is on the list now")
         page.get_by_role("link", name="Edit the entry").click()
         expect(page.get_by_role("heading", level=1)).to_have_text("Edit KLM5S8")
     assert [entry.label for entry in road.store.plates.current.entries] == ["Flat 9"]

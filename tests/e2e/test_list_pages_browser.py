@@ -200,7 +200,7 @@ def test_the_list_is_searched_while_one_types_and_has_pages(browser: Browser, si
         expect(page.locator("#entries-title")).to_have_text("1 of 60 entries")
         assert page.evaluate("document.activeElement.id") == "q"
         assert "q=flat%2042" in page.url
-        page.get_by_label("Let in or keep out").select_option("Keep out")
+        page.get_by_label("What happens").select_option("Keep out")
         expect(page.locator("#entries-title")).to_have_text("No entry fits")
 
 
