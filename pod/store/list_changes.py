@@ -145,7 +145,6 @@ def _write(conn: sqlite3.Connection, step: Step, version: int) -> Step:
         update_entry(conn, step.after, version=version)
         return step
     (written,) = insert_entries(conn, [step.after], version=version)
-    conn.execute("DELETE FROM entry_gone WHERE id = ?", (written.id,))
     return Step(None, written)
 
 

@@ -167,6 +167,14 @@ def test_plates_that_cameras_confuse_are_listed_where_readings_must_be_exact_or_
         store.plates.replace(exact.id, make_entry("ABB"), by="test").result(5)
 
 
+def test_a_denial_of_some_hours_stands_beside_leave_for_the_others(store: Store) -> None:
+    add(store, "AB10", verdict=Verdict.DENY, schedule=parse_schedule("sat,sun 00:00-24:00"))
+    add(store, "AB10")
+    add(store, "XY99", verdict=Verdict.DENY)
+    with pytest.raises(PlateListError, match="XY99 stays out, the list denies XY99"):
+        add(store, "XY99", schedule=parse_schedule("mon 08:00-18:00"))
+
+
 def test_two_plates_that_differ_in_look_alikes_are_listed_where_one_must_be_read_exactly(
     store: Store,
 ) -> None:
