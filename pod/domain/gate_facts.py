@@ -30,6 +30,9 @@ FactName = Literal[
 CONTRADICTS_AFTER_S = 1.0
 """Both ends at once for this long are a fault; a contact that lags for a moment is not."""
 
+LATE_S = 120.0
+"""A gate that was reported as stuck and moves within this of the command still moved by it."""
+
 CHATTER_S = 10.0
 CHATTER_CHANGES = 20
 """More changes of a gate's inputs than this within that time are a loose wire; no fact is made of them."""
@@ -275,7 +278,8 @@ def _left_open(facts: GateFacts) -> GateFacts:
 
 def _moved(facts: GateFacts, at_s: float, rules: GateRules) -> GateFacts:
     asked_s = [t for t in (facts.commanded_at_s, facts.attempted_at_s) if t is not None]
-    ordered = bool(asked_s) and at_s - max(asked_s) <= rules.open_within_s
+    within_s = max(rules.open_within_s, LATE_S) if facts.stuck == "moved" else rules.open_within_s
+    ordered = bool(asked_s) and at_s - max(asked_s) <= within_s
     return replace(
         facts,
         moved_at_s=at_s,

@@ -147,6 +147,21 @@ def test_a_gate_that_does_not_move_is_stuck_until_it_does(wired: frozenset[Shows
     assert "gate_stuck" not in gate.alarms
 
 
+@pytest.mark.parametrize(
+    ("late_s", "forced"), [(60, False), (180, True)], ids=["a-minute-late", "three-minutes-late"]
+)
+def test_a_stuck_gate_that_moves_late_moved_by_the_command_and_one_that_moves_later_did_not(
+    late_s: int, forced: bool
+) -> None:
+    gate = street(CLOSED)
+    gate.show(closed=True)
+    gate.command()
+    gate.wait(late_s)
+    gate.show(closed=False)
+    gate.wait(1)
+    assert ("forced" in gate.news) is forced
+
+
 def test_a_gate_that_moves_and_does_not_arrive_is_stuck_until_it_opens() -> None:
     gate = street(BOTH)
     gate.show(closed=True, open=False)
