@@ -110,7 +110,7 @@ async def _trouble(phase: str, pod: Pod, phase_s: float) -> None:
     storm = None
     if phase == "storm":
         arguments = [pod.address, pod.sign_in_link(), str(VIEWERS), str(phase_s)]
-        storm = subprocess.Popen([sys.executable, "-m", "benchmarks.viewer_storm", *arguments])  # noqa: ASYNC220
+        storm = subprocess.Popen([sys.executable, "-m", "benchmarks.viewer_storm", *arguments])  # noqa: ASYNC220  # a process of its own, waited for in a thread
     await asyncio.sleep(end_s - time.monotonic())
     if storm is not None:
         status = await asyncio.to_thread(storm.wait, 30)

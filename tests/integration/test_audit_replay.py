@@ -31,7 +31,7 @@ def read_as(plate: str, sure: float) -> Consensus:
 
 
 def an_entry(plate: str, **bounds: object) -> Entry:
-    return replace(Entry(match_key(plate), plate, Verdict.ALLOW, EntryType.RESIDENT), **bounds)  # type: ignore[arg-type]
+    return replace(Entry(match_key(plate), plate, Verdict.ALLOW, EntryType.RESIDENT), **bounds)
 
 
 class Past:
@@ -133,7 +133,7 @@ def test_each_decision_is_made_on_the_list_and_switches_of_its_time(past: Past) 
     plates.remove("AB123", by="test").result(5)
     past.decided("AB123", "deny", "not_listed")
     decisions, total = past.replayed()
-    assert [d["would"]["reason"] for d in decisions] == ["not_listed", "listed", "lockdown", "not_listed"]  # type: ignore[index]
+    assert [d["would"]["reason"] for d in decisions] == ["not_listed", "listed", "lockdown", "not_listed"]
     assert total["changed"] == 0
 
 
@@ -165,7 +165,7 @@ def test_an_entry_had_the_uses_then_that_it_has_spent_since(past: Past) -> None:
     ).result(5)
     past.decided("AB123", "deny", "no_uses_left")
     decisions, _ = past.replayed()
-    assert [d["would"]["reason"] for d in decisions] == ["listed", "no_uses_left"]  # type: ignore[index]
+    assert [d["would"]["reason"] for d in decisions] == ["listed", "no_uses_left"]
 
 
 def test_a_car_the_list_let_in_counts_as_let_in_though_the_gate_was_open_already(past: Past) -> None:

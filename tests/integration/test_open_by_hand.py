@@ -75,7 +75,7 @@ def test_a_command_sent_again_and_again_over_kills_and_restarts_pulses_at_most_o
                 time.sleep(moments.uniform(0.0, 0.15))  # The moment of the kill is what is tried.
                 pod.kill()
             sent += SENDERS
-            assert all(a.result() is None or a.result()["result"] == "commanded" for a in answers)  # type: ignore[index]
+            assert all(a.result() is None or a.result()["result"] == "commanded" for a in answers)
         with pod:
             until(lambda: pod.address, what="the start")
             answer = Program(pod).open(command)

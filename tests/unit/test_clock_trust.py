@@ -30,7 +30,7 @@ class Clocks:
 
 
 def clocks(*, newest: datetime | None = None, needs_sync: bool = True, **more: object) -> Clocks:
-    found = Clocks(ClockTrust(newest=newest, needs_sync=needs_sync), **more)  # type: ignore[arg-type]
+    found = Clocks(ClockTrust(newest=newest, needs_sync=needs_sync), **more)
     found.after(0)
     return found
 
