@@ -1,5 +1,6 @@
 """Is this database whole? Structure by SQLite, the list by its copy, the audit's newer part by its chain."""
 
+import json
 import os
 import sqlite3
 from dataclasses import dataclass
@@ -95,5 +96,17 @@ def _chain(conn: sqlite3.Connection) -> Damage | None:
 
 
 def _end(conn: sqlite3.Connection, folder: Path) -> Damage | None:
-    missing = HeadNote(folder).read().seq - audit.read_head(conn).seq
-    return Damage(f"the last {missing} rows of the audit are gone") if missing > 0 else None
+    noted_seq = HeadNote(folder).read().seq
+    missing = noted_seq - audit.read_head(conn).seq
+    if missing <= 0 or noted_seq <= _told_lost(conn):
+        return None
+    return Damage(f"the last {missing} rows of the audit are gone")
+
+
+def _told_lost(conn: sqlite3.Connection) -> int:
+    """Up to which row a recovery has told already of what is lost; a crash can leave an older note behind."""
+    found = conn.execute(
+        "SELECT payload FROM audit WHERE kind = 'recovery' AND payload IS NOT NULL ORDER BY seq DESC LIMIT 1"
+    ).fetchone()
+    seq = json.loads(found[0]).get("known_seq") if found is not None else None
+    return seq if isinstance(seq, int) else 0

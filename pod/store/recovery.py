@@ -245,7 +245,8 @@ def _rebuild(
     saved = salvage(damaged, conn)
     note = HeadNote(damaged.parent / FOLDER).read()
     end_seq = audit.read_head(conn).seq
-    rows_lost = max(0, max(note.seq, saved.claimed_seq) - end_seq)
+    known_seq = max(note.seq, saved.claimed_seq)
+    rows_lost = max(0, known_seq - end_seq)
     since_seq, list_version = end_seq - saved.rows, _own_version(conn)
     list_at = None if copy is None else copy.at
     kept = list_copy.find(damaged.parent / FOLDER)
@@ -274,7 +275,8 @@ def _rebuild(
         is_list_unsure=is_unsure,
     )
     note_emptied(conn, now_us=now_us)
-    audit.append(conn, [audit.seal("recovery", asdict(result) | {"text": result.sentence()}, now_us)])
+    row = asdict(result) | {"known_seq": known_seq, "text": result.sentence()}
+    audit.append(conn, [audit.seal("recovery", row, now_us)])
     return result
 
 

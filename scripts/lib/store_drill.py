@@ -158,7 +158,12 @@ class Drill:
             self.faults["recovered" if facts is not None and facts.recovered is not None else "harmless"] += 1
             listed = {entry.id: entry for entry in current.index.entries}
             if not listed or not set(listed.items()) <= set(truth.entries.items()):
-                self.losses.append(f"{what}: the list is not the one that was written")
+                strange = [e.plate for id_, e in listed.items() if truth.entries.get(id_) != e]
+                recovered = None if facts is None else facts.recovered
+                self.losses.append(
+                    f"{what}: the list is not the one that was written: {len(listed)} entries, "
+                    f"strange {strange}, recovered {recovered}"
+                )
             missing = {id_: e for id_, e in truth.entries.items() if id_ not in listed}
             if missing and (facts is None or facts.recovered is None):
                 self.losses.append(f"{what}: {len(missing)} entries went without a word")

@@ -1,0 +1,145 @@
+"""`platebridge pod backup` beside a writer, and `pod restore` where nothing runs."""
+
+import shutil
+import subprocess
+import sys
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from pod.domain.errors import StoreError
+from pod.runtime.instance_lock import InstanceLock
+from pod.store import audit, backup
+from pod.store.connection import connect_reader
+from pod.store.entries import make_entry
+from pod.store.keeping import Keeping
+from pod.store.store import Store
+
+NOW = datetime(2026, 7, 1, tzinfo=UTC)
+KEEPING = Keeping(reserve_bytes=64 * 1024, journal_bytes=64 * 1024)
+
+CONFIG = """
+data_dir: {data}
+cameras:
+  - name: north
+    url: rtsp://192.0.2.1/stream
+    gate: main
+gates:
+  - name: main
+    driver: simulated
+"""
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def config(tmp_path: Path, data: Path) -> Path:
+    path = tmp_path / "config.yaml"
+    path.write_text(CONFIG.format(data=data))
+    return path
+
+
+def platebridge(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(Path(sys.executable).with_name("platebridge")), *words],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def plates(data: Path) -> set[str]:
+    with Store.open(data / "pod.db") as store:
+        return {entry.plate for entry in store.plates.current.index.entries}
+
+
+def test_a_backup_made_while_the_store_is_open_comes_back_with_its_list_and_audit(
+    data: Path, config: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "gate.backup"
+    with Store.open(data / "pod.db", keeping=KEEPING) as store:
+        store.plates.add(make_entry("AB123CD"), by="test").result(5)
+        made = platebridge("pod", "backup", str(file), "--config", str(config))
+        assert made.returncode == 0, made.stderr
+        assert "1 entries, 1 audit rows" in made.stdout
+        store.plates.add(make_entry("LATER99"), by="test").result(5)
+    assert file.stat().st_mode & 0o077 == 0
+    back = platebridge("pod", "restore", str(file), "--config", str(config))
+    assert back.returncode == 0, back.stderr
+    assert plates(data) == {"AB123CD"}
+    (former,) = (data / "quarantine").iterdir()
+    assert (former / "pod.db").exists()
+    with Store.open(data / "pod.db", keeping=KEEPING) as store:
+        assert store.facts is not None
+        assert store.facts.recovered is None
+        assert {entry.plate for entry in store.plates.current.index.entries} == {"AB123CD"}
+    with closing(connect_reader(data / "pod.db")) as conn:
+        assert audit.verify(conn).ok
+        kinds = [kind for (kind,) in conn.execute("SELECT kind FROM audit ORDER BY seq")]
+    assert kinds == ["list_change", "recovery"]
+
+
+def test_a_restore_refuses_while_a_pod_runs(data: Path, config: Path, tmp_path: Path) -> None:
+    Store.open(data / "pod.db").close()
+    file = tmp_path / "gate.backup"
+    backup.back_up(data / "pod.db", file, now=NOW, config_sha256="", made_by="test")
+    with InstanceLock(data):
+        refused = platebridge("pod", "restore", str(file), "--config", str(config))
+    assert refused.returncode != 0
+    assert "already runs" in refused.stderr
+    assert not (data / "quarantine").exists()
+
+
+@pytest.mark.parametrize("bad", ["spoiled", "cut", "other", "missing", "empty"])
+def test_a_file_that_is_no_whole_backup_is_refused_and_nothing_changes(
+    data: Path, tmp_path: Path, bad: str
+) -> None:
+    with Store.open(data / "pod.db") as store:
+        for n in range(30):
+            store.record("decision", {"n": n, "pad": "x" * 300}).result(5)
+    file = tmp_path / "gate.backup"
+    backup.back_up(data / "pod.db", file, now=NOW, config_sha256="", made_by="test")
+    content = bytearray(file.read_bytes())
+    if bad == "spoiled":
+        content[content.index(b"xxxx")] ^= 1
+    elif bad == "cut":
+        del content[len(content) // 2 :]
+    elif bad == "empty":
+        content.clear()
+    file.write_bytes(content)
+    if bad == "other":
+        shutil.copyfile(data / "pod.db", file)
+    if bad == "missing":
+        file.unlink()
+    before = (data / "pod.db").read_bytes()
+    with pytest.raises(StoreError, match=r"gate\.backup"):
+        backup.restore(data / "pod.db", file, by="test", now_us=1)
+    assert (data / "pod.db").read_bytes() == before
+
+
+def test_a_backup_never_overwrites_a_file(data: Path, tmp_path: Path) -> None:
+    Store.open(data / "pod.db").close()
+    file = tmp_path / "gate.backup"
+    file.write_text("mine")
+    with pytest.raises(StoreError, match="name a file that does not"):
+        backup.back_up(data / "pod.db", file, now=NOW, config_sha256="", made_by="test")
+    assert file.read_text() == "mine"
+
+
+def test_a_restore_cut_off_before_the_exchange_is_finished_at_the_next_open(
+    data: Path, tmp_path: Path
+) -> None:
+    with Store.open(data / "pod.db") as store:
+        store.record("decision", {"n": 1}).result(5)
+    shutil.copyfile(data / "pod.db", data / "pod.db.restored")
+    with Store.open(data / "pod.db") as store:
+        assert store.record("decision", {"n": 2}).result(5) == 2
+    assert (data / "quarantine").exists()
+    assert not (data / "pod.db.restored").exists()
