@@ -103,7 +103,7 @@ def test_a_day_alone_counts_from_its_start_and_until_its_end_in_the_zone_of_the_
         pytest.param({"uses": "many"}, "uses", "no number", id="uses-in-words"),
         pytest.param({"uses": "3", "verdict": "deny"}, "uses", "denial", id="uses-of-a-denial"),
         pytest.param({"scoped_gates": True}, "gates", "at least one gate", id="only-no-gate"),
-        pytest.param({"scoped_gates": True, "gates": ("east",)}, "gates", "No gate is named", id="unknown-gate"),
+        pytest.param({"scoped_gates": True, "gates": ("east",)}, "gates", "No gate is", id="unknown-gate"),
         pytest.param({"scoped_cameras": True}, "cameras", "at least one camera", id="only-no-camera"),
         pytest.param({"scheduled": True}, "schedule", "Tick weekdays", id="no-times"),
     ],
