@@ -169,6 +169,19 @@ def test_a_broken_promise_is_seen(change: Callable[[Story], None], said: str) ->
     assert any(said in sentence for sentence in broken), broken
 
 
+def test_an_edge_long_after_its_request_is_one_that_nobody_asked_for() -> None:
+    def answer_late(story: Story) -> None:
+        story.say("request", gate="high")
+        story.wait(301)
+        story.call("set", 3, level=1)
+        story.wait(PULSE_MS)
+        story.call("set", 3, level=0)
+
+    figures, broken = a_good_day(change=answer_late)
+    assert figures["edges_at_start"] == 1
+    assert any("never went active" in sentence for sentence in broken)
+
+
 def test_a_strike_beside_the_pulse_does_not_count() -> None:
     def strike_at_rest(story: Story) -> None:
         story.say("strike", target="guard", how="SIGKILL")

@@ -37,13 +37,13 @@ unpack() {
 make_kernel() {
   local target=$1 work release headers common kbuild compiler version root started=$SECONDS
   command -v apt-get >/dev/null ||
-    die "the drill's kernel comes from Debian by apt-get, which this machine has not: run it on Debian 12 or 13, or copy the drill's cache folder from there"
+    die "the drill's kernel comes from Debian by apt-get, which this machine has not: run it on Debian 12, or copy the drill's cache folder from there"
   root=$(as_root)
   if [[ -n $root ]]; then
     logged "$root" apt-get update -q || say "note: apt could not refresh its lists; going on with those there are"
   fi
   release=$(first_like '^linux-image-[0-9]' linux-image-amd64) ||
-    die "apt knows no linux-image-amd64: the drill needs the package lists of Debian 12 or 13 (sudo apt-get update)"
+    die "apt knows no linux-image-amd64: the drill needs the package lists of Debian 12 (sudo apt-get update)"
   release=${release#linux-image-}
   headers=linux-headers-$release
   common=$(first_like '^linux-headers-.*-common$' "$headers") || die "apt knows no $headers: sudo apt-get update"
@@ -73,11 +73,8 @@ build_kernel() {
   mkdir -p "$work/made/modules" "$work/module"
   mv "$work/boot/vmlinuz-$release" "$work/made/vmlinuz"
   configfs=$(find "$work" -path '*/fs/configfs/configfs.ko*')
-  case $configfs in
-    *.ko) cp "$configfs" "$work/made/modules/configfs.ko" ;;
-    *.ko.xz) xz -dc "$configfs" >"$work/made/modules/configfs.ko" ;;
-    *) die "the kernel package holds no configfs module in a form that the drill knows" ;;
-  esac
+  [[ -n $configfs ]] || die "linux-image-$release holds no configfs.ko: the drill knows the kernel of Debian 12"
+  mv "$configfs" "$work/made/modules/"
 
   say "  building gpio-sim.ko"
   kernel_source "$work" drivers/gpio/gpio-sim.c drivers/gpio/gpiolib.h kernel/irq/irq_sim.c
