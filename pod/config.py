@@ -184,8 +184,8 @@ class WebConfig(Section):
     host: Annotated[str, AfterValidator(_ip_address)] = "127.0.0.1"
     port: int = Field(default=8480, ge=0, le=65535)
     names: tuple[Annotated[str, AfterValidator(_host_name)], ...] = Field(default=(), max_length=20)
-    certificate: Annotated[str, AfterValidator(_path_text), BesideConfig()] | None = None
-    key: Annotated[str, AfterValidator(_path_text), BesideConfig()] | None = None
+    certificate: Annotated[Annotated[str, AfterValidator(_path_text)] | None, BesideConfig()] = None
+    key: Annotated[Annotated[str, AfterValidator(_path_text)] | None, BesideConfig()] = None
 
     @model_validator(mode="after")
     def _both_or_neither(self) -> Self:

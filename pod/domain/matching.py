@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from pod.domain.confusions import WEIGHT_FLOOR, has_gap, known_confusion, neighbours
-from pod.domain.countries import tells_apart
 from pod.domain.entry import Entry, Verdict
 from pod.domain.evidence import Consensus
 from pod.domain.folding import CLASSES, FOLD
@@ -138,18 +137,14 @@ class Matcher:
         )
 
 
-def confusable_with(entry: Entry, index: AccessIndex, *, country: str | None = None) -> tuple[Entry, ...]:
+def confusable_with(entry: Entry, index: AccessIndex) -> tuple[Entry, ...]:
     """The other listed plates that let in and lie one known confusion away from an entry's plate.
 
     Such plates must not both be listed unless readings of them have to be exact (`Entry.exact_only`): a
-    doubtful reading of the one opens for the other, or for neither.
-
-    Args:
-        country: of the site; where it tells O from 0, plates that differ in nothing else count, too.
+    doubtful reading of the one opens for the other, or for neither. Plates of one match key are not among
+    them: they are one plate to the list unless one of them is exact-only.
     """
     found = [other for key in neighbours(entry.key) for other in index.by_key(key)]
-    if tells_apart(country):
-        found += [other for other in index.by_key(entry.key) if other.plate != entry.plate]
     return tuple(other for other in found if other.verdict is Verdict.ALLOW)
 
 

@@ -231,13 +231,15 @@ def test_a_folder_in_place_of_the_file_is_refused(tmp_path: Path) -> None:
 def test_relative_paths_start_at_the_folder_of_the_file(write, tmp_path: Path) -> None:
     text = (
         GOOD.replace("rtsp://192.0.2.1/live", "clips/a.mp4")
-        + "data_dir: data\nvision: {detector: m/d.onnx}\n"
+        + "data_dir: data\nvision: {detector: m/d.onnx}\nweb: {certificate: tls/a.pem, key: tls/a.key}\n"
     )
     config = load_config(write(text))
     assert config.cameras[0].url == str(tmp_path / "clips/a.mp4")
     assert config.data_dir == str(tmp_path / "data")
     assert config.vision.detector == str(tmp_path / "m/d.onnx")
     assert config.vision.recognizer == "bundled"
+    assert config.web.certificate == str(tmp_path / "tls/a.pem")
+    assert config.web.key == str(tmp_path / "tls/a.key")
 
 
 def test_a_bundled_model_is_a_name_and_no_path(write) -> None:

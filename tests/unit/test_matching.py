@@ -135,10 +135,3 @@ def test_plates_one_confusion_apart_are_named_before_both_are_listed():
     )
     assert {e.plate for e in confusable_with(entry("AB12BOD"), index)} == {"AB1280D"}
     assert confusable_with(entry("KK444KK"), index) == ()
-
-
-def test_plates_that_differ_in_o_and_0_alone_are_confusable_only_where_they_are_two_plates():
-    index = AccessIndex([entry("BOI10")])
-    assert confusable_with(entry("BO110"), index) == ()
-    assert confusable_with(entry("BOI10"), index, country="DE") == ()
-    assert [e.plate for e in confusable_with(entry("BO110"), index, country="DE")] == ["BOI10"]
