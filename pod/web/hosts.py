@@ -10,13 +10,17 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 
-_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1"><title>Another name, please</title>
-<h1>This POD does not answer to that name</h1>
-<p>The address in your browser names {host}, and this POD does not know itself by that name.
-Nothing was done.</p>
-<p>Use its IP address instead. If the name is right, whoever looks after the POD adds it to
-<code>web.names</code> in its configuration.</p></html>
+STATIC = "/static/"
+"""Answered under any name: it holds nothing of this POD's, and the page below looks like the others by it."""
+
+_PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>Another name, please</title><link rel="stylesheet" href="/static/page.css"></head>
+<body><main class="alone"><h1>This POD does not answer to that name</h1>
+<p>The address in your browser names {host}, and this POD does not know itself by that name. Nothing was
+done.</p><p>Use its IP address instead. If the name is right, whoever looks after the POD adds it to
+<code>web.names</code> in its configuration.</p></main></body></html>
 """
 
 
@@ -36,7 +40,7 @@ class KnownHosts:
             return
         given = Headers(scope=scope).getlist("host")
         name = _without_port(given[0]) if len(given) == 1 else ""
-        if name in self._names or _is_own(name, scope.get("server")):
+        if scope["path"].startswith(STATIC) or name in self._names or _is_own(name, scope.get("server")):
             await self._app(scope, receive, send)
             return
         page = _PAGE.format(host=html.escape(name[:100]) or "no host, or several")

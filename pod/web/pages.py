@@ -58,7 +58,7 @@ class Pages:
         """What went wrong: a page for people, JSON for programs and scripts."""
         if is_htmx(request) or "text/html" not in request.headers.get("accept", ""):
             return JSONResponse({"detail": sentence}, status)
-        return self.render(request, "error.html", status, heading=heading, sentence=sentence)
+        return self.render(request, "error.html", status, heading=heading, sentence=sentence, here="")
 
 
 def _place_of(path: str, places: Sequence[Place]) -> str:
