@@ -28,9 +28,7 @@ def consensus_of(text: str, doubt: float) -> Consensus:
 def test_the_likeliest_characters_survive_the_way_through_json(text: str, doubt: float) -> None:
     consensus = consensus_of(text, doubt)
     record = json.loads(json.dumps(to_record(consensus)))
-    again = from_record(
-        record, text=consensus.text, confidence=consensus.confidence, frames=consensus.frames
-    )
+    again = from_record(record, text=consensus.text, confidence=consensus.confidence, frames=consensus.frames)
     assert (again.text, again.frames) == (consensus.text, consensus.frames)
     assert (again.slots.argmax(axis=1) == consensus.slots.argmax(axis=1)).all()
     assert np.allclose(again.slots.max(axis=1), consensus.slots.max(axis=1), atol=1e-4)
