@@ -76,6 +76,7 @@ async function look() {
 async function nowAsHtml() {
   try {
     const answer = await fetch("/now", { signal: AbortSignal.timeout(GIVE_UP_MS) });
+    if (answer.status === 401) location.assign("/login");
     return answer.ok ? await answer.text() : null;
   } catch {
     return null;
