@@ -22,6 +22,11 @@ from pod.config_load import load_with_advice
 from pod.domain.errors import ConfigError
 from pod.runtime.clock_sync import is_clock_synchronised
 from pod.runtime.instance_lock import LOCK_NAME
+from pod.store.copies import FOLDER as COPIES
+from pod.store.copies import find_copies
+from pod.store.recovery import QUARANTINE
+from pod.store.reserve import FILE_NAME as RESERVE_NAME
+from pod.store.store import FILE_NAME
 from pod.web.tls import existing_certificate
 
 MIN_FREE_MB = 200
@@ -43,6 +48,7 @@ def examine_config(path: Path) -> tuple[PodConfig | None, list[Finding]]:
 def examine(config: PodConfig) -> Iterator[Finding]:
     """Check the machine for one configuration. Opens every camera; no gate is pulsed."""
     yield from check_data_dir(Path(config.data_dir))
+    yield from check_store(Path(config.data_dir))
     yield check_time_zone(config.site.time_zone)
     yield check_clock(is_clock_synchronised())
     yield from check_page(config.web.host, config.web.port, data_dir=Path(config.data_dir))
@@ -80,6 +86,28 @@ def _free_space(folder: Path) -> Finding:
         return Finding("disk", "ok", f"{free_mb} MB free")
     status: Status = "warn" if free_mb >= MIN_FREE_MB else "fail"
     return Finding("disk", status, f"only {free_mb} MB free; clear up, {GOOD_FREE_MB} MB should be free")
+
+
+def check_store(folder: Path) -> Iterator[Finding]:
+    """Whether what guards the database is in place; nothing where there is none yet."""
+    try:
+        if not (folder / FILE_NAME).exists():
+            return
+        copies = find_copies(folder / COPIES)
+        damaged = sorted(place.name for place in (folder / QUARANTINE).glob("*"))
+        is_reserve_held = (folder / RESERVE_NAME).exists()
+    except OSError:
+        return  # told by the check of the directory
+    if copies:
+        yield Finding("store", "ok", f"last good copy of {copies[0].at:%Y-%m-%d %H:%M} UTC")
+    else:
+        yield Finding("store", "warn", "no good copy of the database; a POD makes one as it starts")
+    if not is_reserve_held:
+        text = "no disk space is held back for the database; free space, then the POD takes its reserve"
+        yield Finding("store", "warn", text)
+    if damaged:
+        text = f"{len(damaged)} replaced databases lie in {folder / QUARANTINE}, the last is {damaged[-1]}"
+        yield Finding("store", "warn", f"{text}; find what damaged it, then delete what you need no more")
 
 
 def check_time_zone(zone: str | None) -> Finding:

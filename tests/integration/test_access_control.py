@@ -27,7 +27,7 @@ from pod.services.alarms import Alarms
 from pod.services.clock_watch import ClockWatch
 from pod.services.served_cars import SAME_CAR_S, ServedCars
 from pod.store.audit import SINCE_SQL, AuditRow, row_from
-from pod.store.keeping import Keeping, NoAlarms
+from pod.store.keeping import Keeping
 from pod.store.store import Store
 from pod.store.writer import QUEUE_JOBS
 
@@ -60,7 +60,7 @@ class Gate:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    with Store.open(tmp_path / "pod.db", keeping=Keeping(NoAlarms(), make_room=lambda wanted: 0)) as opened:
+    with Store.open(tmp_path / "pod.db", keeping=Keeping(reserve_bytes=64 * 1024)) as opened:
         yield opened
 
 

@@ -19,6 +19,9 @@ from pod.commands.doctor import Finding, check_certificate
 from pod.config import CameraConfig, GateConfig, PodConfig, WebConfig
 from pod.runtime.clock_sync import is_clock_synchronised
 from pod.runtime.instance_lock import InstanceLock
+from pod.store.copies import find_copies
+from pod.store.keeping import Keeping
+from pod.store.store import Store
 from pod.web.tls import certificate_of
 
 Usage = namedtuple("Usage", "total used free")
@@ -77,6 +80,17 @@ def test_little_free_space_warns_and_then_fails(
 ) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(0, 0, free_mb * 1_000_000))
     assert [f.status for f in doctor.check_data_dir(tmp_path) if f.check == "disk"] == [status]
+
+
+def test_what_guards_the_database_is_told(tmp_path: Path) -> None:
+    assert list(doctor.check_store(tmp_path)) == []
+    Store.open(tmp_path / "pod.db").close()
+    assert [f.status for f in doctor.check_store(tmp_path)] == ["warn", "warn"]
+    with Store.open(tmp_path / "pod.db", keeping=Keeping(reserve_bytes=4096, journal_bytes=4096)):
+        until(lambda: find_copies(tmp_path / "backups"))
+        assert [f.status for f in doctor.check_store(tmp_path)] == ["ok"]
+    (tmp_path / "quarantine" / "20260701T000000.000000Z").mkdir(parents=True)
+    assert "replaced databases lie in" in list(doctor.check_store(tmp_path))[-1].text
 
 
 def test_a_network_share_is_no_place_for_the_database(

@@ -16,6 +16,7 @@ from running_pod import until
 
 from pod.domain.entry import Verdict
 from pod.domain.errors import StoreError, UsesSpentError
+from pod.domain.situation import SiteState
 from pod.services.health import Status
 from pod.services.probes import store_probe
 from pod.store import audit
@@ -276,7 +277,7 @@ def test_a_disk_that_the_kernel_made_read_only_takes_no_promise(small_disk: Path
         until(lambda: store_probe(store)().status is Status.FAILING)
 
 
-def test_a_data_directory_that_is_gone_takes_no_promise_and_all_goes_on_when_it_is_back(
+def test_a_data_directory_that_is_gone_takes_no_promise_until_it_is_back(
     tmp_path: Path,
 ) -> None:
     place = tmp_path / "data"
@@ -368,6 +369,7 @@ def test_an_older_copy_of_the_list_brings_back_nobody_and_no_use(tmp_path: Path)
         kept = (tmp_path / "backups/list.copy").read_bytes()
         store.plates.remove("LEAVES2", by="test").result(5)
         store.plates.add(make_entry("DENIED5", Verdict.DENY), by="test").result(5)
+        store.plates.set_state(SiteState(lockdown=True), by="test").result(5)
         counted = next(e for e in store.plates.current.index.entries if e.plate == "COUNT44")
         grant = Grant("north", counted.key, counted.id)
         intent = {"pulse": "a", "plate": "COUNT44", "entry": "COUNT44"}
@@ -381,6 +383,7 @@ def test_an_older_copy_of_the_list_brings_back_nobody_and_no_use(tmp_path: Path)
         listed = {entry.plate: entry for entry in store.plates.current.index.entries}
         assert set(listed) == {"STAYS11", "LATER33", "COUNT44", "DENIED5"}
         assert listed["COUNT44"].uses_left == 1
+        assert store.plates.current.state.lockdown
         assert listed["DENIED5"].verdict is Verdict.DENY
         assert store.facts is not None
         assert store.facts.recovered is not None
