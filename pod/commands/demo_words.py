@@ -78,11 +78,18 @@ def _verdict_words(kind: str, answer: Answer) -> tuple[str, str]:
     return ("OPEN NOW   ", "green") if answer.verdict == "allow" else ("STAYS SHUT ", "bold red")
 
 
+def _sure(event: Mapping[str, object]) -> str:
+    flags = event.get("flags")
+    if isinstance(flags, list) and "near_match" in flags:
+        return "sure but for one character"
+    return f"{float(str(event.get('confidence', 0))):.0%} sure"
+
+
 def _details(event: Mapping[str, object], answer: Answer) -> str:
     parts = []
     if event.get("label"):
         parts.append(str(event["label"]))
-    parts.append(f"{float(str(event.get('confidence', 0))):.0%} sure after {event.get('frames')} pictures")
+    parts.append(f"{_sure(event)} after {event.get('frames')} pictures")
     if event.get("kind") == "intent":
         parts.append(f"relay on {answer.latency_ms:.0f} ms after the camera saw it")
     return "  (" + ", ".join(parts) + ")"

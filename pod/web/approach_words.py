@@ -84,7 +84,7 @@ MENDS = {
 
 FLAGS = {
     "clock_unsure": "The clock could not be trusted then.",
-    "near_match": "The listed plate was found though one character was read otherwise.",
+    "near_match": "One character was in doubt; with all the others it could only be this plate of the list.",
     "list_stale": "The list had not been confirmed for a long time.",
 }
 
@@ -214,6 +214,7 @@ _STEP_TITLES = {
 
 def _step(revision: Revision, zone: tzinfo | None) -> StepWords:
     look, title = _STEP_TITLES[revision.outcome]
+    is_read = revision.kind != "outcome" and bool(revision.plate)
     notes = []
     if revision.kind == "outcome":
         sentence = revision.error or ("" if look == "opened" else revision.why)
@@ -230,8 +231,8 @@ def _step(revision: Revision, zone: tzinfo | None) -> StepWords:
         look=look,
         title=title,
         sentence=sentence,
-        plate="" if revision.kind == "outcome" else revision.plate,
-        sure=as_sure(revision.confidence) if revision.kind != "outcome" and revision.plate else "",
+        plate=revision.plate if is_read else "",
+        sure=as_sure(revision.confidence, revision.flags) if is_read else "",
         note="; ".join(notes),
     )
 

@@ -1,6 +1,6 @@
 """What the page says of cars, in words for whoever looks after the gate. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -99,7 +99,7 @@ def car_of(record: ApproachRecord, now: datetime) -> CarWords:
         why=why,
         who=_who(record.label, record.type),
         where=f"Camera {record.camera}, gate {record.gate}",
-        sure=as_sure(record.confidence) if plate else "",
+        sure=as_sure(record.confidence, record.flags) if plate else "",
         at=record.at.astimezone(now.tzinfo),
         ago=ago(age_s),
         said="" if look == "opening" else f"{plate or 'A car without a legible plate'}: {title}. {why}",
@@ -113,8 +113,10 @@ def _who(label: str, type_: str) -> str:
     return who[:1].upper() + who[1:]
 
 
-def as_sure(confidence: float) -> str:
-    """Rounded, but never up to certainty."""
+def as_sure(confidence: float, flags: Collection[str] = ()) -> str:
+    """Rounded, but never up to certainty; for a near match, what was in doubt."""
+    if "near_match" in flags:
+        return "sure but for one character"
     return "over 99 % sure" if confidence > 0.99 else f"{confidence * 100:.0f} % sure"
 
 

@@ -42,6 +42,12 @@ def test_a_denial_is_told_with_its_reason_in_words():
     assert "[bold]Flat 2, 93% sure after 7 pictures" in text
 
 
+def test_a_near_match_is_told_without_a_percentage():
+    event = DECISION | {"kind": "intent", "verdict": "allow", "reason": "listed", "latency_ms": 84.2}
+    text = line_of(event | {"flags": ["near_match"]}, "12:00:00").plain
+    assert "sure but for one character after 7 pictures" in text
+
+
 def test_a_grant_is_told_with_its_latency():
     event = DECISION | {"kind": "intent", "verdict": "allow", "reason": "listed", "latency_ms": 84.2}
     assert "OPENS" in line_of(event, "12:00:00").plain

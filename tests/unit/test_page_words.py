@@ -186,3 +186,9 @@ def test_every_state_has_a_drawing_of_its_own() -> None:
     icons = (Path(pod.web.__file__).parent / "templates" / "icons.html").read_text()
     drawn = set(re.findall(r'"(\w+)"', icons))
     assert {"opened", "already", "opening", "kept", "fault"} | {status.value for status in Status} <= drawn
+
+
+def test_a_plate_that_one_character_left_in_doubt_is_not_told_in_percent() -> None:
+    near = record(outcome="open commanded", reason="listed", confidence=0.5, flags=("near_match",))
+    assert car_of(near, NOW).sure == "sure but for one character"
+    assert car_of(record(confidence=0.5), NOW).sure == "50 % sure"

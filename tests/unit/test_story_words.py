@@ -106,7 +106,7 @@ def test_a_plate_that_won_by_the_evidence_is_told_beside_what_was_read() -> None
         record({"plate": "AB123CD", "read": "AB1Z3CD", "flags": ["near_match", "moon_full"]}), NOW
     )
     assert story.read == "AB1Z3CD"
-    assert story.notes[0].startswith("The listed plate")
+    assert story.notes[0].startswith("One character was in doubt")
     assert story.notes[1] == "moon full"
 
 
