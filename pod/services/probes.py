@@ -3,7 +3,8 @@
 from pod.gate.controller import GateController
 from pod.media.source import CameraSource
 from pod.services.health import HealthProbe, PartHealth, Status
-from pod.store.store import Store, StoreFacts
+from pod.store.store import Store
+from pod.store.store_facts import StoreFacts
 from pod.vision.pipeline import Models
 
 _CAMERA_STATUS = {
@@ -52,9 +53,10 @@ def store_probe(store: Store) -> HealthProbe:
         stats = store.stats
         facts = store.facts
         if stats.fault is not None:
-            waiting = f"{facts.journaled} rows wait in the journal. " if facts and facts.journaled else ""
-            sentence = f"The gate stays closed while nothing can be written. {waiting}{stats.fault}"
-            return PartHealth("store", Status.FAILING, sentence)
+            what = "The gate stays closed while nothing can be written."
+            if facts is not None and facts.journaled:
+                what = f"The database takes no rows, {facts.journaled} wait in the journal."
+            return PartHealth("store", Status.FAILING, f"{what} {stats.fault}")
         if facts is not None and (trouble := _kept_badly(facts)):
             return PartHealth("store", Status.DEGRADED, trouble)
         lost = stats.failed + stats.refused

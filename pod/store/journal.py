@@ -27,6 +27,9 @@ from pod.store.private_file import (
     write_at,
 )
 
+FOLDER = "journal"
+"""Where it lies, in the data directory."""
+
 FILE_NAME = "rows.journal"
 DEFAULT_BYTES = 2 * 1024 * 1024
 QUEUE_RECORDS = 128

@@ -147,6 +147,13 @@ class Rescue:
             StoreError, sqlite3.Error: it can't be told, or the file is of a newer PlateBridge.
         """
         try:
+            return self._look_into()
+        except UnicodeDecodeError as error:
+            # SQLite quotes a spoiled schema in its complaint, and Python can't read the quotation.
+            return Damage(f"its schema cannot be read ({error})")
+
+    def _look_into(self) -> Damage | None:
+        try:
             conn = connect_writer(self._path, busy_timeout_s=self._busy_timeout_s)
         except StoreError as error:
             if is_spoiled_head(self._path, error.__cause__):

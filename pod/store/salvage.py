@@ -42,10 +42,10 @@ def salvage(damaged: Path, good: sqlite3.Connection) -> Salvaged:
         # As bytes: a spoiled text need not be valid UTF-8.
         source.text_factory = bytes
         rows, emptied = _append_rows(source, good)
-        with contextlib.suppress(sqlite3.Error):
+        with contextlib.suppress(sqlite3.Error, UnicodeDecodeError):
             _repeat_erasures(source, good)
         for table in _other_tables(good):
-            with contextlib.suppress(sqlite3.Error):
+            with contextlib.suppress(sqlite3.Error, UnicodeDecodeError):
                 _merge(source, good, table)
         return Salvaged(
             rows,

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -14,7 +13,7 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from pod.domain.errors import StoreError
-from pod.store import audit, grants, uses
+from pod.store import audit
 from pod.store.connection import BUSY_TIMEOUT_S, connect_writer, store_error
 from pod.store.copier import Copier
 from pod.store.copies import FOLDER, find_copies
@@ -22,14 +21,17 @@ from pod.store.detour import Detour
 from pod.store.diagnosis import SpoiledError
 from pod.store.file_place import FileMovedError, FilePlace
 from pod.store.grants import Grant
+from pod.store.journal import FOLDER as JOURNAL_FOLDER
 from pod.store.journal import Journal
 from pod.store.keeping import AlarmSink, Attendants, Keeping
 from pod.store.late_rows import Claim, Durability, NotDurableError, pulse_of
 from pod.store.migrate import migrate
 from pod.store.moments import from_us
 from pod.store.plate_list import PlateList
-from pod.store.recovery import Recovery, finish_exchange, is_exchange_open
+from pod.store.recovery import finish_exchange, is_exchange_open
 from pod.store.rescue import Rescue
+from pod.store.row_job import row_job
+from pod.store.store_facts import StoreFacts
 from pod.store.writer import Job, Writer, WriterStats
 
 T = TypeVar("T")
@@ -37,36 +39,10 @@ T = TypeVar("T")
 FILE_NAME = "pod.db"
 """The database's name in the data directory."""
 
-JOURNAL_FOLDER = "journal"
-"""Where rows wait that the database cannot take, in the data directory."""
-
 JOURNAL_WAIT_S = 0.15
 """How long a camera's thread waits for the journal, after it waited for the database."""
 
-_RECENT_ROWS = 2000
-"""Rows from the end in which an intent lies whose pulse ends now."""
-
-
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class StoreFacts:
-    """How a keeping store fares, apart from its last write.
-
-    Attributes:
-        journaled: rows that wait in the journal for the database.
-        is_reserve_held: whether disk space is held back for the database.
-        recovered: what was put back since the start; None where nothing had to be.
-        copy_at: when the newest good copy was made; None where there is none.
-        copy_fault: why there is no newer one; None where nothing is wrong.
-    """
-
-    journaled: int
-    is_reserve_held: bool
-    recovered: Recovery | None
-    copy_at: datetime | None
-    copy_fault: str | None
 
 
 class Store:
@@ -268,7 +244,7 @@ class Store:
             StoreError: the payload is not JSON, the queue is full, or the store is closed.
         """
         sealed = audit.seal(kind, payload, self._now_us())
-        job = self._row_job(sealed, grant=grant, revoke=revoke, pulse=pulse_of(payload))
+        job = row_job(sealed, grant=grant, revoke=revoke, pulse=pulse_of(payload))
         detour = self._detour
         if wait or detour is None:
             return self._writer.submit(job, wait=wait)
@@ -317,7 +293,7 @@ class Store:
         """
         sealed = audit.seal(kind, payload, self._now_us())
         after_seq, claim = self._end_seq, Claim()
-        write_row = self._row_job(sealed, grant=grant, revoke=None, pulse=pulse_of(payload))
+        write_row = row_job(sealed, grant=grant, revoke=None, pulse=pulse_of(payload))
 
         def job(conn: sqlite3.Connection) -> int:
             claim.take()
@@ -376,30 +352,6 @@ class Store:
             return {key: from_us(ts_us) for key, ts_us in rows}
 
         return self.wait_for(self.submit(job), timeout_s)
-
-    def _row_job(
-        self, sealed: audit.Sealed, *, grant: Grant | None, revoke: Grant | None, pulse: str | None
-    ) -> Callable[[sqlite3.Connection], int]:
-        def job(conn: sqlite3.Connection) -> int:
-            if grant is not None:
-                grants.remember(conn, grant.camera, grant.key, ts_us=sealed.ts_us)
-                if grant.entry_id is not None:
-                    uses.take_use(conn, grant.entry_id)
-            if revoke is not None:
-                grants.forget(conn, revoke.camera, revoke.key)
-                if revoke.entry_id is not None and self._was_taken(conn, pulse):
-                    uses.give_back_use(conn, revoke.entry_id)
-            return audit.append(conn, [sealed])
-
-        return job
-
-    def _was_taken(self, conn: sqlite3.Connection, pulse: str | None) -> bool:
-        """Whether a pulse's intent was committed; one that never was took no use to give back."""
-        recent = conn.execute(
-            "SELECT payload FROM audit WHERE kind = 'intent' AND payload IS NOT NULL AND seq > ?",
-            (audit.read_head(conn).seq - _RECENT_ROWS,),
-        )
-        return pulse is not None and any(pulse_of(payload) == pulse for (payload,) in recent)
 
     def _connect(self) -> sqlite3.Connection:
         if is_exchange_open(self.path):

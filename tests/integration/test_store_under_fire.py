@@ -359,6 +359,19 @@ def test_a_changed_bit_in_a_plate_is_found_at_the_start_and_the_written_list_put
     assert "not as it was written" in alarms.standing["store_corrupt"]
 
 
+def test_a_schema_that_is_no_text_any_more_is_damage_like_any_other(tmp_path: Path) -> None:
+    with opened(tmp_path) as store:
+        store.plates.add(make_entry("AB123CD"), by="test").result(5)
+        settled(store, tmp_path)
+    to_disk(tmp_path)
+    content = (tmp_path / "pod.db").read_bytes()
+    (tmp_path / "pod.db").write_bytes(content.replace(b"CREATE TABLE", b"CREATE\xd4TABLE"))
+    with opened(tmp_path) as store:
+        assert [entry.plate for entry in store.plates.current.index.entries] == ["AB123CD"]
+        assert store.facts is not None
+        assert store.facts.recovered is not None
+
+
 def test_an_older_copy_of_the_list_brings_back_nobody_and_no_use(tmp_path: Path) -> None:
     with opened(tmp_path) as store:
         for plate in ("STAYS11", "LEAVES2", "LATER33"):
