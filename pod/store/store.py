@@ -46,7 +46,7 @@ _log = logging.getLogger(__name__)
 
 
 class Store:
-    """Everything the pod writes down. Any thread may call; one thread writes.
+    """Everything the pod writes down, from `open` to `close`. Any thread may call; one thread writes.
 
     Several processes may hold a store on one file: each write takes the file's lock, and reads the end of the
     chain under it.
@@ -62,7 +62,6 @@ class Store:
         now_us: Callable[[], int],
         beat: Callable[[], None],
     ) -> None:
-        """Use `Store.open`."""
         self.path = path
         self._now_us = now_us
         self._busy_timeout_s = busy_timeout_s
@@ -309,8 +308,7 @@ class Store:
             return Durability.COMMITTED
         # A commit that failed after its rows were on their way may be found on disk after all.
         is_out = claim.give_up()
-        is_counted = grant is not None and grant.entry_id is not None
-        if self._detour is None or not journal or is_counted:
+        if self._detour is None or not journal or (grant is not None and grant.entry_id is not None):
             raise NotDurableError(fault, may_appear=not is_out)
         kept = self._detour.take(sealed, payload, after_seq=after_seq, grant=grant, revoke=None, awaited=True)
         try:

@@ -32,6 +32,7 @@ KEEPING = Keeping(reserve_bytes=1536 * 1024, journal_bytes=64 * 1024)
 
 HOLDER = """
 import sqlite3, sys
+sys.stdin.readline()
 conn = sqlite3.connect(sys.argv[1], isolation_level=None)
 conn.execute("BEGIN IMMEDIATE")
 print("held", flush=True)
@@ -86,7 +87,7 @@ def to_disk(folder: Path) -> None:
 
 @pytest.fixture
 def lock_holder(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    """Another process inside a write transaction, until its input ends."""
+    """Another process, to hold the database's lock from its first line of input to its second."""
     Store.open(tmp_path / "pod.db").close()
     holder = subprocess.Popen(
         [sys.executable, "-c", HOLDER, str(tmp_path / "pod.db")],
@@ -100,7 +101,10 @@ def lock_holder(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
 
 
 def let_hold(holder: subprocess.Popen[str]) -> None:
+    assert holder.stdin is not None
     assert holder.stdout is not None
+    holder.stdin.write("hold\n")
+    holder.stdin.flush()
     assert holder.stdout.readline() == "held\n"
 
 
