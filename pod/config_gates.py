@@ -78,6 +78,17 @@ class GpioConfig(Section):
     bias: Bias = "as_is"
     monostable_ms: int | None = Field(default=None, ge=50, le=10_000)
 
+    @model_validator(mode="after")
+    def _bias_that_lets_go(self) -> "GpioConfig":
+        """A line whose holder died falls to its bias: that must be the level at which the relay is off."""
+        held = "pull_down" if self.active_low else "pull_up"
+        if self.bias == held:
+            free = "pull_up" if self.active_low else "pull_down"
+            raise ValueError(
+                f"has a bias that would switch the relay on as soon as nobody drives the line; use {free}"
+            )
+        return self
+
 
 class HttpConfig(Section):
     """A device that gives one pulse for one request and times it itself."""

@@ -39,6 +39,16 @@ def http(**settings: str) -> str:
             ("driver: gpio", "gpio: {chip: x, line: -1.5}"), "must be text", id="line-is-a-fraction"
         ),
         pytest.param(("driver: gpio", "gpio: {chip: '', line: 1}"), "must be 1 to 128", id="empty-chip"),
+        pytest.param(
+            ("driver: gpio", "gpio: {chip: x, line: 1, bias: pull_up}"),
+            "use pull_down",
+            id="a-bias-that-would-hold-the-relay",
+        ),
+        pytest.param(
+            ("driver: gpio", "gpio: {chip: x, line: 1, active_low: true, bias: pull_down}"),
+            "use pull_up",
+            id="a-bias-that-would-hold-an-active-low-relay",
+        ),
         pytest.param(("input: step",), "wire a contact that shows closed", id="step-without-a-contact"),
         pytest.param(
             ("input: step", "inputs: [{shows: open, driver: simulated}]"),
