@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
+import cv2
+
 from models.render import story
 from models.render.clip import encode, renderer_version
 from models.render.lettering import Picture
@@ -22,6 +24,9 @@ EMPTY_S = 8.0
 PASSING_FROM_S, PASSING_TO_S = 4.0, 6.0
 """When the car of `passing` is in view; within the first seconds it would pass for a parked one."""
 
+VISITS_FROM_S = 0.5
+"""How long the gate of `visits` is empty before the car."""
+
 
 def drive_up() -> Path:
     """The car drives up, stops, drives in; then nobody for `EMPTY_S`."""
@@ -38,6 +43,16 @@ def passing() -> Path:
     return _cached("passing", _passing())
 
 
+def visits() -> Path:
+    """A car comes, is legible for two seconds and is gone for six, 8 s: to be looped."""
+    return _cached("visits", _visits())
+
+
+def blurred_visits() -> Path:
+    """The clip of `visits` out of focus: the plate is found, and nobody can read it."""
+    return _cached("blurred-visits", (cv2.GaussianBlur(picture, (0, 0), 4.0) for picture in _visits()))
+
+
 def _drive_up() -> Iterator[Picture]:
     last: Picture | None = None
     for last in story.frames((_VISIT,)):
@@ -48,11 +63,20 @@ def _drive_up() -> Iterator[Picture]:
 
 
 def _passing() -> Iterator[Picture]:
+    return _glimpse(PASSING_FROM_S, PASSING_TO_S - PASSING_FROM_S, EMPTY_S)
+
+
+def _visits() -> Iterator[Picture]:
+    return _glimpse(VISITS_FROM_S, 2.0, 6.0 - VISITS_FROM_S)
+
+
+def _glimpse(before_s: float, seen_s: float, after_s: float) -> Iterator[Picture]:
+    """An empty gate, the car while it comes to a stop, an empty gate."""
     visit = list(story.frames((_VISIT,)))
     empty, nearing = visit[-1], round((_VISIT.arrives_s - 1.2) * FPS)
-    yield from [empty] * round(PASSING_FROM_S * FPS)
-    yield from visit[nearing : nearing + round((PASSING_TO_S - PASSING_FROM_S) * FPS)]
-    yield from [empty] * round(EMPTY_S * FPS)
+    yield from [empty] * round(before_s * FPS)
+    yield from visit[nearing : nearing + round(seen_s * FPS)]
+    yield from [empty] * round(after_s * FPS)
 
 
 def _standing() -> Iterator[Picture]:
