@@ -19,6 +19,7 @@ KNOWN_ABSENCES = (
     "needs a file system to be mountable",
     "needs /dev/full",
     "needs faketime",
+    "needs curl and jq",
 )
 """A test may be skipped for these alone; each skip's reason starts with one of them."""
 

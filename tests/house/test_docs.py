@@ -54,7 +54,7 @@ def test_every_file_that_is_named_exists(doc: Path) -> None:
 @ALL
 def test_every_verb_that_is_named_exists(doc: Path) -> None:
     root = root_command()
-    for name, second in re.findall(r"platebridge ([a-z]+)(?: ([a-z]+))?", doc.read_text()):
+    for name, second in re.findall(r"platebridge ([a-z]+)(?: ([a-z]+(?:-[a-z]+)*))?", doc.read_text()):
         stand_in = root.commands.get(name)
         assert isinstance(stand_in, LazyCommand), f"platebridge {name}"
         command = stand_in.load()
