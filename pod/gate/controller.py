@@ -10,6 +10,9 @@ from pod.domain.gate_facts import GateFacts
 from pod.gate.guard_client import GuardClient
 from pod.gate.pulse import GateBusyError, GateState, NotPulsedError, OnEnd, PulseStarted
 
+REST_S = 0.5
+"""The line rests for this long after a pulse, however short the pause: pulses in a row must not hold it."""
+
 
 class GateController:
     """Momentary open requests to one gate; it can do nothing else."""
@@ -72,7 +75,7 @@ class GateController:
                 raise GateBusyError(
                     f"gate {self.name} was pulsed moments ago; pause {left_s:.1f} s", self._busy_until_s
                 )
-            pause_s = max(self._gate.pause_s, self._gate.pulse_ms / 1000)
+            pause_s = max(self._gate.pause_s, self._gate.pulse_ms / 1000 + REST_S)
             try:
                 started = self._guard.pulse(self._gate.name, pulse_id, on_end=on_end)
             except NotPulsedError:

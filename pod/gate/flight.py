@@ -13,7 +13,6 @@ class Flight:
 
     Attributes:
         due_ns: when the line must be at rest, or the guard is ended; None until the line is on.
-        ending: the guard began to switch off.
         abandoned: the caller was told that the gate did not answer.
     """
 
@@ -24,5 +23,4 @@ class Flight:
     on_ns: int | None = None
     due_ns: int | None = None
     error: GateError | None = None
-    ending: bool = False
     abandoned: bool = False

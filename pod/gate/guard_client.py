@@ -15,6 +15,7 @@ from typing import Self
 from pod.config import GateConfig
 from pod.domain.errors import GateError
 from pod.domain.gate_facts import Attempted, Commanded, GateFacts, PulseOver
+from pod.gate.drivers.line import fault_text
 from pod.gate.flight import Flight
 from pod.gate.gate_watch import AlarmSink, GateWatch, OnFact
 from pod.gate.guard_gate import guard_gate
@@ -74,6 +75,7 @@ class GuardClient:
         self._lock = threading.Lock()
         self._states = {name: GateState(name, "down", "the guard is starting") for name in self._gates}
         self._flights: dict[str, Flight] = {}
+        self._switching_off: set[str] = set()  # gates; of the client's own thread
         self._process: GuardProcess | None = None
         self._heard_ns = 0
         self._closing = threading.Event()
@@ -182,7 +184,7 @@ class GuardClient:
                 process.send(f"pulse {gate} {pulse_id} {valid_until_ns}\n".encode())
             except OSError as fault:
                 raise NotPulsedError(
-                    f"gate {gate}: the guard takes no requests ({fault.strerror})"
+                    f"gate {gate}: the guard takes no requests ({fault_text(fault)})"
                 ) from fault
             self._flights[pulse_id] = flight
         timeout_s = self.answer_timeout_s(gate)
@@ -295,13 +297,15 @@ class GuardClient:
             self._set_state(gate, "ready")
         elif kind == "off_failed":
             self._set_state(gate, "latched", _latch_reason(str(event["reason"])))
-        elif flight is None:
+        elif kind == "ending":
+            self._switching_off.add(gate)
+        elif kind == "off":
+            self._switching_off.discard(gate)
+        if flight is None:
             if kind == "error":
                 log.error("the gate guard refused a request: %s", event["reason"])
         elif kind == "on":
             self._pulse_began(flight, int(str(event["t_ns"])))
-        elif kind == "ending":
-            flight.ending = True
         elif kind == "off":
             fault = event["fault"]
             self._pulse_ended(flight, int(str(event["t_ns"])), str(fault) if fault is not None else None)
@@ -360,10 +364,11 @@ class GuardClient:
         ended_ns = time.monotonic_ns()
         with self._lock:
             self._process = None
+        for gate in self._switching_off:  # also where switching on had failed and its flight is over
+            reason = f"the guard ended ({how}) while it switched off"
+            self._set_state(gate, "latched", _latch_reason(reason))
+        self._switching_off.clear()
         for flight in self._flights_now():
-            if flight.ending:
-                reason = f"the guard ended ({how}) while it switched off"
-                self._set_state(flight.gate, "latched", _latch_reason(reason))
             if flight.on_ns is None:
                 self._watch.signal(flight.gate, Attempted(ended_ns / 1e9))
                 self._answer(

@@ -26,7 +26,7 @@ class FaultyLine(Line):
         if self._fault == "on_raises_before":
             raise OSError("the line did not answer")
         self._line.on(pulse_id)
-        if self._fault in ("on_raises_after", "on_and_off_raise"):
+        if self._fault in ("on_raises_after", "on_and_off_raise", "on_raises_off_hangs"):
             raise OSError("the line answered nonsense")
         if self._fault == "on_answers_late":
             time.sleep(0.4)
@@ -35,7 +35,7 @@ class FaultyLine(Line):
 
     def off(self, pulse_id: str) -> None:
         self._offs += 1
-        if self._fault == "off_hangs":
+        if self._fault in ("off_hangs", "on_raises_off_hangs"):
             time.sleep(3600)
         if self._fault in ("off_raises_always", "off_and_release_raise", "on_and_off_raise"):
             raise OSError("the line is stuck")

@@ -280,18 +280,30 @@ def test_a_gate_stays_latched_when_its_guard_is_started_again(tmp_path: Path) ->
         client.close()
 
 
-@pytest.mark.parametrize("fault", ["on_hangs", "on_and_off_raise"])
+@pytest.mark.parametrize(
+    ("fault", "latches"),
+    [
+        pytest.param("on_hangs", False, id="on_hangs"),
+        pytest.param("on_and_off_raise", True, id="on_and_off_raise"),
+        pytest.param("on_raises_off_hangs", True, id="on_raises_off_hangs"),
+    ],
+)
 def test_a_driver_that_goes_wrong_while_switching_on_loses_the_line_in_time(
-    tmp_path: Path, fault: str
+    tmp_path: Path, fault: str, latches: bool
 ) -> None:
     recorder = Recorder()
     client = recorder.start(tmp_path, command=guard_with(fault))
     try:
+        first = client.pid
         with pytest.raises(GateError) as caught:
             client.pulse("main", "p", on_end=recorder.ends.append)
         assert not isinstance(caught.value, NotPulsedError)
         until(lambda: not is_active(tmp_path))
         assert max(on_times_ms(tmp_path, dead_ns=time.monotonic_ns())) <= LIMIT_MS
+        if fault.endswith("hangs"):
+            assert first is not None
+            until(lambda: is_replaced(client, first))
+        until(lambda: client.state("main").condition == ("latched" if latches else "ready"))
     finally:
         client.close()
 

@@ -10,9 +10,10 @@ from promises import Prove
 
 from pod.config import GateConfig
 from pod.domain.errors import GateError
-from pod.gate.controller import GateController
+from pod.gate.controller import REST_S, GateController
 from pod.gate.edge_trace import read_edges, trace_path
 from pod.gate.guard_client import GuardClient
+from pod.gate.guard_process import GuardProcess
 from pod.gate.pulse import GateBusyError, NotPulsedError, PulseEnd, PulseStarted
 
 GATE = GateConfig(name="main", pulse_ms=50, pause_s=10)
@@ -122,11 +123,36 @@ def test_a_refusal_that_touched_nothing_starts_no_pause(
     assert controller.pause_left_s() == 0
 
 
+def test_a_pulse_asked_for_while_the_guard_is_told_to_stop_says_so(
+    controller: GateController, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopping(process: GuardProcess, request: bytes) -> None:
+        raise BrokenPipeError("the guard is stopping")
+
+    monkeypatch.setattr(GuardProcess, "send", stopping)
+    with pytest.raises(NotPulsedError, match=r"takes no requests \(the guard is stopping\)"):
+        controller.pulse("p", Ends())
+
+
 class SilentGuard(GuardClient):
     """Takes a request and never answers, as a guard on an overloaded machine."""
 
     def pulse(self, gate: str, pulse_id: str, *, on_end: object) -> PulseStarted:
         raise GateError("no answer")
+
+
+def test_a_pause_as_short_as_the_pulse_still_lets_the_line_rest_between_two(tmp_path: Path) -> None:
+    gate = GateConfig(name="main", pulse_ms=1000, pause_s=1)
+    guard = GuardClient.start([gate], tmp_path)
+    try:
+        controller, ends = GateController(gate, guard), Ends()
+        controller.pulse("p", ends)
+        end = ends.one()
+        with pytest.raises(GateBusyError) as caught:
+            controller.pulse("q", ends)
+        assert caught.value.until_s - end.off_s > REST_S - 0.15
+    finally:
+        guard.close()
 
 
 def test_a_request_whose_fate_is_unknown_starts_the_pause(tmp_path: Path) -> None:
