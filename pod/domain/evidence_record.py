@@ -5,8 +5,6 @@ others, as nothing more is known of them. Deciding again from the record gives w
 as the characters that were left out could not have mattered.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from pod.domain.evidence import Consensus
@@ -31,20 +29,21 @@ def to_record(consensus: Consensus) -> list[SlotRecord]:
     return [_slot(row) for row in consensus.slots]
 
 
-def from_record(record: Sequence[SlotRecord], *, text: str, confidence: float, frames: int) -> Consensus:
+def from_record(record: object, *, text: str, confidence: float, frames: int) -> Consensus:
     """The consensus that was recorded.
 
     Args:
+        record: as `to_record` made it, or whatever else came out of a row's JSON.
         text, confidence, frames: as the row has them beside the record.
 
     Raises:
         ValueError: not a record of evidence.
     """
     slots = np.empty((SLOTS, len(ALPHABET)), np.float32)
-    if len(record) != SLOTS:
-        raise ValueError(f"the evidence has {len(record)} slots, not {SLOTS}")
+    if not isinstance(record, list) or len(record) != SLOTS:
+        raise ValueError(f"the evidence is no list of {SLOTS} slots")
     for row, pairs in zip(slots, record, strict=True):
-        kept = {_character(pair[0]): _probability(pair[1]) for pair in pairs}
+        kept = _kept(pairs)
         rest = max(0.0, 1.0 - sum(kept.values()))
         row[:] = rest / (len(ALPHABET) - len(kept))
         for character, probability in kept.items():
@@ -57,6 +56,16 @@ def _slot(row: np.ndarray[tuple[int], np.dtype[np.float32]]) -> SlotRecord:
     return [
         [ALPHABET[c], round(float(row[c]), _DIGITS)] for n, c in enumerate(best) if n == 0 or row[c] >= LEAST
     ]
+
+
+def _kept(pairs: object) -> dict[int, float]:
+    """Place in the alphabet -> probability, of one slot."""
+    if not isinstance(pairs, list) or not all(isinstance(pair, list) and len(pair) == 2 for pair in pairs):
+        raise ValueError("a slot of the evidence is no list of pairs of a character and its probability")
+    kept = {_character(character): _probability(probability) for character, probability in pairs}
+    if len(kept) == len(ALPHABET):
+        raise ValueError("a slot of the evidence leaves no character out")
+    return kept
 
 
 def _character(value: object) -> int:

@@ -1,28 +1,39 @@
 """The pod's side of the guard: its signs of life, and what becomes of a guard it does not understand."""
 
 import itertools
+import json
 import os
 import resource
 import signal
 import sys
-from contextlib import ExitStack
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
 from gate_fixtures import Recorder, a_gate, guard_with, is_gone, pulses, until
+from mutations import spoilt
+from promises import Prove
 
 from pod.domain.errors import GateError
 from pod.gate.guard_client import GuardClient
 
 
 def guard_that_says(answer: str = "") -> tuple[str, ...]:
-    """The command of a stand-in that takes every gate, answers each request so, and ends with its input."""
+    """The command of a stand-in that takes every gate, answers each request so, and ends with its input.
+
+    Args:
+        answer: the line it says, or after an @ the file of what it says.
+    """
     script = (
-        "import sys\n"
+        "import pathlib, sys\n"
         "sys.stdin.readline()\n"
+        "what = sys.argv[1].encode()\n"
+        "what = pathlib.Path(sys.argv[1][1:]).read_bytes() if what[:1] == b'@' else what\n"
         """print('{"event": "ready", "gates": {}}', flush=True)\n"""
         "for request in sys.stdin:\n"
-        "    print(sys.argv[1], flush=True)\n"
+        "    sys.stdout.buffer.write(what + b'\\n')\n"
+        "    sys.stdout.buffer.flush()\n"
     )
     return (sys.executable, "-c", script, answer)
 
@@ -135,3 +146,46 @@ def test_gates_work_in_a_process_with_many_open_descriptors(tmp_path: Path) -> N
         client.pulse("main", "p", on_end=recorder.ends.append)
         until(lambda: bool(recorder.ends))
     assert recorder.ends[0].error is None
+
+
+EVENTS = tuple(
+    json.dumps(event).encode()
+    for event in (
+        {"event": "on", "gate": "main", "pulse": "p", "t_ns": 1},
+        {"event": "off", "gate": "main", "pulse": "p", "t_ns": 2, "fault": None},
+        {"event": "ending", "gate": "main", "pulse": "p"},
+        {"event": "refused", "gate": "main", "pulse": "p", "reason": "late"},
+        {"event": "failed", "gate": "main", "pulse": "p", "reason": "busy"},
+        {"event": "off_failed", "gate": "main", "pulse": "p", "reason": "stuck"},
+        {"event": "beat", "inputs": {"main": {"closed": True}}},
+        {"event": "input", "gate": "main", "input": "open", "active": None, "t_ns": 3, "reason": "cut"},
+        {"event": "taken", "gate": "main"},
+        {"event": "error", "reason": "what"},
+    )
+)
+
+
+@pytest.mark.proof(21)
+def test_whatever_a_guard_says_a_pulse_ends_in_an_answer_and_a_client_that_gives_up_says_so(
+    tmp_path: Path, prove: Prove, often: Callable[[int, int], int]
+) -> None:
+    """What is no event is passed over; an event of a shape that the client does not know ends it, told."""
+    guards, attempts, gave_up = often(8, 300), 0, 0
+    lines = [line.replace(b"\n", b" ") for line in spoilt(EVENTS, guards * 5)]
+    for n in range(guards):
+        faults: list[Exception] = []
+        said = tmp_path / f"said{n}"
+        said.write_bytes(b"\n".join(lines[5 * n : 5 * n + 5]) + b"\n")
+        client = GuardClient.start(
+            [a_gate()], tmp_path, on_fault=faults.append, command=guard_that_says(f"@{said}")
+        )
+        try:
+            attempts += 5
+            with suppress(GateError):
+                client.pulse("main", "p", on_end=lambda end: None)
+            until(lambda c=client, f=faults: bool(f) or c.alive)  # type: ignore[misc]
+            gave_up += bool(faults)
+        finally:
+            client.close()
+        assert client.state("main").condition in ("down", "latched")
+    prove(attempts=attempts, faults=attempts, guards=guards, gave_up=gave_up)

@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 from gate_fixtures import LIMIT_MS, PULSE_MS, is_active, on_times_ms, pulses, until
+from mutations import mutated
 from promises import Prove
 
 Event = dict[str, object]
@@ -258,3 +259,27 @@ def test_the_guard_stays_small(guard: RawGuard, capsys: pytest.CaptureFixture[st
     assert process.num_threads() == 1
     loaded = {Path(part.path).name for part in process.memory_maps()}
     assert not [name for name in loaded if "numpy" in name or "pydantic" in name or "libav" in name]
+
+
+@pytest.mark.proof(21)
+def test_spoilt_requests_are_refused_or_give_single_pulses_and_the_guard_goes_on(
+    guard: RawGuard, tmp_path: Path, prove: Prove, often: Callable[[int, int], int]
+) -> None:
+    chance = random.Random(21)
+    attempts = often(1000, 20_000)
+    answered = {"on": 0, "refused": 0, "error": 0}
+    for attempt in range(attempts):
+        request = f"pulse main p{attempt} {time.monotonic_ns() + 150_000_000}".encode()
+        guard.write(mutated(request, chance).replace(b"\n", b" ") + b"\n")
+        answered[str(guard.read("on", "refused", "error")["event"])] += 1
+    guard.ask("after")
+    guard.read("on", "refused")
+    until(lambda: not is_active(tmp_path))
+    times_ms = on_times_ms(tmp_path, dead_ns=time.monotonic_ns())
+    assert len(times_ms) >= answered["on"]
+    prove(
+        attempts=attempts,
+        faults=answered["refused"] + answered["error"],
+        losses=sum(on_ms > LIMIT_MS for on_ms in times_ms),
+        pulses=len(times_ms),
+    )

@@ -5,12 +5,15 @@ import os
 import pty
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
+from mutations import spoilt
 from PIL import Image
+from promises import Prove
 
 from models import reference, registry
 from models.render.camera_process import CameraProcess, available
@@ -205,3 +208,26 @@ def test_a_bar_shows_on_a_terminal_when_the_lines_go_elsewhere(folder, tmp_path)
     process.wait(60)
     assert b"Reading" in shown
     assert len((tmp_path / "lines").read_text().splitlines()) == 16
+
+
+@pytest.mark.proof(21)
+def test_spoilt_pictures_and_videos_give_a_line_each_and_the_rest_is_read(
+    folder, tmp_path, prove: Prove, often: Callable[[int, int], int]
+):
+    with Image.open(folder / "a.png") as grey:
+        for kind in ("bmp", "gif", "webp", "tiff", "ppm"):
+            grey.save(tmp_path / f"good.{kind}")
+    good = [folder / "b.png", folder / "late" / "a.jpg", clip(tmp_path / "c.mp4", frames=3)]
+    good += sorted(tmp_path.glob("good.*"))
+    given = tmp_path / "given"
+    given.mkdir()
+    count = often(80, 3000)
+    for n, data in enumerate(spoilt([path.read_bytes() for path in good], count)):
+        (given / f"{n:04}{good[n % len(good)].suffix}").write_bytes(data)
+    done = read("--json", given, folder / "b.png")
+    assert "Traceback" not in done.stderr
+    assert done.lines[-1]["plates"][0]["text"] == reference.PLATE
+    told = {line["file"] for line in done.lines}
+    refused = sum("error" in line for line in done.lines)
+    assert refused > 0
+    prove(attempts=count, faults=refused, losses=count + 1 - len(told))

@@ -1,11 +1,14 @@
 """Loading a configuration: what is wrong is told all at once, each problem with its line and mend."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from mutations import meet, spoilt
+from promises import Prove
 
 from pod.config import CameraConfig
-from pod.config_load import load_config
+from pod.config_load import load_config, load_rules
 from pod.domain.errors import ConfigError
 
 GOOD = """\
@@ -244,3 +247,17 @@ def test_relative_paths_start_at_the_folder_of_the_file(write, tmp_path: Path) -
 
 def test_a_bundled_model_is_a_name_and_no_path(write) -> None:
     assert load_config(write(GOOD + "vision: {detector: plates-v2}\n")).vision.detector == "plates-v2"
+
+
+@pytest.mark.proof(21)
+@pytest.mark.parametrize("load", [load_config, load_rules], ids=["configuration", "rules"])
+def test_a_spoilt_file_gives_settings_or_names_its_problems(
+    write, load: Callable[[Path], object], prove: Prove, often: Callable[[int, int], int]
+) -> None:
+    example = (Path(__file__).parents[2] / "config.example.yaml").read_bytes()
+    whole = example.replace(b"  # regions:", b"  regions:").replace(b"  # masks:", b"  masks:")
+    rules = b"access: {min_confidence: 0.9, types: {visitor: {stale_after_h: 2}}}\nsite: {country: DE}"
+    short = [GOOD.encode(), rules]
+    given = spoilt([whole, *short, *short], often(500, 20_000))
+    met = meet(lambda data: load(write(data)), given, refusal=ConfigError)
+    prove(attempts=met.all, faults=met.refused)

@@ -1,11 +1,14 @@
 """Evidence in an audit row: small, and the same decision comes out of it again."""
 
 import json
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from mutations import meet, spoilt
+from promises import Prove
 
 from pod.domain.evidence import Consensus, Evidence
 from pod.domain.evidence_record import KEPT_A_SLOT, from_record, to_record
@@ -58,3 +61,24 @@ def test_nothing_read_leaves_no_record() -> None:
 def test_what_is_no_record_is_refused(record: list[list[list[str | float]]]) -> None:
     with pytest.raises(ValueError, match=r"slots|character|probability"):
         from_record(record, text="A", confidence=1.0, frames=1)
+
+
+@pytest.mark.proof(21)
+def test_a_spoilt_record_is_evidence_or_refused(prove: Prove, often: Callable[[int, int], int]) -> None:
+    good = [json.dumps(to_record(consensus_of(text, 0.4))).encode() for text in ("ABC1234", "A1")]
+
+    def parse(data: bytes) -> None:
+        try:
+            record = json.loads(data)
+        except ValueError:
+            raise ValueError("no JSON") from None
+        consensus = from_record(record, text="ABC1234", confidence=0.9, frames=3)
+        assert consensus.slots.shape == (SLOTS, len(ALPHABET))
+        assert np.isfinite(consensus.slots).all()
+
+    slots = (5, [], [5], [[]], [["A"]], [["A", None]], [[c, 0.0] for c in ALPHABET])
+    spoilt_values = (
+        json.dumps(value).encode() for value in (None, 5, "x", {}, [], *([slot] * SLOTS for slot in slots))
+    )
+    met = meet(parse, [*spoilt_values, *spoilt(good, often(5_000, 200_000))], refusal=ValueError)
+    prove(attempts=met.all, faults=met.refused)

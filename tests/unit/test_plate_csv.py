@@ -1,5 +1,6 @@
 """The list as CSV: what spreadsheets write is read, what is broken is named by line, and nothing is lost."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -7,6 +8,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from mutations import meet, spoilt
+from promises import Prove
 
 from pod.domain.entry import Entry, EntryType, Verdict
 from pod.domain.errors import PlateListError
@@ -409,3 +412,37 @@ def test_a_day_begins_where_the_clocks_skip_midnight() -> None:
 def test_what_is_no_date_is_named_with_the_form_to_use(text: str, said: str) -> None:
     with pytest.raises(PlateListError, match=said):
         parse_start(text, BERLIN, verdict=ALLOW)
+
+
+@pytest.mark.proof(21)
+def test_a_spoilt_file_of_plates_gives_rows_or_names_its_problems(
+    prove: Prove, often: Callable[[int, int], int]
+) -> None:
+    full = write_csv(
+        [
+            make_entry("AB123CD", label="Zoë & Söhne", expires_at=datetime(2030, 5, 31, tzinfo=UTC)),
+            make_entry("XY99", type=EntryType.VISITOR, gates=["north"], uses_left=3),
+            make_entry("KL7", Verdict.DENY, schedule=parse_schedule("mon-fri 22:00-06:00")),
+        ]
+    )
+    good = [full.encode(), SAMPLE.encode(), full.replace(",", ";").encode("utf-16")]
+    met = meet(
+        lambda data: read_csv(data, "list.csv", zone=BERLIN),
+        spoilt(good, often(5_000, 200_000)),
+        refusal=PlateListError,
+    )
+    prove(attempts=met.all, faults=met.refused)
+
+
+@pytest.mark.proof(21)
+@pytest.mark.parametrize("parse", [parse_start, parse_end])
+def test_a_spoilt_date_gives_a_moment_or_is_refused_with_the_mend(
+    parse: Callable[..., datetime], prove: Prove, often: Callable[[int, int], int]
+) -> None:
+    good = [b"2030-05-31", b"2030-05-31T18:00", b"2030-12-31T23:59:59.5+02:00", b"2000-01-01T00:00Z"]
+    met = meet(
+        lambda data: parse(data.decode("utf-8", "replace"), BERLIN, verdict=Verdict.ALLOW),
+        spoilt(good, often(10_000, 500_000)),
+        refusal=PlateListError,
+    )
+    prove(attempts=met.all, faults=met.refused)

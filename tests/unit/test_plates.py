@@ -1,6 +1,10 @@
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from mutations import meet, spoilt
+from promises import Prove
 
 from pod.domain.errors import PlateListError
 from pod.domain.plates import canonical, match_key, one_edit_apart, parse_plate
@@ -74,3 +78,16 @@ def test_one_edit_apart_means_a_distance_of_at_most_one(a, b):
         return min(distance(x[1:], y) + 1, distance(x, y[1:]) + 1, distance(x[1:], y[1:]) + (x[0] != y[0]))
 
     assert one_edit_apart(a, b) == (distance(a, b) <= 1)
+
+
+@pytest.mark.proof(21)
+def test_a_spoilt_plate_is_read_or_refused_with_the_mend(
+    prove: Prove, often: Callable[[int, int], int]
+) -> None:
+    good = [b"AB-123 CD", "MÜ·AB 12".encode(), "ав1234се".encode(), "٣٤٥ AB".encode()]
+
+    def parse(data: bytes) -> None:
+        assert set(parse_plate(data.decode("utf-8", "replace"))) <= set(PLATE_LETTERS)
+
+    met = meet(parse, spoilt(good, often(10_000, 500_000)), refusal=PlateListError)
+    prove(attempts=met.all, faults=met.refused)

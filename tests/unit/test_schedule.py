@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
@@ -5,6 +6,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from mutations import meet, spoilt
+from promises import Prove
 
 from pod.domain.errors import PlateListError
 from pod.domain.schedule import (
@@ -244,3 +247,17 @@ def test_no_text_whatever_is_met_by_anything_but_a_schedule_or_a_named_problem(t
 def test_a_window_outside_its_ranges_cannot_be_made(window):
     with pytest.raises(ValueError, match="must"):
         Window(*window)
+
+
+@pytest.mark.proof(21)
+def test_a_spoilt_schedule_is_understood_or_refused_with_the_mend(
+    prove: Prove, often: Callable[[int, int], int]
+) -> None:
+    good = [b"mon-fri 08:00-18:00; sat 09:00-13:00", b"daily 22:00-06:00", b"sat,sun 00:00-24:00"]
+
+    def parse(data: bytes) -> None:
+        schedule = parse_schedule(data.decode("utf-8", "replace"))
+        assert parse_schedule(format_schedule(schedule)) == schedule
+
+    met = meet(parse, spoilt(good, often(10_000, 500_000)), refusal=PlateListError)
+    prove(attempts=met.all, faults=met.refused)

@@ -1,12 +1,14 @@
 """The journal's file gives back every whole record, whatever else became of it."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from mutations import meet, spoilt
+from promises import Prove
 from running_pod import until
 
 from pod.domain.errors import StoreError
@@ -108,3 +110,19 @@ def test_a_full_queue_refuses_at_once(journal: Journal) -> None:
     refused = [future for future in futures if future.done() and future.exception() is not None]
     assert refused or all(future.exception(10) is None for future in futures)
     until(lambda: all(future.done() for future in futures))
+
+
+@pytest.mark.proof(21)
+def test_a_spoilt_journal_gives_rows_that_were_written_and_no_others(
+    prove: Prove, often: Callable[[int, int], int]
+) -> None:
+    records = [row(n, "y" * (n * 7)) for n in range(6)]
+    whole = b"".join(encode(record) for record in records) + bytes(500)
+    invented = 0
+
+    def parse(data: bytes) -> None:
+        nonlocal invented
+        invented += not set(find_rows(data).rows) <= set(records)
+
+    met = meet(parse, spoilt([whole], often(5_000, 200_000)), refusal=StoreError)
+    prove(attempts=met.all, faults=met.all, losses=invented)
