@@ -57,6 +57,9 @@ def store_probe(store: Store) -> HealthProbe:
             if facts is not None and facts.journaled:
                 what = f"The database takes no rows, {facts.journaled} wait in the journal."
             return PartHealth("store", Status.FAILING, f"{what} {stats.fault}")
+        if (unread := store.plates.fault) is not None:
+            what = "The access list on file cannot be read, an older one decides: put back a good copy."
+            return PartHealth("store", Status.FAILING, f"{what} {unread}")
         if facts is not None and (trouble := _kept_badly(facts)):
             return PartHealth("store", Status.DEGRADED, trouble)
         lost = stats.failed + stats.refused

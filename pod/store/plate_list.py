@@ -44,6 +44,11 @@ class PlateList:
         """
         return self._follower.current
 
+    @property
+    def fault(self) -> str | None:
+        """Why `current` is an older list than the one on file, of which only the switches hold; else None."""
+        return self._follower.fault
+
     def add(self, entry: Entry, *, by: str) -> Future[Change]:
         """Add one entry of the pod; refused where the list repeats it, denies it, or holds one too alike.
 

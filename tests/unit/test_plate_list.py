@@ -3,6 +3,7 @@
 import contextlib
 import random
 import sqlite3
+import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import replace
@@ -14,10 +15,12 @@ import pytest
 from running_pod import until
 
 from pod.domain.entry import Entry, EntryType, Owner, Verdict
-from pod.domain.errors import PlateListError, UsesSpentError
+from pod.domain.errors import PlateListError, StoreError, UsesSpentError
 from pod.domain.schedule import parse_schedule
 from pod.domain.situation import SiteState
-from pod.store import audit, list_changes
+from pod.services.health import Status
+from pod.services.probes import store_probe
+from pod.store import audit, list_changes, list_follower
 from pod.store.connection import connect_reader, connect_writer
 from pod.store.entries import make_entry
 from pod.store.list_follower import ListFollower
@@ -396,6 +399,67 @@ def test_a_large_change_that_makes_no_sense_leaves_the_last_list_in_force_and_is
     with pytest.raises(ValueError, match="the schedule's part 'never' is not understood"):
         until(lambda: following.refresh(conn))
     assert following.current is before
+
+
+def test_a_list_that_could_not_be_read_for_a_moment_is_followed_again(
+    path: Path,
+    store: Store,
+    follower: tuple[ListFollower, sqlite3.Connection],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(list_follower, "RETRY_S", 0.05)
+    following, conn = follower
+    store.plates.import_rows(numbered(3 * CHUNK), by="test").result(20)
+    hidden = path.rename(path.with_name("hidden.db"))
+    with pytest.raises(StoreError, match="there is no database"):
+        until(lambda: following.refresh(conn))
+    assert "there is no database" in (following.fault or "")
+    hidden.rename(path)
+
+    def follows() -> bool:
+        with contextlib.suppress(StoreError):
+            following.refresh(conn)
+        return len(following.current.entries) == 3 * CHUNK
+
+    until(follows)
+    following.refresh(conn)
+    assert following.fault is None
+
+
+def test_a_fault_that_lasts_costs_no_memory_however_often_it_is_told(
+    path: Path, store: Store, follower: tuple[ListFollower, sqlite3.Connection]
+) -> None:
+    following, conn = follower
+    store.plates.import_rows(numbered(3 * CHUNK), by="test").result(20)
+    hidden = path.rename(path.with_name("hidden.db"))
+    lengths = []
+
+    def told() -> bool:
+        try:
+            following.refresh(conn)
+        except StoreError as error:
+            lengths.append(len(traceback.extract_tb(error.__traceback__)))
+        return len(lengths) == 20
+
+    until(told)
+    hidden.rename(path)
+    assert len(set(lengths)) == 1
+
+
+def test_a_lockdown_holds_at_once_though_the_entries_cannot_be_read(store: Store) -> None:
+    add(store, "AB123CD")
+
+    def spoil(conn: sqlite3.Connection) -> None:
+        conn.execute("UPDATE list_state SET version = version + 1")
+        conn.execute("UPDATE entry SET schedule = 'never', version = (SELECT version FROM list_state)")
+
+    store.submit(spoil).result(5)
+    before = store.plates.current
+    store.plates.set_state(SiteState(lockdown=True), by="test").result(5)
+    assert store.plates.current.state.lockdown
+    assert store.plates.current.index is before.index
+    assert "never" in (store.plates.fault or "")
+    assert store_probe(store)().status is Status.FAILING
 
 
 def test_who_is_far_behind_reads_the_whole_list(
