@@ -68,7 +68,7 @@ class Admission:
             await self._app(scope, receive, send)
             return
         try:
-            body = await _body(receive, headers, UPLOAD_BYTES if _is_upload(scope) else BODY_BYTES)
+            body = await _body(receive, headers, UPLOAD_BYTES if _is_upload(scope, headers) else BODY_BYTES)
             await _refuse_forged(scope, headers, body)
         except _RefusedError as error:
             refusal = self._pages.refuse(
@@ -97,8 +97,9 @@ def _is_free_of_change(scope: Scope) -> bool:
     return scope["path"] in FREE_OF_CHANGE or _is_open(scope)
 
 
-def _is_upload(scope: Scope) -> bool:
-    return scope["path"] in UPLOADS
+def _is_upload(scope: Scope, headers: Headers) -> bool:
+    """A form of another type holds no file, and one of that size would take long to read."""
+    return scope["path"] in UPLOADS and headers.get("content-type", "").startswith("multipart/form-data")
 
 
 def _cookie(headers: Headers, name: str) -> str:

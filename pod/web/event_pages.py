@@ -2,11 +2,12 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Annotated
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Path, Request
 from fastapi.responses import FileResponse, HTMLResponse, Response
 from sse_starlette import EventSourceResponse
 
@@ -19,13 +20,17 @@ from pod.web.car_words import days_of
 from pod.web.event_search import OUTCOMES, query_of, search_of
 from pod.web.health_words import health_of
 from pod.web.list_words import entry_words
-from pod.web.pages import Pages
+from pod.web.pages import Pages, SignedIn
+from pod.web.sessions import Session
 from pod.web.view import MediaFile, PodView
 
 KEEPALIVE_S = 15
 
 CARS_SHOWN = 50
 """Most cars on the page; the search shows the rest."""
+
+LARGEST_ID = 2**63 - 1
+"""Of a row in the database."""
 
 PICTURE_HEADERS = {
     # The browser may keep it for itself for an hour: a page that renews itself does not fetch it again.
@@ -42,8 +47,12 @@ class Pictures:
     plate: int | None = None
 
 
-def router(pages: Pages, view: PodView) -> APIRouter:
-    """`/`, `/now`, `/stream`, `/events`, `/approaches/ID` and `/media/ID`."""
+def router(pages: Pages, view: PodView, *, lives: Callable[[Session], bool]) -> APIRouter:
+    """`/`, `/now`, `/stream`, `/events`, `/approaches/ID` and `/media/ID`.
+
+    Args:
+        lives: whether a session has not ended, asked before each event of a stream.
+    """
     routes = APIRouter(include_in_schema=False)
 
     async def render(request: Request, template: str) -> Response:
@@ -89,9 +98,9 @@ def router(pages: Pages, view: PodView) -> APIRouter:
         return await render(request, "now.html")
 
     @routes.get("/stream")
-    async def stream() -> EventSourceResponse:
-        """Server-sent events: one JSON object each, from now on."""
-        return EventSourceResponse(_server_sent(view), ping=KEEPALIVE_S)
+    async def stream(session: SignedIn) -> EventSourceResponse:
+        """Server-sent events: one JSON object each, from now on until the session ends."""
+        return EventSourceResponse(_server_sent(view, lambda: lives(session)), ping=KEEPALIVE_S)
 
     @routes.get("/events", response_class=HTMLResponse)
     async def events(request: Request) -> Response:
@@ -153,7 +162,7 @@ def router(pages: Pages, view: PodView) -> APIRouter:
         )
 
     @routes.get("/media/{media_id}")
-    async def picture(request: Request, media_id: int) -> Response:
+    async def picture(request: Request, media_id: Annotated[int, Path(le=LARGEST_ID)]) -> Response:
         """One kept picture."""
         path = await asyncio.to_thread(view.media.path, media_id) if view.media is not None else None
         if path is None:
@@ -173,7 +182,9 @@ def _by_revision(files: Sequence[MediaFile]) -> dict[int, Pictures]:
     return {revision: Pictures(**kinds) for revision, kinds in sorted(found.items())}
 
 
-async def _server_sent(view: PodView) -> AsyncIterator[dict[str, str]]:
+async def _server_sent(view: PodView, is_allowed: Callable[[], bool]) -> AsyncIterator[dict[str, str]]:
     with view.listen() as events:
         async for event in events:
+            if not is_allowed():
+                return
             yield {"event": str(event["kind"]), "data": json.dumps(event)}

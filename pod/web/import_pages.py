@@ -1,6 +1,7 @@
 """Import a CSV file into the list: upload, look at what it would do, then do exactly that."""
 
 import asyncio
+import operator
 from datetime import datetime
 from pathlib import PurePath
 
@@ -13,7 +14,7 @@ from pod.domain.errors import PlateListError, StoreError
 from pod.store.list_plan import ImportPlan, ImportRow, Problem
 from pod.store.plate_csv import COLUMNS, examine_csv
 from pod.web.admission import UPLOAD_BYTES
-from pod.web.import_waiting import WaitingImports
+from pod.web.import_waiting import Waiting, WaitingImports
 from pod.web.import_words import preview_of, problems_of, summary
 from pod.web.list_form import sentence
 from pod.web.list_news import News, NewsBoard
@@ -50,6 +51,11 @@ def router(pages: Pages, view: PodView, board: NewsBoard) -> APIRouter:
         plan = view.plates.preview(reading.rows)
         return reading.rows, (*reading.problems, *plan.problems), plan
 
+    def plan_again(waited: Waiting) -> tuple[ImportPlan, bool]:
+        """What the import would do now, and whether that is what was previewed."""
+        plan = view.plates.preview(waited.rows)
+        return plan, plan == waited.plan
+
     @routes.get("/list/import", response_class=HTMLResponse)
     async def upload_form(request: Request) -> Response:
         return show(request)
@@ -83,10 +89,10 @@ def router(pages: Pages, view: PodView, board: NewsBoard) -> APIRouter:
             trouble = "This preview is out of date, and nothing was imported. Choose the file again."
             return show(request, 410, trouble=trouble)
         async with one_at_a_time:
-            plan = await asyncio.to_thread(view.plates.preview, found.rows)
+            plan, is_same = await asyncio.to_thread(plan_again, found)
         if plan.problems:
             return show(request, 409, name=found.name, problems=problems_of(plan.problems), changed=True)
-        if plan != found.plan:
+        if not is_same:
             token = waiting.put(session.token, found.name, rows=found.rows, plan=plan)
             preview = preview_of(plan, datetime.now(view.time_zone))
             return show(request, 409, name=found.name, preview=preview, token=token, changed=True)
@@ -99,11 +105,8 @@ def router(pages: Pages, view: PodView, board: NewsBoard) -> APIRouter:
             return RedirectResponse("/list", 303)
         except (PlateListError, StoreError) as error:
             return show(request, 409, trouble=f"Nothing was imported. {sentence(str(error))}")
-        more = (
-            ""
-            if done == found.plan
-            else "The list changed at the same moment, so it differs from the preview."
-        )
+        is_same = await asyncio.to_thread(operator.eq, done, found.plan)
+        more = "" if is_same else "The list changed at the same moment, so it differs from the preview."
         board.leave(session.token, News(summary(done), more=more))
         return RedirectResponse("/list", 303)
 

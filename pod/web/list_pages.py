@@ -1,5 +1,6 @@
 """The list: look for entries, add, change and remove them, take a change back, let a visitor in."""
 
+import asyncio
 import hashlib
 from collections.abc import Sequence
 from datetime import datetime
@@ -36,10 +37,12 @@ def router(pages: Pages, view: PodView) -> APIRouter:
     def now() -> datetime:
         return datetime.now(view.time_zone)
 
-    def show_list(request: Request, session: Session, *, visitor: VisitorForm, status: int = 200) -> Response:
+    async def show_list(
+        request: Request, session: Session, *, visitor: VisitorForm, status: int = 200
+    ) -> Response:
         wanted = filter_of(request)
         snapshot = view.plates.current
-        shown = page_of(snapshot.entries, wanted, now())
+        shown = await asyncio.to_thread(page_of, snapshot.entries, wanted, now())
         return pages.render(
             request,
             "list.html",
@@ -100,11 +103,11 @@ def router(pages: Pages, view: PodView) -> APIRouter:
 
     @routes.get("/list", response_class=HTMLResponse)
     async def show(request: Request, session: SignedIn) -> Response:
-        return show_list(request, session, visitor=VisitorForm())
+        return await show_list(request, session, visitor=VisitorForm())
 
     @routes.get("/list/export.csv")
     async def export() -> Response:
-        text = write_csv(view.plates.current.entries)
+        text = await asyncio.to_thread(write_csv, view.plates.current.entries)
         name = f"plates-{now().date().isoformat()}.csv"
         # The mark tells spreadsheets that this is UTF-8.
         return Response(
@@ -129,7 +132,7 @@ def router(pages: Pages, view: PodView) -> APIRouter:
             words = entry_words(change.entries[0], now())
             text = f"{words.plate} is let in {words.when}."
             return back_to_list(session, News(text, change.id))
-        return show_list(request, session, visitor=form, status=422)
+        return await show_list(request, session, visitor=form, status=422)
 
     @routes.post("/list/undo")
     async def undo(session: SignedIn, request: Request) -> Response:

@@ -65,7 +65,7 @@ def create_app(view: PodView, sign_in: SignIn, *, names: Sequence[str] = ()) -> 
     app.add_middleware(KnownHosts, names=names)
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
     app.include_router(login_pages.router(pages, sign_in))
-    app.include_router(event_pages.router(pages, view))
+    app.include_router(event_pages.router(pages, view, lives=sign_in.lives))
     app.include_router(list_pages.router(pages, view))
     app.include_router(gate_pages.router(pages, view))
     app.include_router(camera_pages.router(pages, view))

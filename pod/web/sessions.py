@@ -60,17 +60,22 @@ class Sessions:
 
     def find(self, token: str) -> Session | None:
         """The session of a cookie, which counts as used now; None where it ended or never was."""
-        found = self._sessions.get(_name(token))
-        if found is None:
-            return None
-        session, used_s = found
-        now_s = self._clock_s()
-        if now_s - used_s > IDLE_S or now_s - session.began_s > LIFE_S:
+        if not self.lives(token):
             self.end(token)
             return None
-        self._sessions[_name(token)] = (session, now_s)
+        session, _ = self._sessions[_name(token)]
+        self._sessions[_name(token)] = (session, self._clock_s())
         self._sessions.move_to_end(_name(token))
         return session
+
+    def lives(self, token: str) -> bool:
+        """Whether there is such a session and it has not ended; to ask does not count as a use."""
+        found = self._sessions.get(_name(token))
+        if found is None:
+            return False
+        session, used_s = found
+        now_s = self._clock_s()
+        return now_s - used_s <= IDLE_S and now_s - session.began_s <= LIFE_S
 
     def end(self, token: str) -> None:
         self._sessions.pop(_name(token), None)

@@ -50,12 +50,13 @@ class SignIn:
 
     def find(self, cookie: str) -> Session | None:
         """The session of a cookie; none outlives a new password."""
-        stamp = self._password.stamp()
-        if stamp != self._stamp:
-            self._stamp = stamp
-            self._sessions.end_all()
-            self._throttle.forget()
+        self._end_old_ones()
         return self._sessions.find(cookie) if cookie else None
+
+    def lives(self, session: Session) -> bool:
+        """Whether a session goes on, for an answer that takes longer than its request; no use of it."""
+        self._end_old_ones()
+        return self._sessions.lives(session.token)
 
     def csrf_of(self, cookie: str) -> str:
         return self._sessions.csrf_of(cookie)
@@ -107,5 +108,13 @@ class SignIn:
         return WrongPassword()
 
     def _welcome(self, address: str) -> None:
-        self.find("")  # where the file just changed, older sessions end before the new one begins
+        self._end_old_ones()  # where the file just changed, before the new one begins
         self._throttle.succeed(neighbourhood(address))
+
+    def _end_old_ones(self) -> None:
+        """End every session, and forget who guessed, where the password changed."""
+        stamp = self._password.stamp()
+        if stamp != self._stamp:
+            self._stamp = stamp
+            self._sessions.end_all()
+            self._throttle.forget()

@@ -1,5 +1,6 @@
 """The running program's own source as one archive: a modified POD offers its modified source."""
 
+import functools
 import io
 import tarfile
 from pathlib import Path
@@ -13,8 +14,12 @@ _LEFT_OUT = {"__pycache__"}
 _LEFT_OUT_SUFFIXES = {".onnx", ".pyc"}
 
 
+@functools.cache
 def pack_source() -> bytes:
-    """A .tar.gz of the installed packages without weights, some hundred kilobytes."""
+    """A .tar.gz of the installed packages without weights, some hundred kilobytes.
+
+    Packed once: anybody may ask for it, and packing takes a processor from the cameras.
+    """
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
         for name in (*_PACKAGES, *_BESIDE):

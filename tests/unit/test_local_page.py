@@ -15,6 +15,7 @@ from pod.domain.errors import StoreError
 from pod.domain.history import ApproachRecord
 from pod.services.health import PartHealth, Status
 from pod.web.event_pages import CARS_SHOWN
+from pod.web.source import pack_source
 
 Client = Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
 
@@ -134,9 +135,12 @@ async def test_healthz_is_as_bad_as_the_worst_part(client: Client, status: Statu
     assert (answer.status_code, answer.json()["status"]) == (code, status.value)
 
 
-async def test_the_source_offered_is_that_of_the_running_program(client: Client) -> None:
+async def test_the_source_offered_is_that_of_the_running_program_and_packed_once(client: Client) -> None:
+    pack_source.cache_clear()
     async with client() as browser:
         packed = (await browser.get("/source.tar.gz")).content
+        await browser.get("/source.tar.gz")
+    assert pack_source.cache_info().misses == 1
     with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
         names = set(archive.getnames())
     assert {"platebridge/pod/web/page.py", "platebridge/LICENSE"} <= names
