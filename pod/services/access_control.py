@@ -282,13 +282,21 @@ class AccessControl:
                     self._not_pulsed(pulse_id, step, result="refused", reason="store_failed")
                 return "store_failed"
             log.error("camera %s: opening although no intent is on disk: %s", self._camera, error)
-            self._submit("intent", {**intent, "late": True})
+            self._submit("intent", {**intent, "late": True}, grant=self._grant(step))
         return None
 
-    def _submit(self, kind: str, row: Mapping[str, object], *, revoke: Grant | None = None) -> None:
+    def _submit(
+        self,
+        kind: str,
+        row: Mapping[str, object],
+        *,
+        grant: Grant | None = None,
+        revoke: Grant | None = None,
+    ) -> None:
         """Queue a row that nothing waits for, without waiting; a lost one is counted and shown in health."""
         try:
-            self._store.record(kind, row, revoke=revoke, wait=False).add_done_callback(self._submitted)
+            written = self._store.record(kind, row, grant=grant, revoke=revoke, wait=False)
+            written.add_done_callback(self._submitted)
         except StoreError as error:
             self._metrics.store_errors.inc()
             log.error("camera %s: a %s row was lost: %s", self._camera, kind, error)
@@ -305,10 +313,10 @@ def _may_go_unrecorded(entry: Entry | None, policy: Policy) -> bool:
 
 
 def _age_s(confirmed_at: datetime | None, moment: Moment) -> float | None:
-    """How old the cloud's word on its entries is; of any age while the clock cannot tell."""
+    """How old the cloud's word on its entries is: negative if from the future, inf while in doubt."""
     if confirmed_at is None:
         return None
-    return inf if moment.doubt else max(0.0, (moment.now - confirmed_at).total_seconds())
+    return inf if moment.doubt else (moment.now - confirmed_at).total_seconds()
 
 
 def _refused(step: Step, reason: str) -> Step:

@@ -10,6 +10,7 @@ import numpy as np
 
 from pod.domain.approach import Action, Approaches, Step
 from pod.domain.evidence import Evidence
+from pod.domain.plates import match_key
 from pod.domain.reads import Box, PlateRead
 from pod.domain.tracking import Track, Tracker
 from pod.media.frame import Frame
@@ -80,6 +81,7 @@ class CameraLoop:
         self._motion = MotionGate()
         self._evidence: dict[int, Evidence] = {}
         self._sightings: dict[int, Sighting] = {}
+        self._sure_before: dict[int, Sighting] = {}
         self._live: set[int] = set()
         self._session = 0
         self._behind_s = 0.0
@@ -166,6 +168,9 @@ class CameraLoop:
             evidence = self._evidence.setdefault(track.id, Evidence())
             evidence.add(read)
             consensus = evidence.consensus()
+            last = self._sightings.get(track.id)
+            if last is not None and last.consensus.confidence > 0:
+                self._sure_before[track.id] = last
             self._sightings[track.id] = Sighting(now_s, read.box, consensus)
             decision = self._access.decide(consensus)
             self._best.note(track.id, frame, read=read, consensus=consensus.text)
@@ -175,8 +180,21 @@ class CameraLoop:
         elif read is not None:
             self._pace.read_in_vain(track.id, read.width_px / max(frame.width, frame.height))
         if steps:
-            self._access.act(steps, self._sightings[track.id])
+            for step in steps:
+                self._access.act([step], self._sighting_of(step, track.id))
             self._picture(steps, self._best.of(track.id), before)
+
+    def _sighting_of(self, step: Step, track_id: int) -> Sighting:
+        """What was seen of the step's car: the newest sighting, or the last sure one before it.
+
+        Where a track passes from one car to the next, what is still to be told of the former must not be told
+        with the latter's evidence.
+        """
+        newest, before = self._sightings[track_id], self._sure_before.get(track_id)
+        key = match_key(step.decision.read)
+        if step.action is Action.OPEN or before is None or match_key(newest.consensus.text) == key:
+            return newest
+        return before if match_key(before.consensus.text) == key else newest
 
     def _expire(self) -> None:
         """Time passes without usable frames too: tracks end, and what they left open is recorded."""
@@ -191,10 +209,12 @@ class CameraLoop:
             best = self._best.of(track.id)
             self._best.forget(track.id)
             self._pace.forget(track.id)
-            sighting = self._sightings.pop(track.id, None)
-            if steps and sighting is not None:
-                self._access.act(steps, sighting)
+            if steps and track.id in self._sightings:
+                for step in steps:
+                    self._access.act([step], self._sighting_of(step, track.id))
                 self._picture(steps, best)
+            self._sightings.pop(track.id, None)
+            self._sure_before.pop(track.id, None)
 
     def _picture(self, steps: Sequence[Step], *glimpses: Glimpse | None) -> None:
         """Hand over what shows each step's car; after the gate was asked, which must not wait for it.

@@ -6,16 +6,17 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from gate_fixtures import until
+from readings import read_as
 
 from pod.domain.access import Decision
 from pod.domain.approach import Action, Approaches, Step
 from pod.domain.clock_trust import ClockTrust
-from pod.domain.entry import Entry, EntryType, Verdict
+from pod.domain.entry import Entry, EntryType, Owner, Verdict
 from pod.domain.errors import GateError, StoreError
 from pod.domain.evidence import Evidence
 from pod.domain.plates import match_key
@@ -27,7 +28,9 @@ from pod.services.alarms import Alarms
 from pod.services.clock_watch import ClockWatch
 from pod.services.served_cars import SAME_CAR_S, ServedCars
 from pod.store.audit import SINCE_SQL, AuditRow, row_from
+from pod.store.entry_rows import insert_entries
 from pod.store.keeping import Keeping
+from pod.store.site_state import next_version
 from pod.store.store import Store
 from pod.store.writer import QUEUE_JOBS
 
@@ -230,6 +233,33 @@ def test_with_neither_database_nor_journal_only_types_that_may_do_so_open(
         assert len(gate.pulses) == pulses
         wanted = ["intent", "outcome"] if pulses else ["decision"]
         until(lambda: [kind for kind, *_ in told(store)][-len(wanted) :] == wanted)
+
+
+def test_a_car_let_in_without_a_record_is_remembered_once_the_store_takes_rows_again(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "pod.db") as store:
+        with the_database_held(store):
+            control(store, Gate()).act([OPEN], sighting())
+        until(lambda: set(store.last_grants("entry")) == {match_key("AB123")})
+
+
+@pytest.mark.parametrize(
+    ("confirmed_ago_s", "reason"),
+    [
+        pytest.param(60.0, "listed", id="a minute ago"),
+        pytest.param(-3600.0, "list_stale", id="in the future, for the clock was put back"),
+    ],
+)
+def test_a_list_confirmed_in_the_future_is_as_good_as_never_confirmed(
+    store: Store, confirmed_ago_s: float, reason: str
+) -> None:
+    visitor = replace(ENTRY, type=EntryType.VISITOR, owner=Owner.CLOUD)
+
+    def replicate(conn: sqlite3.Connection) -> None:
+        insert_entries(conn, [visitor], version=next_version(conn))
+
+    store.submit(replicate).result(5)
+    store.plates.confirm(datetime.now(UTC) - timedelta(seconds=confirmed_ago_s)).result(5)
+    assert control(store, Gate()).decide(read_as("AB123")).reason == reason
 
 
 def test_a_store_that_takes_nothing_any_more_keeps_the_gate_closed(store: Store) -> None:

@@ -116,6 +116,7 @@ class Access:
         self._approaches = approaches
         self._decision = decision
         self.steps: list[Step] = []
+        self.readings: list[str] = []
 
     def decide(self, consensus: Consensus) -> Decision:
         return self._decision(consensus.text)
@@ -123,6 +124,7 @@ class Access:
     def act(self, steps: Sequence[Step], sighting: Sighting) -> None:
         self.steps += steps
         for step in steps:
+            self.readings.append(sighting.consensus.text)
             if step.action is Action.OPEN:
                 self._approaches.gate_opened(step.approach_id, sighting.captured_s)
 
@@ -136,14 +138,16 @@ def listed(plate: str) -> Decision:
 
 
 def denied(plate: str) -> Decision:
-    return Decision(Verdict.DENY, "not_listed", plate, 0.97, None)
+    return Decision(Verdict.DENY, "not_listed", plate, 0.97, None, read=plate)
 
 
 @dataclass
 class Played:
-    """What came of a run: tracks begun, tracks ended and when, steps, faults, and frames by fate."""
+    """What came of a run: tracks begun, tracks ended and when, steps and what was read for each, faults, and
+    frames by fate."""
 
     steps: list[Step]
+    readings: list[str]
     begun: set[int]
     ended: dict[int, float]
     faults: list[Exception]
@@ -209,7 +213,7 @@ def play(
         or 0.0
         for fate in ("read", "still", "paced", "stale")
     }
-    return Played(access.steps, approaches.begun, approaches.ends, faults, fates)
+    return Played(access.steps, access.readings, approaches.begun, approaches.ends, faults, fates)
 
 
 @pytest.mark.parametrize("every_s", [0.52, 1.02, 2.02], ids=["2 fps", "1 fps", "a frame in two seconds"])
@@ -314,3 +318,11 @@ def test_where_a_track_passes_to_the_next_car_each_is_pictured_in_a_frame_of_its
     assert [step.decision.plate for step in played.steps] == [PLATE, "XY987ZW"]
     (_, of_first_s, _), (_, of_second_s, _) = pictures.kept
     assert of_first_s < 2.2 <= of_second_s
+
+
+def test_where_a_track_passes_to_the_next_car_each_is_told_with_its_own_evidence() -> None:
+    first = [Shot(1.0 + 0.6 * i) for i in range(2)]
+    second = [Shot(2.2 + 0.6 * i, text="XY987ZW") for i in range(8)]
+    played = play([*first, *second], denied)
+    assert [step.decision.plate for step in played.steps] == [PLATE, "XY987ZW"]
+    assert played.readings == [PLATE, "XY987ZW"]
