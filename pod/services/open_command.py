@@ -80,7 +80,7 @@ class OpenCommands:
         self._now_us = now_us
         self._issued: OrderedDict[str, tuple[str, float]] = OrderedDict()
         self._lock = threading.Lock()
-        self._turn = threading.Lock()
+        self._turns = {name: threading.Lock() for name in gates}
 
     def issue(self, gate: str) -> str:
         """A new command for one gate, to be given within `VALID_S`.
@@ -104,7 +104,9 @@ class OpenCommands:
             by: who asks, for the audit.
             confirmed: that the gate shall open although the site is locked down.
         """
-        with self._turn:
+        if gate not in self._turns:
+            return OpenResult("refused", "command_expired")
+        with self._turns[gate]:  # a command is good for one gate, so no other has to wait for a slow one
             try:
                 spent = self._await(self._store.submit(lambda conn: find(conn, command_id)))
             except StoreError as error:

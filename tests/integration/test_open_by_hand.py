@@ -2,6 +2,7 @@
 
 import json
 import random
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -19,6 +20,7 @@ from pod.config import GateConfig
 from pod.domain.situation import SiteState
 from pod.gate.controller import GateController
 from pod.gate.guard_client import GuardClient
+from pod.gate.pulse import OnEnd, PulseStarted
 from pod.services.open_command import MAX_ISSUED, VALID_S, OpenCommands
 from pod.store.store import Store
 
@@ -137,6 +139,44 @@ def test_a_command_that_was_never_issued_or_for_another_gate_opens_nothing(
     ours = opens(store, gate)
     assert ours.open("made-up", "main", by="test").reason == "command_expired"
     assert ours.open(ours.issue("main"), "side", by="test").reason == "command_expired"
+
+
+class StuckGate(GateController):
+    """A gate whose device takes its time."""
+
+    def __init__(self, gate: GateConfig, guard: GuardClient) -> None:
+        super().__init__(gate, guard)
+        self.asked, self.goes_on = threading.Event(), threading.Event()
+
+    def pulse(self, pulse_id: str, on_end: OnEnd) -> PulseStarted:
+        self.asked.set()
+        assert self.goes_on.wait(20)
+        return super().pulse(pulse_id, on_end)
+
+
+def test_a_gate_opens_by_hand_while_another_takes_its_time(tmp_path: Path, store: Store) -> None:
+    configs = [GateConfig(name=name, pulse_ms=60, pause_s=1) for name in ("main", "side")]
+    guard = GuardClient.start(configs, tmp_path / "run")
+    stuck, side = StuckGate(configs[0], guard), GateController(configs[1], guard)
+    ours = OpenCommands({"main": stuck, "side": side}, store, publish=lambda row: None)
+    answers: list[str] = []
+
+    def open_gate(name: str) -> None:
+        answers.append(f"{name} {ours.open(ours.issue(name), name, by='test').result}")
+
+    threads = [threading.Thread(target=open_gate, args=(name,)) for name in ("main", "side")]
+    try:
+        threads[0].start()
+        assert stuck.asked.wait(10)
+        threads[1].start()
+        threads[1].join(10)
+        assert answers == ["side commanded"]
+    finally:
+        stuck.goes_on.set()
+        for thread in threads:
+            thread.join(20)
+        guard.close()
+    assert answers == ["side commanded", "main commanded"]
 
 
 def test_a_command_given_again_answers_what_became_of_it(store: Store, gate: GateController) -> None:
