@@ -35,6 +35,13 @@ class Browser:
         assert status or not answer, answer[:200]
         return int(status[1]) if status else 0
 
+    def whole_answer(self, raw: bytes) -> bytes:
+        """The answer to a request that asks to close the connection, head and body."""
+        with socket.create_connection((self.host, self.port), timeout=20) as connection:
+            connection.sendall(raw)
+            with connection.makefile("rb") as answer:
+                return answer.read()
+
     def request(self, method: str, target: str, *headers: bytes, body: bytes = b"", signed_in: bool) -> bytes:
         """A request that HTTP itself has nothing against, but for what `headers` bring."""
         ours = [b"Content-Length: %d" % len(body)] if method == "POST" else []
@@ -47,17 +54,16 @@ class Browser:
 
 
 def sign_in(pod: RunningPod) -> Browser:
+    """A session of its own, by a link that works once."""
     where = urlsplit(pod.sign_in_link())
     assert where.hostname is not None
     assert where.port is not None
-    with socket.create_connection((where.hostname, where.port), timeout=20) as connection:
-        target = f"{where.path}?{where.query}"
-        connection.sendall(f"GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
-        answer = connection.makefile("rb").read().decode("latin-1")
-    cookie = re.search(r"set-cookie: ([^;]+)", answer, re.IGNORECASE)
+    visitor = Browser(where.hostname, where.port, "", "")
+    answer = visitor.whole_answer(visitor.request("GET", f"{where.path}?{where.query}", signed_in=False))
+    cookie = re.search(r"set-cookie: ([^;]+)", answer.decode("latin-1"), re.IGNORECASE)
     assert cookie is not None
-    browser = Browser(where.hostname, where.port, cookie[1], "")
-    with socket.create_connection((where.hostname, where.port), timeout=20) as connection:
-        connection.sendall(browser.request("GET", "/api/session", signed_in=True))
-        body = connection.makefile("rb").read().partition(b"\r\n\r\n")[2]
-    return Browser(where.hostname, where.port, cookie[1], json.loads(body)["csrf"])
+    known = Browser(where.hostname, where.port, cookie[1], "")
+    session = known.whole_answer(known.request("GET", "/api/session", signed_in=True))
+    return Browser(
+        known.host, known.port, known.cookie, json.loads(session.partition(b"\r\n\r\n")[2])["csrf"]
+    )

@@ -124,22 +124,6 @@ async def test_a_gate_that_cannot_open_offers_no_button_and_says_why(tmp_path: P
     assert 'href="/gate/main/open"' not in page
 
 
-async def test_the_interface_offers_no_way_to_close_hold_or_bypass(tmp_path: Path) -> None:
-    app = page_app(tmp_path, Facts())
-    changing = {
-        (route.path, method)
-        for route in app.routes
-        for method in getattr(route, "methods", None) or ()
-        if "gate" in route.path and method not in ("GET", "HEAD")
-    }
-    assert changing <= {
-        ("/gate/switch/{switch}", "POST"),
-        ("/gate/{name}/open", "POST"),
-        ("/api/gates/{name}/commands", "POST"),
-        ("/api/gates/{name}/open", "POST"),
-    }
-
-
 @pytest.mark.parametrize("path", ["/gate", "/cameras", "/health", "/settings"])
 async def test_markup_in_names_and_reasons_is_text(tmp_path: Path, path: str) -> None:
     facts = Facts(
