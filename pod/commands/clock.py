@@ -1,6 +1,5 @@
 """`platebridge pod clock`: whether the clock is believed, and a person's word that it is right."""
 
-import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -46,16 +45,12 @@ def clock(
         typer.echo(f"accepted: it is {_text(datetime.now(UTC))}; start the POD again")
         return
     with Store.open(data_dir / FILE_NAME) as store:
-        newest = store.wait_for(store.submit(_newest), COMMIT_TIMEOUT_S)
+        newest = store.wait_for(store.submit(newest_believable), COMMIT_TIMEOUT_S)
     now = datetime.now(UTC)
     typer.echo(f"clock       {_text(now)}, {_SYNC[is_clock_synchronised()]}")
     typer.echo(f"newest row  {'none yet' if newest is None else _text(newest)}")
     if newest is not None and now < newest:
         typer.echo("The clock is behind the newest row: set it right, or stop the POD and use --accept.")
-
-
-def _newest(conn: sqlite3.Connection) -> datetime | None:
-    return newest_believable(conn)
 
 
 def _text(moment: datetime) -> str:

@@ -5,11 +5,11 @@ from datetime import datetime
 
 from pod.store.moments import from_us
 
-_LATEST = (
-    "SELECT coalesce(max(seq), 0) FROM audit WHERE kind = 'clock' "
-    "AND json_extract(payload, '$.state') IN ('sure', 'accepted')"
-)
-_FIRST_DOUBT = "SELECT min(seq) FROM audit WHERE kind = 'clock' AND seq > ? AND json_extract(payload, '$.state') = 'unsure'"
+_STATE = "CASE WHEN json_valid(payload) THEN json_extract(payload, '$.state') END"
+"""The check keeps one spoiled row from stopping a POD that starts."""
+
+_LATEST = f"SELECT coalesce(max(seq), 0) FROM audit WHERE kind = 'clock' AND {_STATE} IN ('sure', 'accepted')"  # noqa: S608 - the constant above
+_FIRST_DOUBT = f"SELECT min(seq) FROM audit WHERE kind = 'clock' AND seq > ? AND {_STATE} = 'unsure'"  # noqa: S608 - as above
 _NEWEST = "SELECT ts_us FROM audit WHERE seq < ? ORDER BY seq DESC LIMIT 1"
 
 
