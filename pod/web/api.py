@@ -153,7 +153,7 @@ def router(view: PodView, sign_in: SignIn) -> APIRouter:
 
     @routes.get("/health", tags=["health"], responses={**_SIGNED_IN})
     async def health() -> HealthAnswer:
-        """Part by part, with the alarms that stand. `/healthz` needs no session and has no alarms."""
+        """Part by part, with the alarms that stand. `/healthz` needs no session and tells less."""
         state = view.health()
         return HealthAnswer(
             status=state.status.value,

@@ -23,6 +23,7 @@ from pod.web import (
     login_pages,
     settings_pages,
 )
+from pod.web.addresses import is_loopback
 from pod.web.admission import Admission
 from pod.web.hosts import KnownHosts
 from pod.web.pages import HERE, Pages
@@ -113,10 +114,13 @@ def create_app(view: PodView, sign_in: SignIn, *, names: Sequence[str] = ()) -> 
         return refusal
 
     @app.get("/healthz")
-    async def healthz() -> JSONResponse:
-        """Part by part; 503 while any part fails."""
+    async def healthz(request: Request) -> JSONResponse:
+        """503 while any part fails. Which, and why, is for this machine and for those who signed in: it names
+        cameras and folders."""
         health = view.health()
-        return JSONResponse(health.as_json(), 503 if health.status is Status.FAILING else 200)
+        is_known = request.scope["platebridge.session"] is not None or is_loopback(request.scope["client"])
+        told = health.as_json() if is_known else {"status": health.status.value}
+        return JSONResponse(told, 503 if health.status is Status.FAILING else 200)
 
     @app.get("/metrics")
     async def metrics() -> Response:

@@ -149,8 +149,9 @@ def test_a_guard_frozen_in_mid_pulse_is_ended_by_the_pod(tmp_path: Path, prove: 
         assert frozen is not None
         os.kill(frozen, signal.SIGSTOP)
         until(lambda: not is_active(tmp_path))
+        dead_ns = time.monotonic_ns()
         until(lambda: bool(recorder.ends))
-        [on_ms] = on_times_ms(tmp_path, dead_ns=time.monotonic_ns())
+        [on_ms] = on_times_ms(tmp_path, dead_ns=dead_ns)
         assert PULSE_MS < on_ms <= LIMIT_MS
         prove(attempts=1, faults=1, longest_on_ms=on_ms)
         assert recorder.ends[0].error is not None

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from page_client import Facts, signed_in
+from page_client import Facts, browser_of, page_app, signed_in
 
 from pod.domain.errors import StoreError
 from pod.domain.history import ApproachRecord
@@ -133,6 +133,15 @@ async def test_healthz_is_as_bad_as_the_worst_part(client: Client, status: Statu
     async with client(parts=parts) as browser:
         answer = await browser.get("/healthz")
     assert (answer.status_code, answer.json()["status"]) == (code, status.value)
+
+
+async def test_a_stranger_on_the_network_learns_whether_all_is_well_and_no_more(tmp_path: Path) -> None:
+    parts = [PartHealth("camera entry", Status.FAILING, "rtsp://192.168.1.20/live does not answer.")]
+    app = page_app(tmp_path, Facts(parts=parts))
+    async with browser_of(app, address="192.168.1.9") as stranger, browser_of(app) as local:
+        told = await stranger.get("/healthz")
+        assert (told.status_code, told.json()) == (503, {"status": "failing"})
+        assert "192.168.1.20" in (await local.get("/healthz")).text
 
 
 async def test_the_source_offered_is_that_of_the_running_program_and_packed_once(client: Client) -> None:
