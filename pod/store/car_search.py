@@ -39,10 +39,10 @@ ORDER BY seq LIMIT 200
 
 _GATE_FACTS_SQL = """
 SELECT seq, ts_us, kind, payload FROM audit
-WHERE ts_us >= ? AND ts_us < ? AND payload IS NOT NULL AND kind <> 'erasure' AND kind = 'gate_fact'
-ORDER BY seq LIMIT 50
+WHERE ts_us >= ? AND ts_us < ? AND kind = 'gate_fact' AND payload IS NOT NULL
+ORDER BY ts_us LIMIT 50
 """
-"""Its conditions are those of the index `audit_kept`."""
+"""Its conditions are those of the index `audit_of_gate_facts`."""
 
 GATE_FACTS_S = 120
 """How long after an opening began what the gate did counts as its doing."""

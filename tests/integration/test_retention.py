@@ -17,7 +17,7 @@ from pod.services.health import Status
 from pod.services.retention import Retention
 from pod.store import audit
 from pod.store.connection import connect_reader
-from pod.store.erasure import erase_rows, unfinished
+from pod.store.erasure import _NOTES_SQL, erase_rows, unfinished
 from pod.store.media import FOLDER_NAME, MediaStore
 from pod.store.moments import to_us
 from pod.store.retention import EXPIRED_SQL
@@ -260,6 +260,19 @@ def test_retention_finds_its_rows_by_an_index(store: Store) -> None:
         values = {"unknown_before": 0, "known_before": 0, "limit": 1}
         plan = conn.execute(f"EXPLAIN QUERY PLAN {EXPIRED_SQL}", values).fetchall()
     assert "INDEX audit_of_people" in str(plan)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        pytest.param(_NOTES_SQL, id="all of them"),
+        pytest.param("SELECT max(seq) FROM audit WHERE kind = 'erasure' AND seq > 0", id="the newest"),
+    ],
+)
+def test_notes_of_erasures_are_found_without_reading_the_whole_audit(store: Store, sql: str) -> None:
+    with closing(connect_reader(store.path)) as conn:
+        plan = conn.execute(f"EXPLAIN QUERY PLAN {sql}").fetchall()
+    assert "INDEX audit_of_erasures" in str(plan)
 
 
 def until(condition: Callable[[], object], timeout_s: float = 10.0) -> None:

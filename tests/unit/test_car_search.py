@@ -146,6 +146,12 @@ def test_the_rows_of_one_car_come_oldest_first_through_the_index(street: Street)
     assert "audit_of_approach" in plan
 
 
+def test_what_a_gate_did_is_found_without_reading_the_whole_audit(street: Street) -> None:
+    with closing(sqlite3.connect(street.path)) as conn:
+        plan = str(conn.execute(f"EXPLAIN QUERY PLAN {car_search._GATE_FACTS_SQL}", (0, 1)).fetchall())
+    assert "audit_of_gate_facts (ts_us>? AND ts_us<?)" in plan
+
+
 def test_what_the_gate_did_comes_with_the_car_that_it_opened_for(street: Street) -> None:
     street.row("intent", "entry-1", verdict="allow", reason="listed")
     street.store.record("gate_fact", {"gate": "main", "fact": "moved"}).result(10)
