@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pod.store.list_plan import ImportPlan, ImportRow
 
 MOST_WAITING = 4
-"""At once; a further one takes the place of the oldest."""
+MOST_ROWS = 100_000
+"""At once, all imports together; a further one takes the place of the oldest. A row holds about a kilobyte."""
 
 WAITING_S = 30 * 60.0
 
@@ -38,8 +39,8 @@ class WaitingImports:
         self._waiting: OrderedDict[str, Waiting] = OrderedDict()
 
     def put(self, session: str, name: str, *, rows: tuple[ImportRow, ...], plan: ImportPlan) -> str:
-        """Keep a previewed import; returns what names it."""
-        while len(self._waiting) >= MOST_WAITING:
+        """Keep a previewed import, however long; returns what names it."""
+        while self._waiting and (len(self._waiting) >= MOST_WAITING or self._rows() + len(rows) > MOST_ROWS):
             self._waiting.popitem(last=False)
         token = secrets.token_urlsafe(16)
         self._waiting[token] = Waiting(session, name, rows, plan, self._clock_s())
@@ -52,3 +53,6 @@ class WaitingImports:
             return None
         del self._waiting[token]
         return found if self._clock_s() - found.since_s <= WAITING_S else None
+
+    def _rows(self) -> int:
+        return sum(len(waiting.rows) for waiting in self._waiting.values())
