@@ -10,7 +10,7 @@ from pod.store.list_plan import ImportPlan, ImportRow
 
 MOST_WAITING = 4
 MOST_ROWS = 100_000
-"""At once, all imports together; a further one takes the place of the oldest. A row holds about a kilobyte."""
+"""Of all imports together; a further one takes the place of the oldest. A row holds about a kilobyte."""
 
 WAITING_S = 30 * 60.0
 
