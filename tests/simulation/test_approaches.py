@@ -1,3 +1,5 @@
+import random
+
 import pytest
 from gate_street import Car, Faults, Street
 from hypothesis import given, settings
@@ -103,3 +105,27 @@ def test_whatever_the_queue_no_car_gets_two_pulses_and_no_stranger_any(
     ).run(20 + 20 * len(plates))
     assert {p for _, p in street.pulses} <= set(LISTED) & set(plates)
     assert all(street.pulses_for(p) <= 1 for p in plates)
+
+
+@pytest.mark.proof(10)
+def test_in_simulated_queues_each_listed_car_gets_one_pulse_and_none_waits_for_another_in_vain(prove, often):
+    """Convoys, mixed queues and parked cars before good and bad cameras, by the seed."""
+    streets = cars = pulses = doubled = blocked = strangers = 0
+    for seed in range(often(10, 400)):
+        chance = random.Random(seed)
+        plates = chance.sample(LISTED + UNLISTED, chance.randint(1, 6))
+        queue = a_queue(plates, apart_s=chance.choice((3.0, 6.0, 12.0, 20.0)))
+        parked = [Car("PK999ED", comes_s=0.0, parked=True, distance_m=8.0, lane_px=300)] * chance.randint(
+            0, 1
+        )
+        faults = chance.choice((Faults(), BAD))
+        street = Street([*parked, *queue], {*LISTED, "PK999ED"}, seed=seed, faults=faults)
+        street.run(40 + 25 * len(plates))
+        listed = set(plates) & set(LISTED)
+        streets += 1
+        cars += len(queue) + len(parked)
+        pulses += len(street.pulses)
+        doubled += sum(street.pulses_for(plate) > 1 for plate in listed)
+        blocked += sum(not car.passed for car in queue if car.plate in listed)
+        strangers += sum(opened not in listed for _, opened in street.pulses)
+    prove(attempts=cars, losses=doubled + blocked + strangers, streets=streets, pulses=pulses)
