@@ -1,5 +1,6 @@
 """A person opens a gate: at most one pulse for each command, written down before it is given."""
 
+import contextlib
 import logging
 import secrets
 import sqlite3
@@ -10,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from pod.domain.access import REASONS
@@ -136,11 +138,18 @@ class OpenCommands:
             spend(conn, command_id, gate.name, by=by, now_us=now_us)
             audit.append(conn, [sealed])
 
+        write: Future[None] | None = None
         try:
-            self._await(self._store.submit(job))
+            write = self._store.submit(job)
+            self._await(write)
         except StoreError as error:
             log.error("gate %s is not opened by hand: %s", gate.name, error)
-            return OpenResult("refused", "store_failed")
+            outcome = OpenResult("refused", "store_failed")
+            if write is not None and not write.done():  # it has begun: the intent may yet be written
+                self._outcome(row, result=outcome.result, reason=outcome.reason)
+                with contextlib.suppress(StoreError):  # without it, the answer to a repetition is "unknown"
+                    self._store.submit(_settling(command_id, outcome))
+            return outcome
         self._publish({"kind": "intent", **intent})
         try:
             gate.pulse(pulse_id, lambda end: self._ended(end, row))
@@ -158,11 +167,8 @@ class OpenCommands:
         return outcome
 
     def _settle(self, command_id: str, outcome: OpenResult) -> None:
-        def job(conn: sqlite3.Connection) -> None:
-            settle(conn, command_id, result=outcome.result, reason=outcome.reason)
-
         try:
-            self._await(self._store.submit(job))
+            self._await(self._store.submit(_settling(command_id, outcome)))
         except StoreError as error:
             log.error("what became of a command was not written down: %s", error)
 
@@ -183,6 +189,10 @@ class OpenCommands:
 
     def _await(self, write: Future[T]) -> T:
         return self._store.wait_for(write, COMMIT_TIMEOUT_S)
+
+
+def _settling(command_id: str, outcome: OpenResult) -> Callable[[sqlite3.Connection], None]:
+    return partial(settle, command_id=command_id, result=outcome.result, reason=outcome.reason)
 
 
 def _answer_again(spent: SpentCommand) -> OpenResult:

@@ -2,6 +2,7 @@
 
 import json
 import random
+import sqlite3
 import threading
 import time
 import urllib.error
@@ -21,7 +22,9 @@ from pod.domain.situation import SiteState
 from pod.gate.controller import GateController
 from pod.gate.guard_client import GuardClient
 from pod.gate.pulse import OnEnd, PulseStarted
+from pod.services import open_command
 from pod.services.open_command import MAX_ISSUED, VALID_S, OpenCommands
+from pod.store import audit
 from pod.store.store import Store
 
 SENDERS = 6
@@ -212,6 +215,34 @@ def test_without_a_store_no_command_is_carried_out(store: Store, gate: GateContr
     store.close()
     answer = ours.open(command, "main", by="test")
     assert (answer.result, answer.reason) == ("refused", "store_failed")
+
+
+def test_an_intent_that_is_written_too_late_is_followed_by_its_refusal(
+    store: Store, gate: GateController, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(open_command, "COMMIT_TIMEOUT_S", 0.2)
+    goes_on = threading.Event()
+
+    def slow_down(conn: sqlite3.Connection) -> None:
+        conn.create_function("hang", 0, lambda: goes_on.wait(20))
+        conn.execute("CREATE TEMP TRIGGER slow AFTER INSERT ON command BEGIN SELECT hang(); END")
+
+    store.submit(slow_down).result(5)
+    ours = opens(store, gate)
+    command = ours.issue("main")
+    assert ours.open(command, "main", by="test").reason == "store_failed"
+    goes_on.set()
+
+    def told() -> list[tuple[str, object, object]]:
+        rows = store.submit(lambda conn: conn.execute(audit.SINCE_SQL, (0, 100)).fetchall()).result(5)
+        payloads = [(row[2], json.loads(row[3])) for row in rows]
+        return [(kind, said.get("result"), said["reason"]) for kind, said in payloads]
+
+    until(lambda: len(told()) == 2, what="both rows")
+    assert told() == [("intent", None, "by_hand"), ("outcome", "refused", "store_failed")]
+    again = ours.open(command, "main", by="test")
+    assert (again.result, again.reason, again.repeated) == ("refused", "store_failed", True)
+    assert gate.pause_left_s() == 0  # no pulse went out
 
 
 def test_of_too_many_commands_that_wait_the_oldest_lapse(store: Store, gate: GateController) -> None:
