@@ -109,6 +109,8 @@ class HttpConfig(Section):
     def _one_way_to_sign_in(self) -> "HttpConfig":
         if self.token is not None and (self.username is not None or self.password is not None):
             raise ValueError("has a token and a username or password; a device takes one of them")
+        if self.token is not None and not self.token.get_secret_value().isascii():
+            raise ValueError("has a token that is not plain ASCII, which no device can be sent")
         if self.password is not None and self.username is None:
             raise ValueError("has a password without a username")
         if ":" in (self.username or ""):

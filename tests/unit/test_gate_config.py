@@ -103,6 +103,7 @@ def test_a_gate_that_cannot_work_is_refused_with_its_mend(
             http(url="http://a.lan/", username="u", token="x"), "takes one of them", id="two-ways-to-sign-in"
         ),
         pytest.param(http(url="http://a.lan/", username="u:v"), "with a colon", id="colon-in-the-name"),
+        pytest.param(http(url="http://a.lan/", token="swordfish-ü"), "not plain ASCII", id="odd-token"),
         pytest.param(
             http(url="http://a.lan/", certificate="x.pem"), "plain http", id="certificate-for-nothing"
         ),
