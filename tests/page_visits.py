@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 from served_page import ServedPage
@@ -13,6 +14,9 @@ NO_CHROMIUM = "needs Chromium: sudo apt-get install chromium"
 QUIET_START = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
 PHONE, DESKTOP = (390, 844), (1280, 800)
 PATIENCE_MS = 20_000
+
+LOOKS = [pytest.param(PHONE, "light", id="phone-light"), pytest.param(DESKTOP, "dark", id="desktop-dark")]
+"""Every width and every colour once: what axe judges by one does not depend on the other."""
 
 
 @contextmanager
@@ -25,6 +29,39 @@ def launched() -> Iterator[Browser]:
 
 
 @contextmanager
+def window(
+    browser: Browser,
+    address: str,
+    *,
+    size: tuple[int, int] = DESKTOP,
+    scheme: str = "light",
+    javascript: bool = True,
+    motion: bool = False,
+    scripts: tuple[str, ...] = (),
+    patience_ms: int = PATIENCE_MS,
+) -> Iterator[Page]:
+    """An empty page; it must ask nobody but `address`, break no rule of its own and run without an error."""
+    context = browser.new_context(
+        viewport={"width": size[0], "height": size[1]},
+        color_scheme=scheme,
+        java_script_enabled=javascript,
+        reduced_motion="no-preference" if motion else "reduce",
+    )
+    for script in scripts:
+        context.add_init_script(script)
+    page, asked, wrong = context.new_page(), [], []
+    page.set_default_timeout(patience_ms)
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("dialog", lambda dialog: wrong.append(f"a dialog: {dialog.message}"))
+    page.on("console", lambda said: wrong.append(said.text) if "Security Policy" in said.text else None)
+    yield page
+    context.close()
+    assert [url for url in asked if not url.startswith((address, "data:"))] == []
+    assert wrong == []
+
+
+@contextmanager
 def visit(
     browser: Browser,
     served: ServedPage,
@@ -34,26 +71,12 @@ def visit(
     scheme: str = "light",
     javascript: bool = True,
 ) -> Iterator[Page]:
-    """A signed-in page; it must ask nobody else, break no rule of its own and run without an error."""
-    context = browser.new_context(
-        viewport={"width": size[0], "height": size[1]},
-        color_scheme=scheme,
-        java_script_enabled=javascript,
-        reduced_motion="reduce",
-    )
-    page, asked, wrong = context.new_page(), [], []
-    page.set_default_timeout(PATIENCE_MS)
-    page.on("request", lambda request: asked.append(request.url))
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on("dialog", lambda dialog: wrong.append(f"a dialog: {dialog.message}"))
-    page.on("console", lambda said: wrong.append(said.text) if "Security Policy" in said.text else None)
-    page.goto(served.address + served.sign_in_path())
-    if path != "/":
-        page.goto(served.address + path)
-    yield page
-    context.close()
-    assert [url for url in asked if not url.startswith((served.address, "data:"))] == []
-    assert wrong == []
+    """A signed-in page in a `window`."""
+    with window(browser, served.address, size=size, scheme=scheme, javascript=javascript) as page:
+        page.goto(served.address + served.sign_in_path())
+        if path != "/":
+            page.goto(served.address + path)
+        yield page
 
 
 def findings(page: Page) -> list[str]:

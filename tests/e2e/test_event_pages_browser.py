@@ -5,7 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from page_visits import CHROMIUM, DESKTOP, NO_CHROMIUM, PHONE, findings, launched, visit
+from page_visits import CHROMIUM, LOOKS, NO_CHROMIUM, findings, launched, visit
 from playwright.sync_api import Browser, Page, expect
 from served_page import ZONE, ServedPage
 
@@ -216,10 +216,7 @@ def test_pictures_go_to_nobody_who_is_not_signed_in(browser: Browser, street: Se
         assert signed.headers["cache-control"].startswith("private")
 
 
-@pytest.mark.parametrize(
-    ("size", "scheme"),
-    [pytest.param(PHONE, "light", id="phone-light"), pytest.param(DESKTOP, "dark", id="desktop-dark")],
-)
+@pytest.mark.parametrize(("size", "scheme"), LOOKS)
 def test_axe_finds_nothing_and_nothing_is_wider_than_the_window(
     browser: Browser, street: ServedPage, size: tuple[int, int], scheme: str
 ) -> None:

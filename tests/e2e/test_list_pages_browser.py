@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from page_visits import CHROMIUM, DESKTOP, NO_CHROMIUM, PHONE, findings, launched, visit
+from page_visits import CHROMIUM, LOOKS, NO_CHROMIUM, PHONE, findings, launched, visit
 from playwright.sync_api import Browser, Page, expect
 from served_page import ServedPage
 
@@ -258,10 +258,7 @@ def test_what_is_no_list_is_refused_and_the_exported_list_reads_back_the_same(
         expect(page.locator("main")).to_contain_text("there is nothing to import")
 
 
-@pytest.mark.parametrize(
-    ("size", "scheme"),
-    [pytest.param(PHONE, "light", id="phone-light"), pytest.param(DESKTOP, "dark", id="desktop-dark")],
-)
+@pytest.mark.parametrize(("size", "scheme"), LOOKS)
 def test_axe_finds_nothing_and_nothing_is_wider_than_the_window(
     browser: Browser, site: ServedPage, size: tuple[int, int], scheme: str
 ) -> None:

@@ -1,6 +1,5 @@
 """The local page in a real browser, before the shipped `platebridge pod run`."""
 
-import shutil
 import signal
 import socket
 from collections.abc import Iterator
@@ -8,20 +7,17 @@ from contextlib import contextmanager
 
 import gate_clips
 import pytest
-from axe_playwright_python.sync_playwright import Axe
+from page_visits import CHROMIUM, DESKTOP, LOOKS, NO_CHROMIUM, PHONE, findings, launched, window
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 from running_pod import RunningPod, list_plates, until
 
 from pod.web.car_words import ago
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-QUIET_START = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
-PHONE, DESKTOP = (390, 844), (1280, 800)
 PATIENCE_MS = 45_000
 
 pytestmark = [
-    pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: sudo apt-get install chromium"),
+    pytest.mark.skipif(CHROMIUM is None, reason=NO_CHROMIUM),
     pytest.mark.timeout(180),
 ]
 
@@ -51,10 +47,8 @@ READ_THE_NEWEST_CAR = """() => {
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET_START.split())
-        yield browser
-        browser.close()
+    with launched() as one:
+        yield one
 
 
 @pytest.fixture(scope="module")
@@ -103,25 +97,19 @@ def visit(
     javascript: bool = True,
     motion: bool = True,
 ) -> Iterator[Page]:
-    """The pod's page; it must ask nobody else, break no rule of its own and run without an error."""
-    context = browser.new_context(
-        viewport={"width": size[0], "height": size[1]},
-        color_scheme=scheme,
-        java_script_enabled=javascript,
-        reduced_motion="no-preference" if motion else "reduce",
-    )
-    for script in scripts:
-        context.add_init_script(script)
-    page, asked, wrong = context.new_page(), [], []
-    page.set_default_timeout(PATIENCE_MS)
-    page.on("request", lambda request: asked.append(request.url))
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on("console", lambda said: wrong.append(said.text) if "Security Policy" in said.text else None)
-    page.goto(pod.sign_in_link())
-    yield page
-    context.close()
-    assert [url for url in asked if not url.startswith(str(pod.address))] == []
-    assert wrong == []
+    """The pod's page, signed in, in a `window`."""
+    with window(
+        browser,
+        str(pod.address),
+        size=size,
+        scheme=scheme,
+        javascript=javascript,
+        motion=motion,
+        scripts=scripts,
+        patience_ms=PATIENCE_MS,
+    ) as page:
+        page.goto(pod.sign_in_link())
+        yield page
 
 
 def assert_live(page: Page) -> None:
@@ -255,8 +243,7 @@ def test_nothing_is_wider_than_a_phone(
             assert page.evaluate("document.documentElement.scrollWidth") <= width_px
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", [pytest.param(PHONE, id="phone"), pytest.param(DESKTOP, id="desktop")])
+@pytest.mark.parametrize(("size", "scheme"), LOOKS)
 def test_axe_finds_nothing(
     browser: Browser, busy: RunningPod, blind: RunningPod, size: tuple[int, int], scheme: str
 ) -> None:
@@ -266,12 +253,3 @@ def test_axe_finds_nothing(
         with visit(browser, pod, size=size, scheme=scheme, motion=False) as page:
             assert_live(page)
             assert findings(page) == []
-
-
-def findings(page: Page) -> list[str]:
-    """What axe objects to, with the place."""
-    return [
-        f"{violation['id']}: {node['html']}"
-        for violation in Axe().run(page).response["violations"]
-        for node in violation["nodes"]
-    ]

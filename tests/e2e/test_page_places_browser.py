@@ -1,36 +1,31 @@
 """Signing in, gate, cameras, health and settings in a real browser, before `platebridge pod run`."""
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import gate_clips
+import page_visits
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from page_visits import CHROMIUM, DESKTOP, LOOKS, NO_CHROMIUM, PHONE, findings, launched
+from playwright.sync_api import Browser, Page, expect
 from running_pod import RunningPod, until
 
 from pod.web.admin_password import AdminPassword
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-QUIET_START = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
-PHONE, DESKTOP = (390, 844), (1280, 800)
 PATIENCE_MS = 45_000
 PLACES = ["/gate", "/gate/main/open", "/cameras", "/health", "/settings", "/password", "/api/docs"]
 CHOSEN = "four words to remember"
 
 pytestmark = [
-    pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: sudo apt-get install chromium"),
+    pytest.mark.skipif(CHROMIUM is None, reason=NO_CHROMIUM),
     pytest.mark.timeout(180),
 ]
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET_START.split())
-        yield browser
-        browser.close()
+    with launched() as one:
+        yield one
 
 
 @pytest.fixture(scope="module")
@@ -53,30 +48,12 @@ def window(
     scheme: str = "light",
     js: bool = True,
 ) -> Iterator[Page]:
-    """A window that asks nobody else and runs without an error."""
-    context = browser.new_context(
-        viewport={"width": size[0], "height": size[1]},
-        color_scheme=scheme,
-        java_script_enabled=js,
-        reduced_motion="reduce",
-    )
-    page, asked, wrong = context.new_page(), [], []
-    page.set_default_timeout(PATIENCE_MS)
-    page.on("request", lambda request: asked.append(request.url))
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on("console", lambda said: wrong.append(said.text) if "Security Policy" in said.text else None)
-    yield page
-    context.close()
-    assert [url for url in asked if not url.startswith(str(pod.address))] == []
-    assert wrong == []
-
-
-def findings(page: Page) -> list[str]:
-    return [
-        f"{violation['id']}: {node['html']}"
-        for violation in Axe().run(page).response["violations"]
-        for node in violation["nodes"]
-    ]
+    """A window before the pod, not signed in."""
+    address = str(pod.address)
+    with page_visits.window(
+        browser, address, size=size, scheme=scheme, javascript=js, patience_ms=PATIENCE_MS
+    ) as page:
+        yield page
 
 
 def test_the_first_login_changes_the_password_and_opens_the_gate_once(
@@ -173,8 +150,7 @@ def test_a_pod_that_does_not_answer_is_told_on_every_page(browser: Browser, pod:
         expect(page.locator("#trouble")).to_be_hidden(timeout=PATIENCE_MS)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", [pytest.param(PHONE, id="phone"), pytest.param(DESKTOP, id="desktop")])
+@pytest.mark.parametrize(("size", "scheme"), LOOKS)
 def test_axe_finds_nothing_and_nothing_is_wider_than_the_window(
     browser: Browser, pod: RunningPod, size: tuple[int, int], scheme: str
 ) -> None:
