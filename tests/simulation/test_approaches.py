@@ -111,7 +111,7 @@ def test_whatever_the_queue_no_car_gets_two_pulses_and_no_stranger_any(
 def test_in_simulated_queues_each_listed_car_gets_one_pulse_and_none_waits_for_another_in_vain(prove, often):
     """Convoys, mixed queues and parked cars before good and bad cameras, by the seed."""
     streets = cars = pulses = doubled = blocked = strangers = 0
-    for seed in range(often(10, 400)):
+    for seed in range(often(12, 400)):
         chance = random.Random(seed)
         plates = chance.sample(LISTED + UNLISTED, chance.randint(1, 6))
         queue = a_queue(plates, apart_s=chance.choice((3.0, 6.0, 12.0, 20.0)))
@@ -119,7 +119,10 @@ def test_in_simulated_queues_each_listed_car_gets_one_pulse_and_none_waits_for_a
             0, 1
         )
         faults = chance.choice((Faults(), BAD))
-        street = Street([*parked, *queue], {*LISTED, "PK999ED"}, seed=seed, faults=faults)
+        # Open for less than its pause, a gate leaves the next car to wait for a pulse of its own. Not so where
+        # a refused car is ahead: that one would drive in with the pulse for the car behind it.
+        open_s = chance.choice((6.0, 3.0)) if set(plates) <= set(LISTED) else 6.0
+        street = Street([*parked, *queue], {*LISTED, "PK999ED"}, seed=seed, faults=faults, open_s=open_s)
         street.run(40 + 25 * len(plates))
         listed = set(plates) & set(LISTED)
         streets += 1
