@@ -75,6 +75,7 @@ def control(
     camera: str = "entry",
     served: ServedCars | None = None,
     opens_unrecorded: bool = True,
+    commit_timeout_s: float = 0.1,
 ) -> AccessControl:
     return AccessControl(
         camera,
@@ -87,7 +88,7 @@ def control(
         policy=Policy(),
         opens_unrecorded=opens_unrecorded,
         freshness_limit_s=2.0,
-        commit_timeout_s=0.1,
+        commit_timeout_s=commit_timeout_s,
         metrics=PodMetrics(),
         publish=(events if events is not None else []).append,
     )
@@ -149,8 +150,8 @@ def test_a_frame_past_the_freshness_limit_opens_nothing_and_says_so(store: Store
 
 def test_a_frame_that_grows_stale_while_the_intent_is_written_opens_nothing(store: Store) -> None:
     gate = Gate()
-    slow = store.submit(lambda _conn: time.sleep(0.4))
-    control(store, gate).act([OPEN], sighting(age_s=1.93))
+    slow = store.submit(lambda _conn: time.sleep(0.8))
+    control(store, gate, commit_timeout_s=5.0).act([OPEN], sighting(age_s=1.5))
     slow.result(5)
     assert gate.pulses == []
     assert ("outcome", "refused", "stale_frame") in told(store)
