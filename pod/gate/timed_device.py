@@ -101,6 +101,12 @@ class TimedDevice:
             else:
                 self._end(None)
 
+    def withdraw(self, reason: str, code: str) -> None:
+        """Send nothing any more, where nothing was sent yet; says `refused` then."""
+        if self._request is not None and self._answer is None and self._request.give_up()[0] == "not_sent":
+            self._request, self.due_ns = None, None
+            self._say("refused", gate=self._gate, pulse=self._pulse_id, reason=reason, code=code)
+
     def release(self) -> None:
         """End what is under way; a request that was not sent yet never will be."""
         if self._request is not None:

@@ -7,11 +7,13 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
 
+import psutil
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -34,6 +36,7 @@ from pod.domain.errors import GateError
 from pod.domain.gate_facts import GateFact
 from pod.gate.drivers.http import HttpDevice, is_local
 from pod.gate.guard_client import GuardClient
+from pod.gate.guard_gate import input_path
 from pod.gate.pulse import NotPulsedError
 
 TIMEOUT_MS = 400
@@ -148,7 +151,9 @@ def test_a_name_that_is_not_known_is_no_pulse(tmp_path: Path) -> None:
         client.pulse("web", "p", on_end=lambda end: None)
 
 
-def test_a_device_that_takes_no_connection_in_time_is_no_pulse(tmp_path: Path) -> None:
+@contextmanager
+def unreached_port() -> Iterator[int]:
+    """A port where connections wait to be accepted, for ever."""
     with socket.socket() as full:
         full.bind(("127.0.0.1", 0))
         full.listen(0)
@@ -156,14 +161,34 @@ def test_a_device_that_takes_no_connection_in_time_is_no_pulse(tmp_path: Path) -
         for one in waiting:
             one.setblocking(False)
             one.connect_ex(full.getsockname())
-        gate = http_gate(f"http://127.0.0.1:{full.getsockname()[1]}/")
-        with guarding(tmp_path, gate) as client:
-            began_s = time.monotonic()
-            with pytest.raises(NotPulsedError, match=r"no answer in time|not reached within"):
-                client.pulse("web", "p", on_end=lambda end: None)
-            assert time.monotonic() - began_s < TIMEOUT_MS / 1000 + 0.5
+        yield full.getsockname()[1]
         for one in waiting:
             one.close()
+
+
+def test_a_device_that_takes_no_connection_in_time_is_no_pulse(tmp_path: Path) -> None:
+    with unreached_port() as port, guarding(tmp_path, http_gate(f"http://127.0.0.1:{port}/")) as client:
+        began_s = time.monotonic()
+        with pytest.raises(NotPulsedError, match=r"no answer in time|not reached within"):
+            client.pulse("web", "p", on_end=lambda end: None)
+        assert time.monotonic() - began_s < TIMEOUT_MS / 1000 + 0.5
+
+
+def test_a_step_that_waits_for_its_device_is_taken_back_once_the_gate_moves(tmp_path: Path) -> None:
+    contact = input_path(tmp_path, "web", "closed")
+    contact.write_text("1")
+    with unreached_port() as port:
+        given = http_gate(f"http://127.0.0.1:{port}/", timeout_ms=5000).model_dump()
+        closed = {"shows": "closed", "driver": "simulated"}
+        gate = GateConfig.model_validate(given | {"input": "step", "inputs": (closed,)})
+        with guarding(tmp_path, gate) as client, ThreadPoolExecutor(1) as caller:
+            answer = caller.submit(client.pulse, "web", "p", on_end=lambda end: None)
+            guard = psutil.Process(client.pid)
+            until(lambda: any(one.status == psutil.CONN_SYN_SENT for one in guard.net_connections()))
+            contact.write_text("0")
+            with pytest.raises(NotPulsedError, match="not closed") as caught:
+                answer.result(4)
+            assert caught.value.reason == "gate_not_closed"
 
 
 def test_plain_http_is_never_sent_to_an_address_of_the_internet() -> None:
