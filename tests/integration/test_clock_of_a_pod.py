@@ -50,6 +50,7 @@ def verdicts(pod: RunningPod) -> list[tuple[object, object]]:
     return [(row["verdict"], row["reason"]) for row in pod.payloads("decision", "intent") if "verdict" in row]
 
 
+@pytest.mark.proof(7)
 @pytest.mark.proof(9)
 @pytest.mark.parametrize(
     ("listed", "set_to_s"),

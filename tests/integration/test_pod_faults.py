@@ -9,6 +9,7 @@ from pathlib import Path
 import gate_clips
 import pytest
 from camera_fixtures import needs_gstreamer
+from promises import Prove
 from running_pod import PLATEBRIDGE, RunningPod, until
 
 from models.render.camera_process import CameraProcess
@@ -18,6 +19,7 @@ from pod.media.frame import AccessUnit
 from pod.media.watch import SessionWatch
 
 PASSWORD = "never-to-be-shown"
+RECOGNISER = next((Path(__file__).parents[2] / "models").glob("plate-reader-*.onnx"))
 
 
 def camera_health(pod: RunningPod) -> tuple[int, dict[str, str]]:
@@ -78,15 +80,17 @@ def test_a_video_that_cannot_be_played_shows_in_health(
     assert mend in health["sentence"]
 
 
+@pytest.mark.proof(7)
 @pytest.mark.parametrize(
     ("weights", "mend"),
     [
         pytest.param(None, "missing", id="missing"),
         pytest.param(b"\x08\x07 cut short", "onnxruntime cannot load it", id="truncated"),
+        pytest.param(RECOGNISER.read_bytes(), "expected shape", id="of another shape"),
     ],
 )
 def test_a_pod_without_a_usable_model_does_not_start_and_says_why(
-    tmp_path: Path, weights: bytes | None, mend: str
+    tmp_path: Path, weights: bytes | None, mend: str, prove: Prove
 ) -> None:
     model = tmp_path / "detector.onnx"
     if weights is not None:
@@ -102,6 +106,7 @@ def test_a_pod_without_a_usable_model_does_not_start_and_says_why(
     assert mend in ended.stderr
     assert "Traceback" not in ended.stderr
     assert pod.edges() == (), "no line was taken"
+    prove(attempts=1, faults=1, losses=len(pod.pulses()))
 
 
 async def test_a_bug_on_a_cameras_thread_ends_the_pod(

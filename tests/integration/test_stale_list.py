@@ -29,6 +29,7 @@ def listed_by_the_cloud(pod: RunningPod, kind: EntryType) -> None:
         store.plates.confirm(datetime.now(UTC)).result(10)
 
 
+@pytest.mark.proof(7)
 @pytest.mark.proof(8)
 @pytest.mark.parametrize(
     ("kind", "hours", "answer"),

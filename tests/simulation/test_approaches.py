@@ -119,8 +119,8 @@ def test_in_simulated_queues_each_listed_car_gets_one_pulse_and_none_waits_for_a
             0, 1
         )
         faults = chance.choice((Faults(), BAD))
-        # Open for less than its pause, a gate leaves the next car to wait for a pulse of its own. Not so where
-        # a refused car is ahead: that one would drive in with the pulse for the car behind it.
+        # Open for less than its pause, a gate leaves the next car to wait for a pulse of its own. Not where a
+        # refused car is ahead: that one would drive in with the pulse for the car behind it.
         open_s = chance.choice((6.0, 3.0)) if set(plates) <= set(LISTED) else 6.0
         street = Street([*parked, *queue], {*LISTED, "PK999ED"}, seed=seed, faults=faults, open_s=open_s)
         street.run(40 + 25 * len(plates))
