@@ -42,9 +42,6 @@ LONGEST_VALIDITY_NS = 1_000_000_000
 
 REMEMBERED_IDS = 256
 
-NOT_CLOSED = "gate_not_closed"
-"""The code of a refusal: one more step might stop or close the gate."""
-
 
 def _http_device(gate: Mapping[str, object]) -> Device:
     from pod.gate.drivers.http import HttpDevice  # Only a gate behind a web address needs sockets and TLS.
@@ -231,7 +228,7 @@ class Guard:
             self._say("refused", gate=gate, pulse=pulse_id, reason=refusal)
             return
         if self._gates[gate].get("input") == "step" and (moved := self._not_closed(gate)) is not None:
-            self._say("refused", gate=gate, pulse=pulse_id, reason=moved, code=NOT_CLOSED)
+            self._say("refused", gate=gate, pulse=pulse_id, reason=moved, code="gate_not_closed")
             return
         self._seen.append(pulse_id)
         line.begin(pulse_id)
@@ -242,7 +239,7 @@ class Guard:
             if not isinstance(line, TimedDevice) or self._gates[name].get("input") != "step":
                 continue
             if line.due_ns is not None and (moved := self._not_closed(name)) is not None:
-                line.withdraw(moved, NOT_CLOSED)
+                line.withdraw(moved)
 
     def _not_closed(self, gate: str) -> str | None:
         """Why it is not certain that the gate is closed, by its inputs at this moment; None where it is."""

@@ -101,11 +101,15 @@ class TimedDevice:
             else:
                 self._end(None)
 
-    def withdraw(self, reason: str, code: str) -> None:
-        """Send nothing any more, where nothing was sent yet; says `refused` then."""
+    def withdraw(self, moved: str) -> None:
+        """Send nothing any more, where nothing was sent yet; says `refused` then.
+
+        Args:
+            moved: why it is not certain any more that the gate is closed.
+        """
         if self._request is not None and self._answer is None and self._request.give_up()[0] == "not_sent":
             self._request, self.due_ns = None, None
-            self._say("refused", gate=self._gate, pulse=self._pulse_id, reason=reason, code=code)
+            self._say("refused", gate=self._gate, pulse=self._pulse_id, reason=moved, code="gate_not_closed")
 
     def release(self) -> None:
         """End what is under way; a request that was not sent yet never will be."""
