@@ -13,7 +13,6 @@ from pod.config_prepare import Preparation, known_part
 from pod.config_yaml import Document, Location, Problem, Value, read_document
 from pod.domain.errors import ConfigError
 
-
 T = TypeVar("T", bound=Section)
 
 
