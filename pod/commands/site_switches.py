@@ -62,8 +62,9 @@ def _switch(
             conn.close()
         return
     with Store.open(database) as store:
-        wanted = turned(store.plates.current.state, switch is Switch.ON)
-        before = store.plates.set_state(wanted, by=operator()).result()
+        is_on = switch is Switch.ON
+        before = store.plates.switch(lambda state: turned(state, is_on), by=operator()).result()
+    wanted = turned(before, is_on)
     typer.echo(f"{words(wanted)}{' It stood so already.' if before == wanted else ''}")
 
 

@@ -18,7 +18,7 @@ from pod.store.list_import import ListImport, Pause, Submit
 from pod.store.list_plan import ImportPlan, ImportRow, not_yours, obstacle, plan_import
 from pod.store.list_snapshot import ListSnapshot
 from pod.store.moments import to_us
-from pod.store.site_state import write_state
+from pod.store.site_state import read_state, write_state
 
 
 class PlateList:
@@ -129,9 +129,16 @@ class PlateList:
         """
         return self._import.start(rows, by=by, name=name)
 
-    def set_state(self, state: SiteState, *, by: str) -> Future[SiteState]:
-        """Set the site's switches; resolves to what they were."""
-        return self._submit(lambda conn: write_state(conn, state, by=by, now_us=self._now_us()))
+    def switch(self, turn: Callable[[SiteState], SiteState], *, by: str) -> Future[SiteState]:
+        """Throw switches of the site; resolves to what they were.
+
+        Args:
+            turn: from how the switches stand at that moment to how they shall, so that throwing the one
+                undoes nothing that somebody else does to the other.
+        """
+        return self._submit(
+            lambda conn: write_state(conn, turn(read_state(conn)), by=by, now_us=self._now_us())
+        )
 
     def confirm(self, at: datetime) -> Future[None]:
         """Note that the owner of the cloud's entries confirmed them as of `at`, aware UTC."""

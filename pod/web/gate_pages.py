@@ -62,9 +62,9 @@ def router(pages: Pages, view: PodView) -> APIRouter:
     async def throw_switch(request: Request, session: SignedIn, switch: str, to: Given = "") -> Response:
         if switch not in SWITCHES or to not in ("on", "off"):
             raise HTTPException(404)
-        state = SWITCHES[switch](view.plates.current.state, to == "on")
+        turn = SWITCHES[switch]
         try:
-            await done(view.plates.set_state(state, by=session.by))
+            await done(view.plates.switch(lambda state: turn(state, to == "on"), by=session.by))
         except PlateBridgeError as error:
             return pages.refuse(request, 503, heading="Not switched", sentence=str(error))
         return RedirectResponse("/gate", 303)

@@ -100,7 +100,7 @@ def put_on_the_list(pod: RunningPod, entries: Sequence[Entry], state: SiteState)
             store.plates.remove(ours, by="test").result(10)
         for entry in entries:
             store.plates.add(entry, by="test").result(10)
-        store.plates.set_state(state, by="test").result(10)
+        store.plates.switch(lambda _: state, by="test").result(10)
 
 
 def put_a_stale_entry_of_the_cloud(pod: RunningPod, lane: str) -> None:

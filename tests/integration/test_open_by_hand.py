@@ -193,7 +193,7 @@ def test_a_command_given_again_answers_what_became_of_it(store: Store, gate: Gat
 def test_in_lockdown_a_gate_opens_by_hand_only_when_confirmed_anew(
     store: Store, gate: GateController
 ) -> None:
-    store.plates.set_state(SiteState(lockdown=True), by="test").result(5)
+    store.plates.switch(lambda _: SiteState(lockdown=True), by="test").result(5)
     ours = opens(store, gate)
     command = ours.issue("main")
     assert ours.open(command, "main", by="test").reason == "confirm_lockdown"

@@ -386,7 +386,7 @@ def test_an_older_copy_of_the_list_brings_back_nobody_and_no_use(tmp_path: Path)
         kept = (tmp_path / "backups/list.copy").read_bytes()
         store.plates.remove("LEAVES2", by="test").result(5)
         store.plates.add(make_entry("DENIED5", Verdict.DENY), by="test").result(5)
-        store.plates.set_state(SiteState(lockdown=True), by="test").result(5)
+        store.plates.switch(lambda _: SiteState(lockdown=True), by="test").result(5)
         counted = next(e for e in store.plates.current.index.entries if e.plate == "COUNT44")
         grant = Grant("north", counted.key, counted.id)
         intent = {"pulse": "a", "plate": "COUNT44", "entry": "COUNT44"}

@@ -3,6 +3,7 @@
 import contextlib
 import random
 import sqlite3
+import threading
 import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -321,12 +322,30 @@ def test_an_entry_whose_limit_was_lifted_meanwhile_has_no_use_to_lose(store: Sto
 def test_the_switches_of_the_site_are_in_the_snapshot_of_every_process(path: Path, store: Store) -> None:
     version = store.plates.current.version
     with Store.open(path) as other:
-        assert other.plates.set_state(SiteState(lockdown=True), by="test").result(5) == SiteState()
+        assert other.plates.switch(lambda _: SiteState(lockdown=True), by="test").result(5) == SiteState()
     until(lambda: store.plates.current.state.lockdown)
     assert store.plates.current.version == version + 1
     seq = store.record("decision", {}).result(5)
-    assert store.plates.set_state(SiteState(lockdown=True), by="test").result(5) == SiteState(lockdown=True)
+    assert store.plates.switch(lambda _: SiteState(lockdown=True), by="test").result(5) == SiteState(
+        lockdown=True
+    )
     assert store.record("decision", {}).result(5) == seq + 1  # what stands so already leaves no row
+
+
+def test_throwing_one_switch_leaves_the_other_as_somebody_else_just_threw_it(
+    path: Path, store: Store
+) -> None:
+    goes_on = threading.Event()
+    with Store.open(path) as other:
+        store.submit(lambda _: goes_on.wait(10))  # so that neither sees what the other does
+        both = [
+            store.plates.switch(lambda state: replace(state, auto_grant=False), by="page"),
+            other.plates.switch(lambda state: replace(state, lockdown=True), by="command"),
+        ]
+        goes_on.set()
+        for change in both:
+            change.result(5)
+    until(lambda: store.plates.current.state == SiteState(lockdown=True, auto_grant=False))
 
 
 def test_when_the_cloud_confirmed_its_entries_is_in_the_snapshot(path: Path, store: Store) -> None:
@@ -455,7 +474,7 @@ def test_a_lockdown_holds_at_once_though_the_entries_cannot_be_read(store: Store
 
     store.submit(spoil).result(5)
     before = store.plates.current
-    store.plates.set_state(SiteState(lockdown=True), by="test").result(5)
+    store.plates.switch(lambda _: SiteState(lockdown=True), by="test").result(5)
     assert store.plates.current.state.lockdown
     assert store.plates.current.index is before.index
     assert "never" in (store.plates.fault or "")
