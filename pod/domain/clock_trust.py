@@ -1,7 +1,8 @@
 """Whether the wall clock can be believed where an entry depends on it. Pure: the caller brings the clocks.
 
-Doubt ends by itself only where a time service vouches for the clock; a clock that lies before what is already
-written down is believed again once it has caught up, or once a person has accepted it.
+Doubt ends by itself only where a time service vouches for the clock. A clock that lies before what is already
+written down is believed again once it has caught up, and one before it or far past it once a person has
+accepted it.
 """
 
 from datetime import datetime, timedelta
@@ -15,9 +16,14 @@ SLEW = 0.0005
 SETTLED_S = 60.0
 """A time service must vouch for a stepped clock so long, without another step, before it is believed."""
 
+LEAP_S = 35 * 86_400.0
+"""A clock so far past the newest row at the start is doubted, unless a time service vouches for it: what it
+says of age must not erase a year of audit."""
+
 UNSYNCHRONISED = "no time service keeps this clock right"
 STEPPED = "the clock was set while the POD ran"
 BEHIND = "the clock is behind what is already written down"
+AHEAD = "the clock is more than a month past what was last written down"
 
 
 class ClockTrust:
@@ -36,6 +42,7 @@ class ClockTrust:
         self._seen_s = 0.0
         self._stepped_s: float | None = None
         self._unsynced_s: float | None = None
+        self._leapt: bool | None = None
 
     def judge(self, now: datetime, mono_s: float, *, synchronised: bool | None) -> str:
         """Why the clock cannot be believed now; empty while it can.
@@ -58,8 +65,16 @@ class ClockTrust:
             return STEPPED
         if self._newest is not None and now < self._newest - timedelta(seconds=STEP_S):
             return BEHIND
+        if self._has_leapt(now) and synchronised is not True:
+            return AHEAD
         self._newest = now if self._newest is None else max(now, self._newest)
         return ""
+
+    def _has_leapt(self, now: datetime) -> bool:
+        """Whether the first look found the clock far past the newest row."""
+        if self._leapt is None:
+            self._leapt = self._newest is not None and now > self._newest + timedelta(seconds=LEAP_S)
+        return self._leapt
 
     def _note_step(self, lead_s: float, mono_s: float) -> None:
         """The wall clock's lead over the monotonic one may change as slowly as a kernel corrects it."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from pod.domain.clock_trust import BEHIND, STEPPED, UNSYNCHRONISED, ClockTrust
+from pod.domain.clock_trust import AHEAD, BEHIND, STEPPED, UNSYNCHRONISED, ClockTrust
 from pod.runtime.clock_sync import is_clock_synchronised
 from pod.services.alarms import Alarms
 from pod.services.health import PartHealth, Status
@@ -16,13 +16,16 @@ ALARM = "clock_unsure"
 WATCH_S = 1.0
 _KERNEL_ASKED_S = 1.0
 
+_ACCEPT = "Set it right; where it is right, stop the POD, run `platebridge pod clock --accept` and start it."
+
 _MENDS = {
     UNSYNCHRONISED: (
         "Give this machine a time service (`timedatectl set-ntp true`); where a battery-backed clock keeps "
         "the time without one, set site.clock to rtc."
     ),
     STEPPED: "It is believed again once a time service has kept it for a minute, or after a restart.",
-    BEHIND: "Set the clock right; if it is right, run `platebridge pod clock --accept` and restart the POD.",
+    BEHIND: _ACCEPT,
+    AHEAD: _ACCEPT,
 }
 
 

@@ -55,9 +55,7 @@ def verdicts(pod: RunningPod) -> list[tuple[object, object]]:
 @pytest.mark.parametrize(
     ("listed", "set_to_s"),
     [
-        pytest.param({"ends_in_s": -3600}, -7200, id="expired, two hours back"),
         pytest.param({"ends_in_s": -3600}, BACK_TO_1970_S, id="expired, back to 1970"),
-        pytest.param({"starts_in_s": 3600}, 7200, id="not begun, two hours on"),
         pytest.param({"starts_in_s": 3600}, 5 * YEAR_S, id="not begun, five years on"),
     ],
 )
@@ -121,3 +119,21 @@ def test_a_pod_that_starts_with_a_clock_behind_its_audit_doubts_it_until_a_perso
     assert verdicts(pod)[-1] == ("allow", "listed")
     assert {reason for _, reason in verdicts(pod)[:seen]} == {"clock_unsure"}
     prove(attempts=len(verdicts(pod)), faults=1)
+
+
+@pytest.mark.proof(9)
+def test_a_clock_ten_years_ahead_at_the_start_erases_nothing_and_lets_no_visitor_in(
+    tmp_path: Path, prove: Prove
+) -> None:
+    time = FakedTime(tmp_path)
+    with a_pod(tmp_path / "pod", time, entry(kind=EntryType.VISITOR, starts_in_s=3600)) as pod:
+        until(lambda: pod.payloads("decision"), 60, what="a car in the true time")
+        assert pod.stop() == 0
+        known = {row.seq for row in pod.rows() if row.payload is not None}
+        time.set(10 * YEAR_S)
+        pod.start()
+        until(lambda: ("deny", "clock_unsure") in verdicts(pod), 60, what="a car ten years on")
+        assert pod.stop() == 0
+    erased = known - {row.seq for row in pod.rows() if row.payload is not None}
+    assert pod.pulses() == []
+    prove(attempts=len(known), faults=1, losses=len(erased))

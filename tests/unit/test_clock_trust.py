@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pod.domain.clock_trust import BEHIND, SETTLED_S, STEPPED, UNSYNCHRONISED, ClockTrust
+from pod.domain.clock_trust import AHEAD, BEHIND, SETTLED_S, STEPPED, UNSYNCHRONISED, ClockTrust
 
 START = datetime(2030, 6, 1, 12, tzinfo=UTC)
 
@@ -105,6 +105,25 @@ def test_a_clock_before_the_newest_row_is_doubted_from_the_first_look() -> None:
     assert clocks(newest=START + timedelta(hours=1)).heard == [BEHIND]
     assert clocks(newest=START + timedelta(seconds=1)).heard == [""]
     assert clocks(newest=START - timedelta(days=1)).heard == [""]
+
+
+def test_a_clock_far_past_the_newest_row_at_the_start_is_doubted_unless_a_time_service_vouches() -> None:
+    long_ago = START - timedelta(days=36)
+    assert clocks(newest=long_ago, needs_sync=False, synchronised=False).heard == [AHEAD]
+    assert clocks(newest=long_ago, needs_sync=False, synchronised=True).heard == [""]
+    assert clocks(newest=START - timedelta(days=34), needs_sync=False, synchronised=False).heard == [""]
+
+
+def test_doubt_about_a_leap_stays_until_a_time_service_vouches_or_the_pod_starts_anew() -> None:
+    ours = clocks(newest=START - timedelta(days=400), needs_sync=False, synchronised=False)
+    assert [ours.after(86_400) for _ in range(3)] == [AHEAD] * 3
+    ours.synchronised = True
+    assert ours.after(1) == ""
+
+
+def test_a_pod_that_runs_for_months_leaps_nowhere() -> None:
+    ours = clocks(newest=START, needs_sync=False, synchronised=False)
+    assert {ours.after(86_400) for _ in range(100)} == {""}
 
 
 def test_many_small_steps_are_a_step_too() -> None:
