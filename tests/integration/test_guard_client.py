@@ -170,7 +170,7 @@ def test_whatever_a_guard_says_a_pulse_ends_in_an_answer_and_a_client_that_gives
     tmp_path: Path, prove: Prove, often: Callable[[int, int], int]
 ) -> None:
     """What is no event is passed over; an event of a shape that the client does not know ends it, told."""
-    guards, attempts, gave_up = often(8, 300), 0, 0
+    guards, attempts, gave_up = often(8, 100), 0, 0
     lines = [line.replace(b"\n", b" ") for line in spoilt(EVENTS, guards * 5)]
     for n in range(guards):
         faults: list[Exception] = []
@@ -187,5 +187,6 @@ def test_whatever_a_guard_says_a_pulse_ends_in_an_answer_and_a_client_that_gives
             gave_up += bool(faults)
         finally:
             client.close()
-        assert client.state("main").condition in ("down", "latched")
+        assert faults or client.state("main").condition in ("down", "latched")
+    assert gave_up > 0
     prove(attempts=attempts, faults=attempts, guards=guards, gave_up=gave_up)

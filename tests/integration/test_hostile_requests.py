@@ -27,7 +27,7 @@ _WORDS = (
     "%f0%9f%9a%97 %3Cscript%3E %0d%0aSet-Cookie:x '%20OR%201=1-- 2026-13-45 9999-12-31 0001-01-01 "
     "%D9%A3 %C2%B2 x%00y {} []"
 )
-VALUES = ("", "9" * 18, "a" * 3000, *_WORDS.split())
+VALUES = ("", "9" * 40, "a" * 3000, *_WORDS.split())
 """For paths and queries; percent-encoded where a request line needs that."""
 
 _FIELDS = (
@@ -194,10 +194,10 @@ def test_whatever_is_sent_to_the_page_gets_a_refusal_and_the_pod_goes_on(
 
         for raw in BROKEN:
             send(raw, 1.0)
-        for _ in range(often(1, 12)):
+        for _ in range(often(1, 6)):
             for raw in everything_to_every_route(browser, tmp_path, chance):
                 send(raw, 10.0)
-        for raw in half_requests(browser, chance, count=often(60, 3000)):
+        for raw in half_requests(browser, chance, count=often(60, 1000)):
             send(raw, 0.15)
         health = json.loads(pod.get("healthz"))
         log = pod.log.read_text()

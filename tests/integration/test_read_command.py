@@ -221,7 +221,7 @@ def test_spoilt_pictures_and_videos_give_a_line_each_and_the_rest_is_read(
     good += sorted(tmp_path.glob("good.*"))
     given = tmp_path / "given"
     given.mkdir()
-    count = often(80, 3000)
+    count = often(80, 1000)
     for n, data in enumerate(spoilt([path.read_bytes() for path in good], count)):
         (given / f"{n:04}{good[n % len(good)].suffix}").write_bytes(data)
     done = read("--json", given, folder / "b.png")
