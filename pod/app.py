@@ -7,6 +7,7 @@ import logging
 import signal
 import time
 from collections.abc import AsyncIterator, Coroutine, Sequence
+from concurrent.futures import Future
 from contextlib import AbstractContextManager, AsyncExitStack
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -414,11 +415,19 @@ class Pod:
     def _note(self, kind: str, **row: object) -> None:
         """Record and publish a change of state; callable from any thread, and never blocks."""
         try:
-            self._store.record(kind, row, wait=False)
+            self._store.record(kind, row, wait=False).add_done_callback(self._noted)
         except StoreError as error:
-            self.metrics.store_errors.inc()
-            log.error("a %s row was lost: %s", kind, error)
+            self._row_lost(error)
         self._broadcast.publish({"kind": kind, **row})
+
+    def _noted(self, write: Future[int]) -> None:
+        error = write.exception()
+        if error is not None:
+            self._row_lost(error)
+
+    def _row_lost(self, error: BaseException) -> None:
+        self.metrics.store_errors.inc()
+        log.error("a row about a change of state was lost: %s", error)
 
     def _started_row(self, models: Models) -> dict[str, object]:
         return {

@@ -23,6 +23,8 @@ class Decision:
         entry: the entry that decided; None where none was found.
         flags: what people should know beside the reason: `clock_unsure`, `near_match`, `list_stale`.
         read: the most likely reading itself.
+        list_version: of the access list it was made on; -1 where that is not known.
+        rules: version of the policy it was held to.
     """
 
     verdict: Verdict
@@ -32,6 +34,8 @@ class Decision:
     entry: Entry | None
     flags: tuple[str, ...] = ()
     read: str = ""
+    list_version: int = -1
+    rules: str = ""
 
     @property
     def sentence(self) -> str:
@@ -105,10 +109,11 @@ def decide(
             the evidence may not mean are passed over.
     """
     flags = _flags(situation, policy)
+    versions = situation.list_version, policy.version
     read = spelled(consensus.text, policy.country)
 
     def denied(reason: str, entry: Entry | None = None) -> Decision:
-        return Decision(Verdict.DENY, reason, read, consensus.confidence, entry, flags, read)
+        return Decision(Verdict.DENY, reason, read, consensus.confidence, entry, flags, read, *versions)
 
     if not consensus.text or not consensus.confidence > 0:  # so that NaN denies too
         return denied("low_confidence")
@@ -140,6 +145,7 @@ def decide(
         entry,
         (*flags, "near_match") if near else flags,
         read,
+        *versions,
     )
 
 

@@ -31,6 +31,7 @@ class Situation:
         list_age_s: seconds since the owner of the cloud's entries last confirmed them; None where no cloud
             keeps entries here.
         state: the site's switches.
+        list_version: of the access list that the candidates come from.
     """
 
     camera: str
@@ -41,3 +42,4 @@ class Situation:
     clock_doubt: str = ""
     list_age_s: float | None = None
     state: SiteState = field(default_factory=SiteState)
+    list_version: int = -1

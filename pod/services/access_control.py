@@ -117,6 +117,7 @@ class AccessControl:
             clock_doubt=moment.doubt,
             list_age_s=_age_s(listed.confirmed_at, moment),
             state=listed.state,
+            list_version=listed.version,
         )
         candidates = listed.index.candidates(consensus)
         return decide(consensus, candidates, situation=situation, policy=self._policy)
@@ -252,8 +253,8 @@ class AccessControl:
             "evidence": to_record(sighting.consensus),
             "flags": list(decision.flags),
             "age_ms": round((time.monotonic() - sighting.captured_s) * 1000, 1),
-            "list_version": self._store.plates.current.version,
-            "rules": self._policy.version,
+            "list_version": decision.list_version,
+            "rules": decision.rules,
             "models": self._site.models,
         }
 

@@ -182,9 +182,9 @@ class OpenCommands:
     def _outcome(self, row: Mapping[str, object], **facts: object) -> None:
         outcome = {**row, **facts}
         try:
-            self._store.record("outcome", outcome, wait=False)
+            self._store.record("outcome", outcome, wait=False).add_done_callback(_tell_if_lost)
         except StoreError as error:
-            log.error("the outcome of a pulse by hand was lost: %s", error)
+            _row_lost(error)
         self._publish({"kind": "outcome", **outcome})
 
     def _await(self, write: Future[T]) -> T:
@@ -199,3 +199,13 @@ def _answer_again(spent: SpentCommand) -> OpenResult:
     if spent.result is None:
         return OpenResult("unknown", "command_unknown", repeated=True)
     return OpenResult(spent.result, spent.reason, repeated=True)
+
+
+def _tell_if_lost(write: Future[int]) -> None:
+    error = write.exception()
+    if error is not None:
+        _row_lost(error)
+
+
+def _row_lost(error: BaseException) -> None:
+    log.error("the outcome of a pulse by hand was lost: %s", error)

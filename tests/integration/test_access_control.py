@@ -378,3 +378,16 @@ def test_the_end_of_a_pulse_is_lost_and_counted_rather_than_waited_for_when_the_
             release.set()
         assert store.stats.refused == 1
     assert len(gate.pulses) == 1
+
+
+def test_a_row_names_the_list_and_the_rules_that_decided_not_those_of_its_writing(store: Store) -> None:
+    store.plates.add(ENTRY, by="test").result(5)
+    ours = control(store, Gate())
+    decision = ours.decide(Evidence().consensus())
+    decided_on = store.plates.current.version
+    store.plates.add(replace(ENTRY, key=match_key("ZZ999"), plate="ZZ999"), by="test").result(5)
+    ours.act([Step("entry-1", 1, Action.RECORD, decision)], sighting())
+    until(lambda: bool(told(store)) and told(store)[-1][0] == "decision")
+    row = rows(store)[-1].payload
+    assert row is not None
+    assert (row["list_version"], row["rules"]) == (decided_on, Policy().version)
