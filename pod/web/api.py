@@ -1,13 +1,12 @@
 """The POD's API for programs: JSON, the same sessions as the page, nothing that the page cannot do."""
 
-import asyncio
 import math
 from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 
 from pod.domain.entry import Entry
-from pod.domain.errors import ConfigError, GateError, StoreError
+from pod.domain.errors import ConfigError, StoreError
 from pod.domain.schedule import format_schedule
 from pod.services.open_command import VALID_S
 from pod.web.api_models import (
@@ -29,6 +28,7 @@ from pod.web.api_models import (
 )
 from pod.web.cookies import set_cookie
 from pod.web.gate_words import facts_of
+from pod.web.own_threads import OwnThreads
 from pod.web.pages import SignedIn, address_of
 from pod.web.sign_in import SignIn, TooManyTries, WrongPassword
 from pod.web.view import GateView, PodView
@@ -50,11 +50,12 @@ _CHANGES: Responses = {
     403: {"model": Problem, "description": "The X-CSRF-Token is missing or of another session."},
 }
 _UNKNOWN: Responses = {404: {"model": Problem, "description": "There is no such thing."}}
+_CROWDED: Responses = {503: {"model": Problem, "description": "Too many openings wait; nothing was done."}}
 _STORE: Responses = {503: {"model": Problem, "description": "The database cannot be read now."}}
 
 
-def router(view: PodView, sign_in: SignIn) -> APIRouter:
-    """`/api/...`."""
+def router(view: PodView, sign_in: SignIn, opening: OwnThreads) -> APIRouter:
+    """`/api/...`; `opening` as for the page of the gates."""
     wrong = {"model": Problem, "description": "The request does not fit this description."}
     routes = APIRouter(prefix="/api", responses={422: wrong})
 
@@ -131,23 +132,25 @@ def router(view: PodView, sign_in: SignIn) -> APIRouter:
         return [_gate(gate) for gate in view.gates().values()]
 
     @routes.post(
-        "/gates/{name}/commands", tags=["gates"], status_code=201, responses={**_CHANGES, **_UNKNOWN}
+        "/gates/{name}/commands",
+        tags=["gates"],
+        status_code=201,
+        responses={**_CHANGES, **_UNKNOWN, **_CROWDED},
     )
     async def issue(name: str) -> CommandAnswer:
         """A command that opens one gate at most once; sending it again answers what became of it."""
-        try:
-            command = await asyncio.to_thread(view.opener.issue, name)
-        except GateError as error:
-            raise HTTPException(404, str(error)) from error
+        if name not in view.gates():
+            raise HTTPException(404, "there is no such gate")
+        command = await opening.run(lambda: view.opener.issue(name))
         return CommandAnswer(command=command, valid_s=VALID_S)
 
-    @routes.post("/gates/{name}/open", tags=["gates"], responses={**_CHANGES, **_UNKNOWN})
+    @routes.post("/gates/{name}/open", tags=["gates"], responses={**_CHANGES, **_UNKNOWN, **_CROWDED})
     async def open_gate(name: str, given: OpenRequest, session: SignedIn) -> OpenAnswer:
         """Give a command. `commanded` says that the signal was given, not that the gate moved."""
         if name not in view.gates():
             raise HTTPException(404, "there is no such gate")
-        result = await asyncio.to_thread(
-            view.opener.open, given.command, name, by=f"{session.by} (API)", confirmed=given.confirmed
+        result = await opening.run(
+            lambda: view.opener.open(given.command, name, by=f"{session.by} (API)", confirmed=given.confirmed)
         )
         return OpenAnswer.model_validate(result)
 

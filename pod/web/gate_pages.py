@@ -1,6 +1,5 @@
 """The gates: what is known of each, open one by hand, lock the site down."""
 
-import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,6 +12,7 @@ from pod.domain.errors import PlateBridgeError
 from pod.domain.situation import SiteState
 from pod.services.open_command import OpenResult
 from pod.web.gate_words import answer_words, gate_words
+from pod.web.own_threads import OwnThreads
 from pod.web.pages import Pages, SignedIn
 from pod.web.view import GateView, PodView, done
 
@@ -27,8 +27,12 @@ SWITCHES: dict[str, Callable[[SiteState, bool], SiteState]] = {
 }
 
 
-def router(pages: Pages, view: PodView) -> APIRouter:
-    """`/gate`, opening in two steps, and the switches of the site."""
+def router(pages: Pages, view: PodView, opening: OwnThreads) -> APIRouter:
+    """`/gate`, opening in two steps, and the switches of the site.
+
+    Args:
+        opening: nothing but openings by hand runs there, so that they wait behind no other work of the page.
+    """
     routes = APIRouter(include_in_schema=False)
     answers: OrderedDict[str, tuple[str, OpenResult]] = OrderedDict()
 
@@ -73,7 +77,7 @@ def router(pages: Pages, view: PodView) -> APIRouter:
     async def ask(request: Request, name: str) -> Response:
         """The question. Its command is good for one opening, within a minute."""
         gate = gate_named(name)
-        command = await asyncio.to_thread(view.opener.issue, gate.name)
+        command = await opening.run(lambda: view.opener.issue(gate.name))
         lockdown = view.plates.current.state.lockdown
         return pages.render(
             request, "gate_open.html", gate=gate_words(gate), command=command, lockdown=lockdown
@@ -84,8 +88,8 @@ def router(pages: Pages, view: PodView) -> APIRouter:
         request: Request, session: SignedIn, name: str, command: Given = "", confirmed: Given = ""
     ) -> Response:
         gate = gate_named(name)
-        result = await asyncio.to_thread(
-            view.opener.open, command, gate.name, by=session.by, confirmed=confirmed == "yes"
+        result = await opening.run(
+            lambda: view.opener.open(command, gate.name, by=session.by, confirmed=confirmed == "yes")
         )
         answers[command] = (gate.name, result)
         while len(answers) > MOST_ANSWERS:

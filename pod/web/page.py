@@ -1,6 +1,7 @@
 """The local page and its API: every router behind one admission, with the headers that browsers heed."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -26,6 +27,7 @@ from pod.web import (
 from pod.web.addresses import is_loopback
 from pod.web.admission import Admission
 from pod.web.hosts import KnownHosts
+from pod.web.own_threads import OwnThreads
 from pod.web.pages import HERE, Pages
 from pod.web.sign_in import SignIn
 from pod.web.source import pack_source
@@ -52,6 +54,14 @@ def create_app(view: PodView, sign_in: SignIn, *, names: Sequence[str] = ()) -> 
     Args:
         names: host names this POD answers to, beside its addresses and those of loopback.
     """
+    opening = OwnThreads("opening by hand")
+
+    @asynccontextmanager
+    async def served(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        opening.stop()
+        sign_in.stop()
+
     app = FastAPI(
         title="PlateBridge POD",
         description=api.DESCRIPTION,
@@ -59,6 +69,7 @@ def create_app(view: PodView, sign_in: SignIn, *, names: Sequence[str] = ()) -> 
         openapi_url="/api/openapi.json",
         docs_url=None,
         redoc_url=None,
+        lifespan=served,
     )
     pages = Pages(site=view.site, version=view.version)
     headers = SECURITY_HEADERS | ({"Strict-Transport-Security": STRICT_TRANSPORT} if sign_in.secure else {})
@@ -68,11 +79,11 @@ def create_app(view: PodView, sign_in: SignIn, *, names: Sequence[str] = ()) -> 
     app.include_router(login_pages.router(pages, sign_in))
     app.include_router(event_pages.router(pages, view, lives=sign_in.lives))
     app.include_router(list_pages.router(pages, view))
-    app.include_router(gate_pages.router(pages, view))
+    app.include_router(gate_pages.router(pages, view, opening))
     app.include_router(camera_pages.router(pages, view))
     app.include_router(health_pages.router(pages, view))
     app.include_router(settings_pages.router(pages, view))
-    app.include_router(api.router(view, sign_in))
+    app.include_router(api.router(view, sign_in, opening))
     app.include_router(api_docs.router(pages, app))
 
     @app.middleware("http")

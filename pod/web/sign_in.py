@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pod.web.addresses import neighbourhood
 from pod.web.admin_password import AdminPassword
+from pod.web.own_threads import OwnThreads
 from pod.web.sessions import Session, Sessions
 from pod.web.sign_in_link import SignInLink
 from pod.web.throttle import Throttle
@@ -41,6 +42,7 @@ class SignIn:
         self._sessions = Sessions()
         self._throttle = Throttle()
         self._judging = asyncio.Lock()
+        self._threads = OwnThreads("signing in", most=16)
         self._record = record
         self._stamp = self._password.stamp()
         # One for each POD: several may be seen at localhost, through tunnels, and share one cookie jar.
@@ -65,14 +67,14 @@ class SignIn:
         """Raises ConfigError where the password's file is spoilt."""
         if (refused := await self._refusal(password, address)) is not None:
             return refused
-        must_change = await asyncio.to_thread(self._password.note_used)
+        must_change = await self._threads.run(self._password.note_used)
         self._welcome(address)
         self._record("login", {"result": "signed_in", "address": address, "way": "password"})
         return self._sessions.begin(address, must_change=must_change)
 
     async def with_link(self, token: str, address: str) -> Session | None:
         """The session of whoever brought the link; None where it is used, too old or made up."""
-        if not await asyncio.to_thread(self._link.use, token):
+        if not await self._threads.run(lambda: self._link.use(token)):
             self._record("login", {"result": "wrong_link", "address": address})
             return None
         self._record("login", {"result": "signed_in", "address": address, "way": "link"})
@@ -84,7 +86,7 @@ class SignIn:
         """A new session for whoever changed it; all others end. Raises ConfigError."""
         if (refused := await self._refusal(old, session.address)) is not None:
             return refused
-        await asyncio.to_thread(self._password.change, new)
+        await self._threads.run(lambda: self._password.change(new))
         self._welcome(session.address)
         self._record("login", {"result": "password_changed", "address": session.address})
         return self._sessions.begin(session.address)
@@ -92,6 +94,10 @@ class SignIn:
     def sign_out(self, session: Session) -> None:
         self._sessions.end(session.token)
         self._record("login", {"result": "signed_out", "address": session.address})
+
+    def stop(self) -> None:
+        """With the page that it belongs to."""
+        self._threads.stop()
 
     async def _refusal(self, password: str, address: str) -> TooManyTries | WrongPassword | None:
         """None for the right password."""
@@ -101,7 +107,7 @@ class SignIn:
             return TooManyTries(wait_s)
         self._throttle.begin(asker)
         async with self._judging:  # one at a time: guessing never takes more than one core from the cameras
-            right = await asyncio.to_thread(self._password.is_right, password)
+            right = await self._threads.run(lambda: self._password.is_right(password))
         if right:
             return None
         self._record("login", {"result": "wrong_password", "address": address})
