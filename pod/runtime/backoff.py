@@ -2,9 +2,12 @@
 
 from collections.abc import Callable, Iterator
 
+GROWTH = 2.0
+"""Each bound against the one before."""
+
 
 def backoff_delays_s(
-    random_unit: Callable[[], float], first_s: float = 0.5, *, longest_s: float = 30.0, factor: float = 2.0
+    random_unit: Callable[[], float], first_s: float = 0.5, *, longest_s: float = 30.0
 ) -> Iterator[float]:
     """Delays without end: each between half and the whole of a bound that grows to `longest_s`.
 
@@ -14,4 +17,4 @@ def backoff_delays_s(
     bound_s = first_s
     while True:
         yield bound_s * (0.5 + 0.5 * random_unit())
-        bound_s = min(longest_s, bound_s * factor)
+        bound_s = min(longest_s, bound_s * GROWTH)

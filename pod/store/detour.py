@@ -3,13 +3,14 @@
 import logging
 import sqlite3
 import threading
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 
 from pod.domain.errors import StoreError
 from pod.store import audit
 from pod.store.grants import Grant
-from pod.store.journal import Journal, JournalStats
+from pod.store.journal import Journal, JournalStats, LateRow
 from pod.store.keeping import Attendants
 from pod.store.late_rows import import_late, late_row, pulse_of
 
@@ -20,14 +21,20 @@ _log = logging.getLogger(__name__)
 
 
 class Detour:
-    """Takes rows for the journal from any thread, and gives them to the database in the writer's."""
+    """Takes rows for the journal from any thread, and gives them to the database in the writer's.
 
-    def __init__(self, journal: Journal, attendants: Attendants) -> None:
+    Args:
+        beat: called during long work, so that nobody takes it for a hanging thread.
+    """
+
+    def __init__(self, journal: Journal, attendants: Attendants, *, beat: Callable[[], None]) -> None:
         self._journal = journal
         self._attendants = attendants
+        self._beat = beat
         self._lock = threading.Lock()
+        self._telling = threading.Lock()
         # The outcome of an intent that waits here must not overtake it, nor be lost with the writer's queue.
-        self._pulses = {pulse for row in journal.waiting() if (pulse := pulse_of(row.payload))}
+        self._pulses = _pulses_of(journal.waiting())
 
     @property
     def stats(self) -> JournalStats:
@@ -39,9 +46,10 @@ class Detour:
         return self._journal.is_waiting
 
     def must_take(self, payload: Mapping[str, object]) -> bool:
-        """Whether a row belongs to a pulse whose intent waits in the journal."""
+        """Whether a row belongs to a pulse of which the journal has, or is about to have, a row already."""
+        pulse = pulse_of(payload)
         with self._lock:
-            return pulse_of(payload) in self._pulses
+            return pulse is not None and self._pulses[pulse] > 0
 
     def take(
         self,
@@ -63,13 +71,19 @@ class Detour:
         pulse = pulse_of(payload)
         if pulse is not None:
             with self._lock:
-                self._pulses.add(pulse)
-        self._attendants.begin(
-            "store_journaling",
-            "The database takes no rows, they go to the journal. Look at the disk, and for another program "
-            "that holds the database.",
-        )
-        return self._journal.append(row, awaited=awaited)
+                self._pulses[pulse] += 1
+
+        def appended(journaled: Future[None]) -> None:
+            if not journaled.cancelled() and journaled.exception() is None:
+                self._tell()
+            elif pulse is not None:
+                # A journal that refused it must not draw the pulse's other rows after it.
+                with self._lock:
+                    self._pulses -= Counter([pulse])
+
+        kept = self._journal.append(row, awaited=awaited)
+        kept.add_done_callback(appended)
+        return kept
 
     def catch(self, write: Future[int], *, take: Callable[[], Future[None]]) -> Future[int]:
         """A future that resolves as `write` does, or to `JOURNALED_SEQ` where the journal took the row.
@@ -98,6 +112,34 @@ class Detour:
         write.add_done_callback(written)
         return seq
 
+    def follow(self, *, take: Callable[[], Future[None]], write: Callable[[], Future[int]]) -> Future[int]:
+        """As `catch`, the other way around: the journal first, for a row that others there go before.
+
+        Args:
+            write: asks the database; called where the journal refused the row. The order holds: the writer
+                brings in what waits before it takes another row.
+        """
+        seq: Future[int] = Future()
+
+        def written(done: Future[int]) -> None:
+            error = done.exception()
+            if error is None:
+                seq.set_result(done.result())
+            else:
+                seq.set_exception(error)
+
+        def kept(journaled: Future[None]) -> None:
+            if journaled.exception() is None:
+                seq.set_result(JOURNALED_SEQ)
+                return
+            try:
+                write().add_done_callback(written)
+            except StoreError as error:
+                seq.set_exception(error)
+
+        take().add_done_callback(kept)
+        return seq
+
     def bring_in(self, conn: sqlite3.Connection) -> None:
         """Append what waits, in one transaction. For the writer's thread.
 
@@ -109,7 +151,7 @@ class Detour:
             return
         conn.execute("BEGIN IMMEDIATE")
         try:
-            imported = import_late(conn, rows)
+            imported = import_late(conn, rows, beat=self._beat)
             conn.execute("COMMIT")
         except BaseException:
             if conn.in_transaction:
@@ -117,9 +159,25 @@ class Detour:
             raise
         self._journal.forget(len(rows))
         with self._lock:
-            self._pulses = {p for row in self._journal.waiting() if (p := pulse_of(row.payload))}
-        self._attendants.end("store_journaling")
+            self._pulses -= _pulses_of(rows)
+        self._tell()
         _log.warning("%d rows came in late from the journal", imported)
 
     def close(self) -> None:
         self._journal.close()
+
+    def _tell(self) -> None:
+        """Raise the alarm where rows wait, else clear it; after each change of that."""
+        with self._telling:
+            if self._journal.is_waiting:
+                self._attendants.begin(
+                    "store_journaling",
+                    "The database takes no rows, they go to the journal. Look at the disk, and for another "
+                    "program that holds the database.",
+                )
+            else:
+                self._attendants.end("store_journaling")
+
+
+def _pulses_of(rows: Iterable[LateRow]) -> Counter[str]:
+    return Counter(pulse for row in rows if (pulse := pulse_of(row.payload)) is not None)

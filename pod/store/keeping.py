@@ -41,34 +41,48 @@ class Attendants:
         self._lock = threading.Lock()
         self._alarms: AlarmSink | None = None
         self._make_room: Callable[[int], int] | None = None
-        self._waiting: dict[str, str] = {}
+        self._untold: dict[str, str | None] = {}
+        self._is_telling = False
 
     def attend(self, alarms: AlarmSink, make_room: Callable[[int], int]) -> None:
         """Take them on, and tell them what stands."""
         with self._lock:
             self._alarms, self._make_room = alarms, make_room
-            waiting, self._waiting = self._waiting, {}
-        for code, text in waiting.items():
-            alarms.begin(code, SUBJECT, text)
+        self._tell()
 
     def begin(self, code: str, text: str) -> None:
         """Raise `disk_full`, `store_corrupt` or `store_journaling`."""
         with self._lock:
-            alarms = self._alarms
-            if alarms is None:
-                self._waiting.setdefault(code, text)
-        if alarms is not None:
-            alarms.begin(code, SUBJECT, text)
+            if self._untold.get(code) is None:
+                self._untold[code] = text
+        self._tell()
 
     def end(self, code: str) -> None:
         with self._lock:
-            alarms = self._alarms
-            self._waiting.pop(code, None)
-        if alarms is not None:
-            alarms.end(code, SUBJECT)
+            self._untold[code] = None
+        self._tell()
 
     def make_room(self, need_bytes: int) -> int:
         """Have files deleted that are worth less than an audit row; returns the bytes freed."""
         with self._lock:
             make_room = self._make_room
         return 0 if make_room is None else make_room(need_bytes)
+
+    def _tell(self) -> None:
+        """Pass on what nobody was told yet. One thread at a time, so that no alarm outlives its end."""
+        while True:
+            with self._lock:
+                alarms = self._alarms
+                if alarms is None or self._is_telling or not self._untold:
+                    return
+                code = next(iter(self._untold))
+                text = self._untold.pop(code)
+                self._is_telling = True
+            try:
+                if text is None:
+                    alarms.end(code, SUBJECT)
+                else:
+                    alarms.begin(code, SUBJECT, text)
+            finally:
+                with self._lock:
+                    self._is_telling = False

@@ -3,12 +3,14 @@
 import json
 import sqlite3
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 
 from pod.domain.errors import StoreError
 from pod.store import audit, grants
 from pod.store.journal import LateRow
+
+_ROWS_A_BEAT = 1000
 
 
 class Durability(Enum):
@@ -82,18 +84,26 @@ def late_row(
     )
 
 
-def import_late(conn: sqlite3.Connection, rows: Iterable[LateRow]) -> int:
+def import_late(conn: sqlite3.Connection, rows: Sequence[LateRow], *, beat: Callable[[], None]) -> int:
     """Append the rows that the database does not have yet, inside the caller's transaction; returns how many.
 
     A row is known by its digest, salted and so unlike any other: as the database was first asked to take it,
-    or as it was imported before a crash.
+    or as it was imported before a crash. An intent is known by its pulse, too: it is written down once more
+    where nobody could tell what became of it.
+
+    Args:
+        beat: called now and then.
     """
     imported = 0
+    digests, pulses = _held(conn, rows, beat=beat)
     for row in rows:
         salt = bytes.fromhex(row.salt)
         digest = audit.payload_digest(salt, row.payload.encode())
-        if _is_held(conn, (digest, bytes.fromhex(row.first_digest)), after_seq=row.after_seq):
+        pulse = pulse_of(row.payload) if row.kind == "intent" else None
+        if digest in digests or bytes.fromhex(row.first_digest) in digests or pulse in pulses:
             continue
+        if pulse is not None:
+            pulses.add(pulse)
         audit.append(conn, [audit.Sealed(row.kind, row.ts_us, salt, row.payload, digest)])
         if row.grant is not None:
             grants.remember(conn, *row.grant, ts_us=row.ts_us)
@@ -110,11 +120,29 @@ def pulse_of(payload: Mapping[str, object] | str) -> str | None:
     return pulse if isinstance(pulse, str) else None
 
 
-def _is_held(conn: sqlite3.Connection, digests: tuple[bytes, bytes], *, after_seq: int) -> bool:
+def _held(
+    conn: sqlite3.Connection, rows: Sequence[LateRow], *, beat: Callable[[], None]
+) -> tuple[set[bytes], set[str]]:
+    """The digests of audit rows, and the pulses of intents, where the audit may hold some of `rows`."""
+    after_seqs = [row.after_seq for row in rows]
     # An older copy that was put back counts from an earlier end.
-    after_seq = after_seq if after_seq <= audit.read_head(conn).seq else 0
-    return bool(
-        conn.execute(
-            "SELECT 1 FROM audit WHERE seq > ? AND payload_digest IN (?, ?) LIMIT 1", (after_seq, *digests)
-        ).fetchone()
+    after_seq = min(after_seqs, default=0) if max(after_seqs, default=0) <= audit.read_head(conn).seq else 0
+    wanted = {row.first_digest for row in rows} | {
+        audit.payload_digest(bytes.fromhex(row.salt), row.payload.encode()).hex() for row in rows
+    }
+    intents = {pulse_of(row.payload) for row in rows if row.kind == "intent"} - {None}
+    digests: set[bytes] = set()
+    pulses: set[str] = set()
+    found = conn.execute(
+        "SELECT payload_digest, CASE WHEN kind = 'intent' AND json_valid(payload) "
+        "THEN json_extract(payload, '$.pulse') END FROM audit WHERE seq > ?",
+        (after_seq,),
     )
+    for n, (digest, pulse) in enumerate(found):
+        if n % _ROWS_A_BEAT == 0:
+            beat()
+        if digest.hex() in wanted:
+            digests.add(digest)
+        if pulse in intents:
+            pulses.add(pulse)
+    return digests, pulses

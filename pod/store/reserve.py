@@ -1,7 +1,6 @@
 """Disk space held back for the database: given up when the disk is full, taken back once there is room."""
 
 import contextlib
-import errno
 import os
 import shutil
 from pathlib import Path
@@ -35,6 +34,12 @@ class Reserve:
                 self.is_held = True
         return self.is_held
 
+    def is_lost(self) -> bool:
+        """Whether somebody deleted the file that holds the space."""
+        with contextlib.suppress(OSError):
+            return self.is_held and self._allocated_bytes() < self._size_bytes
+        return False
+
     def give_up(self) -> bool:
         """Give the space to whoever writes next; returns whether there was any to give."""
         try:
@@ -64,8 +69,3 @@ class Reserve:
         finally:
             os.close(fd)
         fsync_directory(self._path.parent)
-
-
-def is_disk_full(error: OSError) -> bool:
-    """Whether a write met a full disk or the end of a quota."""
-    return error.errno in (errno.ENOSPC, errno.EDQUOT)

@@ -83,7 +83,7 @@ class Store:
             self._refresh(conn)
             if keeping is not None:
                 journal = Journal.open(path.parent / JOURNAL_FOLDER, size_bytes=keeping.journal_bytes)
-                self._detour = Detour(journal, self._attendants)
+                self._detour = Detour(journal, self._attendants, beat=beat)
         except BaseException:
             conn.close()
             raise
@@ -247,14 +247,6 @@ class Store:
         detour = self._detour
         if wait or detour is None:
             return self._writer.submit(job, wait=wait)
-        write: Future[int] = Future()
-        if detour.must_take(payload):
-            write.set_exception(StoreError("its intent waits in the journal"))
-        else:
-            try:
-                write = self._writer.submit(job, wait=False)
-            except StoreError as error:
-                write.set_exception(error)
         take = partial(
             detour.take,
             sealed,
@@ -264,6 +256,14 @@ class Store:
             revoke=revoke,
             awaited=False,
         )
+        submit = partial(self._writer.submit, job, wait=False)
+        if detour.must_take(payload):
+            return detour.follow(take=take, write=submit)
+        try:
+            write = submit()
+        except StoreError as error:
+            write = Future()
+            write.set_exception(error)
         return detour.catch(write, take=take)
 
     def make_durable(
@@ -273,7 +273,6 @@ class Store:
         *,
         grant: Grant | None = None,
         timeout_s: float,
-        journal: bool = True,
     ) -> Durability:
         """Append an audit row, dated now, and wait until it is safe; for a camera's thread, before a pulse.
 
@@ -283,7 +282,6 @@ class Store:
         Args:
             grant: remembered with the row. One that uses an entry up is never journaled: only the database
                 counts uses.
-            journal: False where the database alone will do.
 
         Raises:
             UsesSpentError: the grant's entry has no use left; nothing was written.
@@ -308,7 +306,7 @@ class Store:
             return Durability.COMMITTED
         # A commit that failed after its rows were on their way may be found on disk after all.
         is_out = claim.give_up()
-        if self._detour is None or not journal or (grant is not None and grant.entry_id is not None):
+        if self._detour is None or (grant is not None and grant.entry_id is not None):
             raise NotDurableError(fault, may_appear=not is_out)
         kept = self._detour.take(sealed, payload, after_seq=after_seq, grant=grant, revoke=None, awaited=True)
         try:
