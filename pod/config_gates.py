@@ -23,6 +23,12 @@ def _line_text(line: object) -> object:
     return str(line) if isinstance(line, int) and not isinstance(line, bool) else line
 
 
+def _no_number_below_zero(text: str) -> str:
+    if re.fullmatch(r"-\s*[0-9]+", text):
+        raise ValueError("is below zero; lines are numbered from 0")
+    return text
+
+
 def _printable(text: str) -> str:
     if not re.fullmatch(r"[ -~]{1,128}", text):
         raise ValueError("must be 1 to 128 printable ASCII characters")
@@ -65,7 +71,9 @@ def _is_public(host: str) -> bool:
 
 
 Printable = Annotated[str, AfterValidator(_printable)]
-LineName = Annotated[str, BeforeValidator(_line_text), AfterValidator(_printable)]
+LineName = Annotated[
+    str, BeforeValidator(_line_text), AfterValidator(_printable), AfterValidator(_no_number_below_zero)
+]
 Bias = Literal["as_is", "pull_up", "pull_down", "off"]
 
 

@@ -38,6 +38,10 @@ def http(**settings: str) -> str:
         pytest.param(
             ("driver: gpio", "gpio: {chip: x, line: -1.5}"), "must be text", id="line-is-a-fraction"
         ),
+        pytest.param(("driver: gpio", "gpio: {chip: x, line: -3}"), "is below zero", id="line-below-zero"),
+        pytest.param(
+            ("inputs: [{shows: open, chip: x, line: '-3'}]",), "is below zero", id="contact-line-below-zero"
+        ),
         pytest.param(("driver: gpio", "gpio: {chip: '', line: 1}"), "must be 1 to 128", id="empty-chip"),
         pytest.param(
             ("driver: gpio", "gpio: {chip: x, line: 1, bias: pull_up}"),
