@@ -18,10 +18,16 @@ KEEPERS = {"pinctrl-rp1": "pinctrl_rp1", "pinctrl-bcm": "pinctrl_bcm2835"}
 
 def check_gates(config: PodConfig) -> Iterator[Finding]:
     """Whether the guard process starts here, and what stands in the way of each gate."""
+    from pod.gate.guard_client import RUN_DIR
+    from pod.gate.latches import Latches
+
     if (fault := _guard_fault()) is not None:
         yield Finding("gates", "fail", fault)
         return
+    latches = Latches(Path(config.data_dir) / RUN_DIR)
     for gate in config.gates:
+        if (latch := latches.read(gate.name)) is not None:
+            yield Finding("gates", "fail", f"{gate.name}: latched: {latch.sentence()}")
         if gate.gpio is not None:
             yield from _check_line(gate, gate.gpio)
         elif gate.http is not None:

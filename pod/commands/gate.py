@@ -1,4 +1,4 @@
-"""`platebridge gate`: one pulse by hand with its edges and what the gate did, and every relay to rest."""
+"""`platebridge gate`: one pulse by hand and what the gate did, all relays to rest, a latch taken back."""
 
 import queue
 import signal
@@ -21,6 +21,7 @@ from pod.domain.history import BY_HAND
 from pod.gate.controller import GateController
 from pod.gate.edge_trace import read_edges, trace_path
 from pod.gate.guard_client import RUN_DIR, GuardClient
+from pod.gate.latches import Latches
 from pod.gate.pulse import NotPulsedError, PulseEnd, PulseStarted
 from pod.runtime.instance_lock import InstanceLock
 from pod.store.store import FILE_NAME, Store
@@ -41,7 +42,7 @@ app = typer.Typer(add_completion=False, no_args_is_help=True)
 
 @app.callback()
 def gate() -> None:
-    """Try a gate by hand, or bring every relay to rest."""
+    """Try a gate by hand, bring every relay to rest, or take a latch back."""
 
 
 @app.command(epilog="Example: platebridge gate rest --config config.yaml")
@@ -79,6 +80,8 @@ def pulse_by_hand(
 ) -> None:
     """Pulse one gate once, and show the edges of its line, the length of the pulse, and what the gate did.
 
+    Of a device on the network nothing is measured, only its answer is told.
+
     The gate may move. Where contacts are wired, it is watched until it is open or should be. The audit keeps
     the pulse and who asked for it. Refused while a pod runs on the same data directory, as its guard holds
     the line.
@@ -89,6 +92,36 @@ def pulse_by_hand(
         if not yes:
             typer.confirm(f"Gate {name} may move. Are all people and vehicles clear of it?", abort=True)
         _pulse_on_record(gate, Path(config.data_dir))
+
+
+@app.command(epilog="Example: platebridge gate unlatch main --config config.yaml")
+def unlatch(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The gate, as the configuration names it.")],
+    config_path: ConfigPath = DEFAULT_CONFIG,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask; the relay was checked.")] = False,
+) -> None:
+    """Let a gate be pulsed again that was latched because its relay did not switch off.
+
+    Check the relay and its wiring first: one that is welded opens the gate for good. A restart does not do
+    this, only a person. Nothing is pulsed. The audit keeps who did it. Refused while a pod runs on the same
+    data directory.
+    """
+    config = load_config(config_path)
+    gate, data_dir = _gate_named(name, config), Path(config.data_dir)
+    with InstanceLock(data_dir):
+        latches = Latches(data_dir / RUN_DIR)
+        if (latch := latches.read(gate.name)) is None:
+            typer.echo(f"gate {name}: it is not latched")
+            return
+        since = f" (since {latch.at})" if latch.at else ""
+        typer.echo(f"gate {name}: {latch.reason}{since}")
+        if not yes:
+            typer.confirm(f"Does the relay of gate {name} switch off again, and was it checked?", abort=True)
+        with Store.open(data_dir / FILE_NAME) as store:
+            row = {"gate": gate.name, "state": "unlatched", "text": latch.reason, "by": operator()}
+            store.wait_for(store.record("gate_state", row), COMMIT_TIMEOUT_S)
+            latches.clear(gate.name)
+        typer.echo(f"gate {name}: it is not latched any more; the POD pulses it again once it is started")
 
 
 def _gate_named(name: str, config: PodConfig) -> GateConfig:
@@ -144,14 +177,15 @@ def _pulse_with_outcome(
 
 
 def _show_pulse(gate: GateConfig, started: PulseStarted, end: PulseEnd, trace: Path) -> None:
-    for at_ms, state in _edges(started, end, trace):
-        typer.echo(f"{at_ms:9.1f} ms  {state}")
     if gate.driver == "http":
         typer.echo(
-            f"gate {gate.name}: the device said yes; it times the {gate.pulse_ms} ms by itself, unmeasured"
+            f"gate {gate.name}: the device said yes to a pulse of {gate.pulse_ms} ms, which it times by "
+            "itself; nothing of it was measured"
         )
-    else:
-        typer.echo(f"gate {gate.name}: pulse of {end.on_for_ms:.1f} ms, {gate.pulse_ms} ms asked for")
+        return
+    for at_ms, state in _edges(started, end, trace):
+        typer.echo(f"{at_ms:9.1f} ms  {state}")
+    typer.echo(f"gate {gate.name}: pulse of {end.on_for_ms:.1f} ms, {gate.pulse_ms} ms asked for")
 
 
 def _show_facts(

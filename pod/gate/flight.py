@@ -12,7 +12,8 @@ class Flight:
     """A pulse between its request and its end.
 
     Attributes:
-        due_ns: when the line must be at rest, or the guard is ended; None until the line is on.
+        due_ns: when the line must be at rest, or the guard is ended; None until the line is on, or the caller
+            was told that the gate did not answer.
         abandoned: the caller was told that the gate did not answer.
     """
 

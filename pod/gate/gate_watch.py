@@ -117,7 +117,7 @@ class GateWatch:
             self.signal(gate, Tick(self._clock_s()))
 
     def state_changed(self, state: GateState) -> None:
-        """A latched gate is an alarm, and stays one until the pod is started again."""
+        """A latched gate is an alarm for as long as this pod runs; a person unlatches it while none does."""
         if state.condition == "latched" and self._alarms is not None:
             self._alarms.begin("gate_latched", state.gate, f"It takes no more pulses: {state.reason}.")
 

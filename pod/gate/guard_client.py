@@ -17,10 +17,11 @@ from pod.domain.errors import GateError
 from pod.domain.gate_facts import Attempted, Commanded, GateFacts, PulseOver
 from pod.gate.drivers.line import fault_text
 from pod.gate.flight import Flight
+from pod.gate.gate_states import GateStates
 from pod.gate.gate_watch import AlarmSink, GateWatch, OnFact
 from pod.gate.guard_gate import guard_gate
 from pod.gate.guard_process import GUARD_COMMAND, Event, GuardProcess
-from pod.gate.pulse import Condition, GateState, NotPulsedError, OnEnd, OnState, PulseEnd, PulseStarted
+from pod.gate.pulse import GateState, NotPulsedError, OnEnd, OnState, PulseEnd, PulseStarted
 from pod.runtime.backoff import backoff_delays_s
 
 log = logging.getLogger(__name__)
@@ -35,7 +36,7 @@ OVERRUN_NS = 80_000_000
 """A pulse still on this long after its end costs the guard its life; longer than its own alarm waits."""
 
 SILENCE_NS = 4_000_000_000
-"""The guard speaks every second; silent for this long, it is frozen."""
+"""The guard speaks every second; silent for this long, also about one pulse that is over, it is frozen."""
 
 START_TIMEOUT_S = 15.0
 
@@ -43,7 +44,7 @@ BEAT_S = 1.0
 """Between two signs of life of the client's own thread, at most."""
 
 RUN_DIR = "run"
-"""The folder inside a pod's data directory where simulated lines keep their traces."""
+"""The folder inside a pod's data directory for latches, and for the traces of simulated lines."""
 
 _LATE = "the pulse was reported after its caller had given up"
 
@@ -68,12 +69,11 @@ class GuardClient:
         self._gates = {gate.name: gate for gate in gates}
         self._run_dir = run_dir
         self._watch = watch
-        self._on_state = on_state
         self._on_fault = on_fault
         self._beat = beat
         self._command = tuple(command)
         self._lock = threading.Lock()
-        self._states = {name: GateState(name, "down", "the guard is starting") for name in self._gates}
+        self._states = GateStates(self._gates, run_dir, watch=watch, on_state=on_state)
         self._flights: dict[str, Flight] = {}
         self._switching_off: set[str] = set()  # gates; of the client's own thread
         self._process: GuardProcess | None = None
@@ -100,7 +100,8 @@ class GuardClient:
         A line that cannot be taken does not stop the others; its gate is `unavailable`.
 
         Args:
-            run_dir: a folder for the traces of simulated lines; created.
+            run_dir: a folder for latches and for the traces of simulated lines; created. A gate that was
+                latched there before is latched from the start.
             on_state: called by the client's thread whenever a gate's state changes; must not block.
             on_fact: told by the client's thread what became true of a gate; must not block.
             alarms: where the alarms of the gates begin and end.
@@ -139,8 +140,7 @@ class GuardClient:
 
     def state(self, gate: str) -> GateState:
         """What is known of one gate of the configuration."""
-        with self._lock:
-            return self._states[gate]
+        return self._states.get(gate)
 
     def facts(self, gate: str) -> GateFacts:
         """What is known of what one gate of the configuration did."""
@@ -172,7 +172,7 @@ class GuardClient:
             raise NotPulsedError("a pulse id has 1 to 64 printable ASCII characters and no space")
         flight = Flight(pulse_id, gate, on_end)
         with self._lock:
-            state, process = self._states[gate], self._process
+            state, process = self._states.get(gate), self._process
             if state.condition != "ready" or process is None:
                 raise NotPulsedError(
                     f"gate {gate} is not pulsed: {state.reason or 'the guard is not running'}"
@@ -195,6 +195,7 @@ class GuardClient:
             if flight.on_ns is not None:
                 return PulseStarted(pulse_id, gate, flight.on_ns / 1e9)
             flight.abandoned = True
+            flight.due_ns = time.monotonic_ns() + self._gates[gate].pulse_ms * 1_000_000 + SILENCE_NS
         waited_ms = timeout_s * 1000
         raise GateError(f"gate {gate}: no answer within {waited_ms:.0f} ms; is the machine overloaded?")
 
@@ -208,6 +209,7 @@ class GuardClient:
             self._thread.join(timeout_s)
             process.kill()
         self._thread.join(timeout_s)
+        self._states.close()
 
     # What follows runs in the client's own thread.
 
@@ -221,6 +223,7 @@ class GuardClient:
 
     def _keep_alive(self) -> None:
         delays = self._delays()
+        self._states.tell_latched()
         while not self._closing.is_set():
             began_s = time.monotonic()
             reason = self._run_one_guard()
@@ -276,7 +279,7 @@ class GuardClient:
                 self._heard_ns = time.monotonic_ns()
                 self._take_event(process, event)
             if not events and left_ns <= 0:
-                log.error("the gate guard let a pulse run over, or fell silent; it is ended")
+                log.error("the gate guard let a pulse run over, or fell silent about it; it is ended")
                 return
 
     def _flights_now(self) -> list[Flight]:
@@ -294,9 +297,9 @@ class GuardClient:
         with self._lock:
             flight = self._flights.get(str(event.get("pulse", "")))
         if kind == "taken":
-            self._set_state(gate, "ready")
+            self._states.set(gate, "ready")
         elif kind == "off_failed":
-            self._set_state(gate, "latched", _latch_reason(str(event["reason"])))
+            self._states.latch(gate, str(event["reason"]))
         elif kind == "ending":
             self._switching_off.add(gate)
         elif kind == "off":
@@ -326,9 +329,9 @@ class GuardClient:
             self._process = process
         for gate in self._gates:
             if (fault := faults.get(gate)) is None:
-                self._set_state(gate, "ready")
+                self._states.set(gate, "ready")
             else:
-                self._set_state(gate, "unavailable", f"its line could not be taken: {fault}")
+                self._states.set(gate, "unavailable", f"its line could not be taken: {fault}")
         self._settled.set()
 
     def _pulse_began(self, flight: Flight, on_ns: int) -> None:
@@ -365,8 +368,7 @@ class GuardClient:
         with self._lock:
             self._process = None
         for gate in self._switching_off:  # also where switching on had failed and its flight is over
-            reason = f"the guard ended ({how}) while it switched off"
-            self._set_state(gate, "latched", _latch_reason(reason))
+            self._states.latch(gate, f"the guard ended ({how}) while it switched off")
         self._switching_off.clear()
         for flight in self._flights_now():
             if flight.on_ns is None:
@@ -380,20 +382,4 @@ class GuardClient:
         stopping = self._closing.is_set()
         reason = "the pod is stopping" if stopping else f"the guard ended ({how}) and is being started again"
         for gate in self._gates:
-            self._set_state(gate, "down", reason)
-
-    def _set_state(self, gate: str, condition: Condition, reason: str = "") -> None:
-        state = GateState(gate, condition, reason)
-        with self._lock:
-            if self._states[gate].condition == "latched":
-                return  # For good, and the first reason is the one that counts.
-            if self._states[gate] == state:
-                return
-            self._states[gate] = state
-        self._watch.state_changed(state)
-        if self._on_state is not None:
-            self._on_state(state)
-
-
-def _latch_reason(reason: str) -> str:
-    return f"{reason}; check the relay and its wiring, then restart the pod"
+            self._states.set(gate, "down", reason)

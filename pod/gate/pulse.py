@@ -39,7 +39,7 @@ class GateState:
 
     Attributes:
         condition: ready; down, the guard is not running and is being started again; unavailable, the line
-            could not be taken; latched, an "off" failed and there is no pulse until the pod restarts.
+            could not be taken; latched, an "off" failed and there is no pulse until a person took that back.
         reason: a sentence for the operator; empty when ready.
     """
 

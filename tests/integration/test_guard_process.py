@@ -257,7 +257,7 @@ def test_an_off_that_fails_is_retried_in_time_latches_the_gate_and_raises_the_al
         assert "check the relay and its wiring" in recorder.alarms["gate_latched"]
         until(lambda: client.alive)
         for attempt in range(10):
-            with pytest.raises(NotPulsedError, match="restart the pod"):
+            with pytest.raises(NotPulsedError, match="run `platebridge gate unlatch main`"):
                 client.pulse("main", f"q{attempt}", on_end=recorder.ends.append)
         assert [state.condition for state in recorder.states].count("latched") == 1
         prove(attempts=10, faults=1, losses=len(pulses(tmp_path)) - 1)
@@ -275,7 +275,7 @@ def test_a_gate_stays_latched_when_its_guard_is_started_again(tmp_path: Path) ->
         assert killed is not None
         os.kill(killed, signal.SIGKILL)
         until(lambda: is_replaced(client, killed))
-        with pytest.raises(NotPulsedError, match="restart the pod"):
+        with pytest.raises(NotPulsedError, match="gate unlatch main"):
             client.pulse("main", "q", on_end=recorder.ends.append)
     finally:
         client.close()
