@@ -88,8 +88,8 @@ class GateWatch:
     def level(self, gate: str, shows: Shows, active: bool | None, at_s: float | None = None) -> None:
         """An input shows this; told again without a change, it is no news."""
         if self._levels.get((gate, shows)) is not active:
-            self._levels[gate, shows] = active
             self.signal(gate, Level(self._clock_s() if at_s is None else at_s, shows, active))
+            self._levels[gate, shows] = active  # after it: an unknown gate must not stay behind
 
     def told(self, event: Mapping[str, object]) -> None:
         """Take in what the guard says of inputs: `input`, a change of one, or `beat`, the levels of all."""

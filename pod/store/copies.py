@@ -142,6 +142,8 @@ def verify_structure(path: Path, *, breathe: Callable[[], int]) -> audit.VerifyR
             result = audit.verify(conn)
     except sqlite3.Error as error:
         raise store_error(path, error) from error
+    except UnicodeDecodeError as error:  # SQLite's words about a spoilt schema quote its bytes
+        raise StoreError(f"{path} is damaged: a name in it is no text ({error.reason})") from error
     if not result.ok:
         raise StoreError(f"{path} is damaged: {result.reason}")
     return result

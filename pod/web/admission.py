@@ -31,7 +31,8 @@ BODY_BYTES = 64 * 1024
 UPLOAD_BYTES = 4 * 1024 * 1024
 UPLOADS = ("/list/import",)
 BODY_S = 20.0
-"""How long a body may take to arrive."""
+UPLOAD_S = 60.0
+"""How long a body, and a file, may take to arrive."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,8 @@ class Admission:
             await self._app(scope, receive, send)
             return
         try:
-            body = await _body(receive, headers, UPLOAD_BYTES if _is_upload(scope, headers) else BODY_BYTES)
+            limits = (UPLOAD_BYTES, UPLOAD_S) if _is_upload(scope, headers) else (BODY_BYTES, BODY_S)
+            body = await _body(receive, headers, limit_bytes=limits[0], limit_s=limits[1])
             await _refuse_forged(scope, headers, body)
         except _RefusedError as error:
             refusal = self._pages.refuse(
@@ -122,7 +124,10 @@ def _to_sign_in(scope: Scope, headers: Headers) -> Response:
 
 def _current(headers: Headers) -> str:
     """The page that a part of it, or a form on it, asks from."""
-    return urlsplit(headers.get("hx-current-url", headers.get("referer", ""))).path
+    try:
+        return urlsplit(headers.get("hx-current-url", headers.get("referer", ""))).path
+    except ValueError:  # a host that is none, such as [
+        return ""
 
 
 def _elsewhere(scope: Scope, headers: Headers, place: str, status: int) -> Response:
@@ -135,7 +140,7 @@ def _elsewhere(scope: Scope, headers: Headers, place: str, status: int) -> Respo
     return JSONResponse({"detail": sentence}, status)
 
 
-async def _body(receive: Receive, headers: Headers, limit_bytes: int) -> bytes:
+async def _body(receive: Receive, headers: Headers, *, limit_bytes: int, limit_s: float) -> bytes:
     """The whole body, bounded in size and time, so that no page waits for a browser that does not send."""
     declared = headers.get("content-length", "0")
     too_large = _RefusedError(
@@ -145,7 +150,7 @@ async def _body(receive: Receive, headers: Headers, limit_bytes: int) -> bytes:
         raise too_large
     body = bytearray()
     try:
-        async with asyncio.timeout(BODY_S):
+        async with asyncio.timeout(limit_s):
             while True:
                 message = await receive()
                 if message["type"] == "http.disconnect":
@@ -175,10 +180,18 @@ def _again(body: bytes, receive: Receive) -> Receive:
     return once
 
 
+def _is_foreign(headers: Headers) -> bool:
+    """Whether a page elsewhere asks, or something that calls itself none."""
+    origin = headers.get("origin")
+    try:
+        return origin is not None and urlsplit(origin).netloc != headers.get("host")
+    except ValueError:
+        return True
+
+
 async def _refuse_forged(scope: Scope, headers: Headers, body: bytes) -> None:
     """Raises unless a form of ours asks: same origin, and the token that only our pages know."""
-    origin = headers.get("origin")
-    foreign = origin is not None and urlsplit(origin).netloc != headers.get("host")
+    foreign = _is_foreign(headers)
     if scope["path"] == SIGN_IN and headers.get("content-type") == "application/json" and not foreign:
         return  # nobody has a token yet, and no form elsewhere can send this type
     given = headers.get("x-csrf-token")

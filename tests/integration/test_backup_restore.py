@@ -3,11 +3,14 @@
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from mutations import meet, spoilt
+from promises import Prove
 
 from pod.domain.errors import StoreError
 from pod.runtime.instance_lock import InstanceLock
@@ -143,3 +146,24 @@ def test_a_restore_cut_off_before_the_exchange_is_finished_at_the_next_open(
         assert store.record("decision", {"n": 2}).result(5) == 2
     assert (data / "quarantine").exists()
     assert not (data / "pod.db.restored").exists()
+
+
+@pytest.mark.proof(21)
+def test_a_spoilt_backup_is_refused_or_holds_the_very_rows_that_were_written(
+    data: Path, tmp_path: Path, prove: Prove, often: Callable[[int, int], int]
+) -> None:
+    with Store.open(data / "pod.db") as store:
+        store.plates.add(make_entry("AB123CD"), by="test").result(5)
+        for n in range(30):
+            store.record("decision", {"n": n, "pad": "x" * 300}).result(5)
+    file = tmp_path / "gate.backup"
+    true = backup.back_up(data / "pod.db", file, now=NOW, config_sha256="", made_by="test")
+    losses = 0
+
+    def examine(content: bytes) -> None:
+        nonlocal losses
+        file.write_bytes(content)
+        losses += backup.examine(file).head != true.head
+
+    met = meet(examine, spoilt([file.read_bytes()], often(5000, 20_000)), refusal=StoreError)
+    prove(attempts=met.all, faults=met.refused, losses=losses)

@@ -40,6 +40,9 @@ NAMES = _FIELDS.split()
 
 HEADERS = (
     b"Origin: null",
+    b"Origin: http://[",
+    b"Referer: http://[::1",
+    b"HX-Current-URL: http://[",
     b"Origin: http://[::1]:x",
     b"Referer: \xff\xfe",
     b"HX-Request: true",
