@@ -2,6 +2,7 @@
 
 import contextlib
 import sqlite3
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,11 @@ _PROVED = frozenset({"audit", "audit_head", "entry", "entry_gone", "list_import"
 
 _MOST_ROWS = 10_000_000
 """Of one table: a damaged tree may lead in a circle."""
+
+_STEPS_A_BREATH = 20_000
+"""Steps of SQLite's machine between two breaths."""
+
+_ROWS_A_BREATH = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,30 +38,52 @@ class Salvaged:
     list_version: int = -1
 
 
-def salvage(damaged: Path, good: sqlite3.Connection) -> Salvaged:
-    """Read `damaged`, as far as it goes, into an open good database, inside the caller's transaction."""
+def salvage(damaged: Path, good: sqlite3.Connection, *, breathe: Callable[[], int] = lambda: 0) -> Salvaged:
+    """Read `damaged`, as far as it goes, into an open good database, inside the caller's transaction.
+
+    Args:
+        breathe: called often, so that nobody takes it for a hanging thread; returns 0.
+    """
+    with contextlib.suppress(OSError):
+        if damaged.stat().st_size == 0:
+            # SQLite would delete the log beside an empty file, and there is nothing to read.
+            return Salvaged()
     try:
         source = sqlite3.connect(reader_uri(damaged), uri=True, isolation_level=None)
     except sqlite3.Error:
         return Salvaged()
     with contextlib.closing(source):
-        # As bytes: a spoiled text need not be valid UTF-8.
-        source.text_factory = bytes
-        rows, emptied = _append_rows(source, good)
+        source.set_progress_handler(breathe, _STEPS_A_BREATH)
+        return salvage_held(source, good, breathe=breathe)
+
+
+def salvage_held(
+    source: sqlite3.Connection, good: sqlite3.Connection, *, breathe: Callable[[], int] = lambda: 0
+) -> Salvaged:
+    """As `salvage`, through a connection that is open already."""
+    text_factory = source.text_factory
+    # As bytes: a spoiled text need not be valid UTF-8.
+    source.text_factory = bytes
+    try:
+        rows, emptied = _append_rows(source, good, breathe)
         with contextlib.suppress(sqlite3.Error, UnicodeDecodeError):
-            _repeat_erasures(source, good)
+            _repeat_erasures(source, good, breathe)
         for table in _other_tables(good):
             with contextlib.suppress(sqlite3.Error, UnicodeDecodeError):
-                _merge(source, good, table)
+                _merge(source, good, table, breathe)
         return Salvaged(
             rows,
             emptied,
             claimed_seq=_number(source, "SELECT seq FROM audit_head", otherwise=0),
             list_version=_number(source, "SELECT version FROM list_state", otherwise=-1),
         )
+    finally:
+        source.text_factory = text_factory
 
 
-def _append_rows(source: sqlite3.Connection, good: sqlite3.Connection) -> tuple[int, int]:
+def _append_rows(
+    source: sqlite3.Connection, good: sqlite3.Connection, breathe: Callable[[], int]
+) -> tuple[int, int]:
     last, rows, emptied = audit.read_head(good), 0, 0
     with contextlib.suppress(sqlite3.Error, TypeError, ValueError, OverflowError):
         for seq, ts_us, kind, salt, payload, digest, link in source.execute(
@@ -63,6 +91,8 @@ def _append_rows(source: sqlite3.Connection, good: sqlite3.Connection) -> tuple[
             "WHERE seq > ? ORDER BY seq",
             (last.seq,),
         ):
+            if rows % _ROWS_A_BREATH == 0:
+                breathe()
             if not isinstance(seq, int) or not isinstance(ts_us, int) or not isinstance(kind, bytes):
                 break
             name = kind.decode()
@@ -88,23 +118,35 @@ def _append_rows(source: sqlite3.Connection, good: sqlite3.Connection) -> tuple[
     return rows, emptied
 
 
-def _repeat_erasures(source: sqlite3.Connection, good: sqlite3.Connection) -> None:
+def _repeat_erasures(
+    source: sqlite3.Connection, good: sqlite3.Connection, breathe: Callable[[], int]
+) -> None:
     """An older copy must not bring back what was erased since."""
-    for seq, link in source.execute("SELECT seq, link FROM audit WHERE payload IS NULL AND salt IS NULL"):
+    erased = source.execute("SELECT seq, link FROM audit WHERE payload IS NULL AND salt IS NULL")
+    for n, (seq, link) in enumerate(erased):
+        if n % _ROWS_A_BREATH == 0:
+            breathe()
         good.execute("UPDATE audit SET payload = NULL, salt = NULL WHERE seq = ? AND link = ?", (seq, link))
 
 
-def note_emptied(good: sqlite3.Connection, *, now_us: int) -> None:
-    """Note the rows whose payload is gone and whose erasure no note tells of, as any erasure is noted."""
-    noted = [
-        span
-        for (payload,) in good.execute(
-            "SELECT payload FROM audit WHERE kind = 'erasure' AND payload IS NOT NULL"
-        )
-        for span in audit.noted_rows(payload)
-    ]
-    empty = [seq for (seq,) in good.execute("SELECT seq FROM audit WHERE payload IS NULL ORDER BY seq")]
-    seqs = [seq for seq in empty if not any(low <= seq <= high for low, high in noted)]
+def note_emptied(good: sqlite3.Connection, *, now_us: int, breathe: Callable[[], int] = lambda: 0) -> None:
+    """Note the rows whose payload is gone and whose erasure no note tells of, as any erasure is noted.
+
+    Args:
+        good: its audit has every row from 1 on.
+        breathe: as for `salvage`.
+    """
+    unnoted = bytearray(1)  # a byte a row: 1 where it is empty and no note behind it names it
+    for is_empty, note in good.execute(
+        "SELECT payload IS NULL, CASE WHEN kind = 'erasure' THEN payload END FROM audit ORDER BY seq"
+    ):
+        if len(unnoted) % _ROWS_A_BREATH == 0:
+            breathe()
+        for low, high in audit.noted_rows(note) if note is not None else ():
+            unnoted[low : high + 1] = bytes(len(unnoted[low : high + 1]))
+        unnoted.append(is_empty)
+    seqs = [seq for seq, is_unnoted in enumerate(unnoted) if is_unnoted]
+    breathe()
     if seqs:
         note = {"reason": "recovery", "rows": len(seqs), "seqs": audit.row_ranges(seqs)}
         audit.append(good, [audit.seal("erasure", note, now_us)])
@@ -115,7 +157,9 @@ def _other_tables(good: sqlite3.Connection) -> list[str]:
     return [name for (name,) in names if name not in _PROVED]
 
 
-def _merge(source: sqlite3.Connection, good: sqlite3.Connection, table: str) -> None:
+def _merge(
+    source: sqlite3.Connection, good: sqlite3.Connection, table: str, breathe: Callable[[], int]
+) -> None:
     """Add the rows that are not there yet; one that does not fit is left out."""
     texts = {
         name
@@ -126,7 +170,9 @@ def _merge(source: sqlite3.Connection, good: sqlite3.Connection, table: str) -> 
     columns = [field[0] for field in cursor.description]
     places = ", ".join("?" * len(columns))
     sql = f'INSERT OR IGNORE INTO "{table}" ({", ".join(columns)}) VALUES ({places})'  # noqa: S608 - as above
-    for row in cursor:
+    for n, row in enumerate(cursor):
+        if n % _ROWS_A_BREATH == 0:
+            breathe()
         with contextlib.suppress(sqlite3.IntegrityError, UnicodeDecodeError):
             good.execute(
                 sql,
