@@ -1,6 +1,7 @@
 """`platebridge audit erase`: take a plate out of the audit and the pictures; the chain stays whole."""
 
 import contextlib
+import json
 import sqlite3
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +14,10 @@ from pod.domain.errors import StoreError
 from pod.domain.plates import match_key, parse_plate
 from pod.store.connection import check_readable, connect_writer, store_error
 from pod.store.copies import FOLDER as BACKUPS
-from pod.store.erasure import erase_plate
+from pod.store.erasure import erase_plate, names
+from pod.store.journal import FILE_NAME as JOURNAL
+from pod.store.journal import FOLDER as JOURNALS
+from pod.store.journal import find_rows
 from pod.store.media import FOLDER_NAME, MediaStore
 from pod.store.recovery import QUARANTINE
 from pod.store.store import Store
@@ -54,6 +58,12 @@ def erase(
     typer.echo(f"erased {_counted(rows, 'row')} and {_counted(pictures, 'picture')}")
     if listed:
         typer.echo(f"{canonical} is still on the list: `platebridge plates remove {canonical}` takes it off")
+    waiting = _waiting(place.database.parent / JOURNALS / JOURNAL, match_key(canonical))
+    if waiting:
+        typer.echo(
+            f"{_counted(waiting, 'row')} of it still in the journal: run this again when the database of a "
+            "running POD has taken what waits there"
+        )
     for copies, mend in _OLDER_COPIES.items():
         folder = place.database.parent / copies
         if folder.is_dir() and any(folder.iterdir()):
@@ -62,6 +72,24 @@ def erase(
 
 def _counted(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _waiting(journal: Path, key: str) -> int:
+    """How many rows of the journal name a plate.
+
+    Raises:
+        StoreError: it can't be read.
+    """
+    try:
+        content = journal.read_bytes()
+    except FileNotFoundError:
+        return 0
+    except OSError as error:
+        raise StoreError(
+            f"{journal} cannot be read ({error.strerror}), it may hold rows of the plate: "
+            "run this as the owner of the data directory"
+        ) from error
+    return sum(names(json.loads(row.payload), key) for row in find_rows(content).rows)
 
 
 def _empty_log(database: Path) -> None:

@@ -6,11 +6,12 @@ finds rows that were emptied without such a note.
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 
+from pod.domain.errors import StoreError
 from pod.domain.plates import match_key
 from pod.store import audit
 from pod.store.connection import connect_reader, store_error
@@ -23,12 +24,17 @@ ROWS_A_JOB = 16
 ROWS_A_NOTE = 2000
 """Rows that one row of kind `erasure` names at most."""
 
+MAX_LOOKS = 5
+"""How often the audit is looked through for a plate of which rows go on coming."""
+
 _TIMEOUT_S = 10.0
 
 _PLATE_KEYS = frozenset({"plate", "plates", "entry", "read"})
 """Under which payloads of any kind name plates."""
 
-_KEPT_SQL = "SELECT seq, payload FROM audit WHERE payload IS NOT NULL AND kind <> 'erasure' ORDER BY seq"
+_KEPT_SQL = (
+    "SELECT seq, payload FROM audit WHERE seq > ? AND payload IS NOT NULL AND kind <> 'erasure' ORDER BY seq"
+)
 _KEPT_SEQS_SQL = (
     "SELECT seq FROM audit WHERE payload IS NOT NULL AND kind <> 'erasure' AND seq < ? ORDER BY seq"
 )
@@ -54,24 +60,30 @@ class Traces:
     approaches: tuple[str, ...]
 
 
-def traces_of(conn: sqlite3.Connection, plate: str) -> Traces:
+def traces_of(
+    conn: sqlite3.Connection, plate: str, *, after_seq: int = 0, known: Collection[str] = ()
+) -> Traces:
     """Everything kept about a plate, in any writing of it. Reads the whole audit.
 
     A car belongs to it with all its rows: a revision that misread the plate still tells of that car.
+
+    Args:
+        after_seq: rows up to there were looked through before.
+        known: cars that were found then.
 
     Raises:
         sqlite3.Error: the file can't be read.
     """
     key = match_key(plate)
     seqs: set[int] = set()
-    approaches: set[str] = set()
-    for seq, text in conn.execute(_KEPT_SQL):
+    approaches = set(known)
+    for seq, text in conn.execute(_KEPT_SQL, (after_seq,)):
         try:
             payload = json.loads(text)
         except ValueError:
             seqs.add(seq)  # spoiled, so it may name any plate
             continue
-        if any(match_key(named) == key for named in _plates_in(payload)):
+        if names(payload, key):
             seqs.add(seq)
             if isinstance(approach := payload.get("approach"), str):
                 approaches.add(approach)
@@ -83,7 +95,8 @@ def traces_of(conn: sqlite3.Connection, plate: str) -> Traces:
 def erase_plate(store: Store, media: MediaStore, plate: str, *, by: str) -> tuple[int, int]:
     """Erase every trace of a plate but its entry in the list; returns the rows and the pictures erased.
 
-    Backups made earlier still hold it, until newer ones have taken their place.
+    Backups made earlier still hold it, until newer ones have taken their place; so does the journal, where a
+    row waits in it.
 
     Args:
         by: who asked, for the audit.
@@ -91,20 +104,32 @@ def erase_plate(store: Store, media: MediaStore, plate: str, *, by: str) -> tupl
     Raises:
         StoreError: not everything was erased; call it again.
     """
-    with closing(connect_reader(store.path)) as conn:
-        try:
-            traces = traces_of(conn, plate)
-        except sqlite3.Error as error:
-            raise store_error(store.path, error) from error
     key = match_key(plate)
 
     def forget_grants(conn: sqlite3.Connection) -> None:
         conn.execute("DELETE FROM last_grant WHERE key = ?", (key,))
 
-    store.wait_for(store.submit(forget_grants), _TIMEOUT_S)
-    pictures = media.erase(traces.approaches)
-    erase_rows(store, traces.seqs, note={"why": "on request", "by": by, "pictures": pictures})
-    return len(traces.seqs), pictures
+    rows = pictures = seen_seq = 0
+    known: tuple[str, ...] = ()
+    with closing(connect_reader(store.path)) as conn:
+        for _ in range(MAX_LOOKS):
+            # Rows may come in meanwhile, above all late ones from the journal.
+            try:
+                end_seq = audit.read_head(conn).seq
+                traces = traces_of(conn, plate, after_seq=seen_seq, known=known)
+            except sqlite3.Error as error:
+                raise store_error(store.path, error) from error
+            seen_seq, known = end_seq, traces.approaches
+            store.wait_for(store.submit(forget_grants), _TIMEOUT_S)
+            erased = media.erase(traces.approaches)
+            if not traces.seqs and not erased:
+                return rows, pictures
+            erase_rows(store, traces.seqs, note={"why": "on request", "by": by, "pictures": erased})
+            rows, pictures = rows + len(traces.seqs), pictures + erased
+    raise StoreError(
+        f"{store.path}: {rows} rows and {pictures} pictures are erased, but new ones keep coming: "
+        "run this again once the car is gone"
+    )
 
 
 def erase_rows(
@@ -161,6 +186,11 @@ def unfinished(conn: sqlite3.Connection) -> list[int]:
             noted[low : high + 1] = b"\1" * len(noted[low : high + 1])
     rows = conn.execute(_KEPT_SEQS_SQL, (len(noted),))
     return [seq for (seq,) in rows if noted[seq]]
+
+
+def names(payload: object, key: str) -> bool:
+    """Whether a payload names the plate of a match key, in any writing."""
+    return any(match_key(named) == key for named in _plates_in(payload))
 
 
 def _empty(conn: sqlite3.Connection, seqs: Sequence[int]) -> None:

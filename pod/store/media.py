@@ -200,8 +200,12 @@ class MediaStore:
                 fresh = set(self._unindexed)
             indexed = self._index.sizes()
             for name in [n for n, size in sizes.items() if indexed.get(n) != size and n not in fresh]:
-                self._files.remove(name)
-                del sizes[name]
+                size = self._files.size(name)
+                if size is not None and size == indexed.get(name):
+                    sizes[name] = size  # it was being written when it was first looked at
+                else:
+                    self._files.remove(name)
+                    del sizes[name]
             with self._lock:
                 self._bytes = sum(sizes.values())
             missing = [name for name in indexed if self._files.path(name) is None]

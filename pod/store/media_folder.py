@@ -100,6 +100,13 @@ class MediaFolder:
             return 0
         return size
 
+    def size(self, name: str) -> int | None:
+        """Bytes of a picture; None where it is gone. Raises OSError where that cannot be told."""
+        try:
+            return (self.folder / name).stat().st_size
+        except FileNotFoundError:
+            return None
+
     def oldest(self) -> Iterator[KeptFile]:
         """Every picture in the order in which they go: unknown plates before known ones, old before new."""
         for of_class in _CLASSES:

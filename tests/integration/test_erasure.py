@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +16,9 @@ from pod.store import audit
 from pod.store.connection import connect_reader
 from pod.store.entries import make_entry
 from pod.store.erasure import ROWS_A_JOB, erase_plate, erase_rows
+from pod.store.journal import FOLDER as JOURNALS
+from pod.store.journal import Journal
+from pod.store.late_rows import late_row
 from pod.store.media import FOLDER_NAME, MediaStore
 from pod.store.store import Grant, Store
 
@@ -145,6 +148,31 @@ def test_a_row_that_is_no_json_stops_no_erasure(store: Store) -> None:
     assert erase_plate(store, media_of(store), PLATE, by="a test") == (2, 0)
 
 
+@pytest.mark.parametrize("times", [1, 100], ids=["once", "without end"])
+def test_a_row_that_comes_in_while_a_plate_is_erased_is_erased_or_told(
+    store: Store, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    store.record("decision", car("entry-1", PLATE)).result(5)
+    media, left = media_of(store), [times]
+    erase = media.erase
+
+    def meanwhile(approaches: Iterable[str]) -> int:
+        if left[0]:
+            left[0] -= 1
+            store.record("decision", car("entry-1", "A8123CD")).result(5)
+            store.record("outcome", {"approach": "entry-9", "plate": PLATE, "late": True}).result(5)
+        return erase(approaches)
+
+    monkeypatch.setattr(media, "erase", meanwhile)
+    if times == 1:
+        assert erase_plate(store, media, PLATE, by="a test") == (3, 0)
+        assert [kind for _, kind, payload in rows_left(store.path) if payload] == ["erasure", "erasure"]
+    else:
+        with pytest.raises(StoreError, match="new ones keep coming"):
+            erase_plate(store, media, PLATE, by="a test")
+    assert verified(store.path).ok
+
+
 def run(*words: object, answer: str | None = None) -> Result:
     """`platebridge audit` in this process; a fault is raised, as `platebridge` itself meets it."""
     result = CliRunner().invoke(app, [str(word) for word in words], input=answer)
@@ -178,6 +206,19 @@ def test_not_one_byte_of_an_erased_plate_is_left_in_any_file(data: Path) -> None
         assert PLATE.encode() not in bytes_below(data)
         assert b"scene of entry-1" not in bytes_below(data)
     assert run("verify", "--data-dir", data).stdout.startswith("OK: 7 rows verified, 4 of them erased")
+
+
+def test_rows_of_the_plate_that_wait_in_the_journal_are_told(data: Path) -> None:
+    journal = Journal.open(data / JOURNALS, size_bytes=64 * 1024)
+    for approach, plate in (("entry-8", "ab 123-cd"), ("entry-9", OTHER)):
+        payload = car(approach, plate)
+        row = late_row(audit.seal("decision", payload, 1), payload, after_seq=0, grant=None, revoke=None)
+        journal.append(row, awaited=True).result(5)
+    said = run("erase", PLATE, "--yes", "--data-dir", data)
+    assert "1 row of it still in the journal: run this again" in said.output
+    journal.forget(2).result(5)
+    journal.close()
+    assert "journal" not in run("erase", PLATE, "--yes", "--data-dir", data).output
 
 
 def test_a_log_that_somebody_still_reads_is_told_and_emptied_by_the_next_erasure(data: Path) -> None:

@@ -293,6 +293,23 @@ def test_tidying_leaves_pictures_alone_that_are_just_being_kept(store: Store) ->
     assert (len(media.find("entry-1")), media.kept_bytes) == (2, 1000)
 
 
+def test_tidying_leaves_a_picture_alone_that_was_finished_while_it_looked(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    media = media_of(store)
+    keep(media, "entry-1")
+    sizes = MediaFolder.sizes
+
+    def half_written(folder: MediaFolder) -> dict[str, int]:
+        return {name: size // 2 for name, size in sizes(folder).items()}
+
+    monkeypatch.setattr(MediaFolder, "sizes", half_written)
+    before = media.kept_bytes
+    media.tidy()
+    assert len(media.find("entry-1")) == 2
+    assert media.kept_bytes == before
+
+
 def test_tidying_touches_nothing_while_the_index_cannot_be_read(store: Store) -> None:
     media = media_of(store)
     keep(media, "entry-1")
