@@ -37,7 +37,8 @@ while True:
         row = store.record("decision", {"plate": plate, "pad": "x" * (n % 700)}, grant=Grant("north", plate))
         waiting.append(("row", plate, row))
     else:
-        waiting.append(("listed", plate, store.plates.add(make_entry(plate, exact_only=True), by="kill test")))
+        entry = make_entry(plate, exact_only=True)
+        waiting.append(("listed", plate, store.plates.add(entry, by="kill test")))
     # Several writes in flight, so that a kill finds the queue filled.
     while len(waiting) > 8:
         kind, plate, future = waiting.popleft()
