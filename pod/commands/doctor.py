@@ -27,6 +27,7 @@ from pod.store.copies import find_copies
 from pod.store.recovery import QUARANTINE
 from pod.store.reserve import FILE_NAME as RESERVE_NAME
 from pod.store.store import FILE_NAME
+from pod.web.addresses import why_not_heard
 from pod.web.tls import existing_certificate
 
 MIN_FREE_MB = 200
@@ -140,7 +141,7 @@ def check_page(host: str, port: int, *, data_dir: Path) -> Iterator[Finding]:
         if error.errno == errno.EADDRINUSE and _is_pod_running(data_dir):
             yield Finding("page", "warn", f"port {port} is taken, as it should be while this POD runs")
         else:
-            yield Finding("page", "fail", _page_mend(error, host, port))
+            yield Finding("page", "fail", why_not_heard(error, host, port))
         return
     yield Finding("page", "ok", f"port {port} is free on {host}" if port else "takes a free port")
 
@@ -160,14 +161,6 @@ def check_certificate(web: WebConfig, data_dir: Path) -> Iterator[Finding]:
         yield Finding("page", "ok", f"certificate SHA-256 {certificate.fingerprint}")
     elif web.is_open_to_lan:
         yield Finding("page", "ok", "open to the network; its certificate is made at the first start")
-
-
-def _page_mend(error: OSError, host: str, port: int) -> str:
-    if error.errno == errno.EADDRINUSE:
-        return f"port {port} is taken by another program; stop it or choose another web.port"
-    if error.errno == errno.EACCES:
-        return f"this user may not listen on port {port}; choose a web.port above 1023"
-    return f"{host} is not an address of this machine; set web.host to 127.0.0.1"
 
 
 def check_models(config: PodConfig) -> Iterator[Finding]:

@@ -1,6 +1,8 @@
 """Network addresses of those who ask, and of this machine."""
 
+import errno
 import ipaddress
+import socket
 from typing import Any
 
 
@@ -25,3 +27,14 @@ def _ip(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
     ip = ipaddress.ip_address(host.partition("%")[0])
     mapped = ip.ipv4_mapped if isinstance(ip, ipaddress.IPv6Address) else None
     return mapped or ip
+
+
+def why_not_heard(error: OSError, host: str, port: int) -> str:
+    """Why nothing can listen there, and the mend."""
+    if error.errno == errno.EADDRINUSE:
+        return f"port {port} is taken by another program; stop it or choose another web.port"
+    if error.errno == errno.EACCES:
+        return f"this user may not listen on port {port}; choose a web.port above 1023"
+    if error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT) or isinstance(error, socket.gaierror):
+        return f"{host} is not an address of this machine; set web.host to 127.0.0.1"
+    return f"cannot listen on {host} port {port} ({error.strerror}); check web.host and web.port"

@@ -32,12 +32,6 @@ CARS_SHOWN = 50
 LARGEST_ID = 2**63 - 1
 """Of a row in the database."""
 
-PICTURE_HEADERS = {
-    # The browser may keep it for itself for an hour: a page that renews itself does not fetch it again.
-    "Cache-Control": "private, max-age=3600",
-    "Content-Disposition": "inline",
-}
-
 
 @dataclass(frozen=True, slots=True)
 class Pictures:
@@ -163,14 +157,14 @@ def router(pages: Pages, view: PodView, *, lives: Callable[[Session], bool]) -> 
 
     @routes.get("/media/{media_id}")
     async def picture(request: Request, media_id: Annotated[int, Path(le=LARGEST_ID)]) -> Response:
-        """One kept picture."""
+        """One kept picture, which no browser keeps (`page.SECURITY_HEADERS`): once erased, nobody has it."""
         path = await asyncio.to_thread(view.media.path, media_id) if view.media is not None else None
         if path is None:
             sentence = (
                 "It was deleted: pictures are kept for a limited time, and make room when the disk gets full."
             )
             return pages.refuse(request, 404, heading="This picture is kept no more", sentence=sentence)
-        return FileResponse(path, media_type="image/jpeg", headers=PICTURE_HEADERS)
+        return FileResponse(path, media_type="image/jpeg", headers={"Content-Disposition": "inline"})
 
     return routes
 

@@ -12,7 +12,7 @@ from starlette.formparsers import MultiPartException
 
 from pod.domain.errors import PlateListError, StoreError
 from pod.store.list_plan import ImportPlan, ImportRow, Problem
-from pod.store.plate_csv import COLUMNS, examine_csv
+from pod.store.plate_csv import COLUMNS, MAX_ROWS, examine_csv
 from pod.web.admission import UPLOAD_BYTES
 from pod.web.import_waiting import Waiting, WaitingImports
 from pod.web.import_words import preview_of, problems_of, summary
@@ -21,6 +21,9 @@ from pod.web.list_news import News, NewsBoard
 from pod.web.list_requests import fields_of, first
 from pod.web.pages import Pages, SignedIn
 from pod.web.view import PodView
+
+MOST_ROWS = 20_000
+"""Of one file: seconds on a small box, while somebody looks at a browser that waits."""
 
 IMPORT_TIMEOUT_S = 120.0
 """How long the page waits for an import; a longer one goes on by itself."""
@@ -38,7 +41,12 @@ def router(pages: Pages, view: PodView, board: NewsBoard) -> APIRouter:
     one_at_a_time = asyncio.Semaphore(1)
 
     def show(request: Request, status: int = 200, **context: object) -> Response:
-        shared = {"columns": COLUMNS, "example": _EXAMPLE, "limit_mib": UPLOAD_BYTES // 2**20}
+        shared = {
+            "columns": COLUMNS,
+            "example": _EXAMPLE,
+            "limit_mib": UPLOAD_BYTES // 2**20,
+            "rows": MOST_ROWS,
+        }
         return pages.render(request, "list_import.html", status, **(shared | context))
 
     def examine(data: bytes) -> tuple[tuple[ImportRow, ...], tuple[Problem, ...], ImportPlan]:
@@ -71,6 +79,12 @@ def router(pages: Pages, view: PodView, board: NewsBoard) -> APIRouter:
                 name, data = PurePath(file.filename).name[:80], await file.read()
         except MultiPartException as error:
             return show(request, 422, trouble=f"The upload cannot be read ({error.message}). Try again.")
+        if (lines := await asyncio.to_thread(rows_in, data)) > MOST_ROWS:
+            trouble = (
+                f"{name} holds {lines:,} rows, and this page takes {MOST_ROWS:,} at most. Import it on the "
+                f"POD: `platebridge plates import FILE` takes up to {MAX_ROWS:,}."
+            )
+            return show(request, 422, trouble=trouble)
         async with one_at_a_time:
             rows, problems, plan = await asyncio.to_thread(examine, data)
         if problems:
@@ -111,3 +125,8 @@ def router(pages: Pages, view: PodView, board: NewsBoard) -> APIRouter:
         return RedirectResponse("/list", 303)
 
     return routes
+
+
+def rows_in(data: bytes) -> int:
+    """How many lines follow the first; quickly, in UTF-16, too, which has a NUL beside each letter."""
+    return max(0, sum(1 for line in data.replace(b"\0", b"").splitlines() if line.strip()) - 1)

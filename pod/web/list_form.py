@@ -20,7 +20,7 @@ from pod.web.schedule_form import Fields, WindowRow, read_rows, rows_of, schedul
 T = TypeVar("T")
 
 _MOST_WRITTEN = 200
-"""Characters of a field that are shown again after a refusal."""
+"""Characters of a field for a date or a number that are shown again after a refusal; a body has its bound."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +87,11 @@ def read_form(fields: Fields) -> EntryForm:
     """The fields as they were sent, not judged yet."""
 
     def text(name: str) -> str:
-        return next(iter(fields.get(name, ())), "").strip()[:_MOST_WRITTEN]
+        return written(fields, name)[:_MOST_WRITTEN]
 
     return EntryForm(
-        plate=text("plate"),
-        label=text("label"),
+        plate=written(fields, "plate"),
+        label=written(fields, "label"),
         verdict=text("verdict") or Verdict.ALLOW.value,
         type=text("type") or EntryType.RESIDENT.value,
         from_day=text("from_day"),
@@ -120,7 +120,7 @@ def entry_of(form: EntryForm, places: Places, zone: tzinfo, *, before: Entry | N
         FormProblemsError: fields can't be taken.
     """
     taken = Taken()
-    plate = taken.take("plate", lambda: parse_written(form.plate), "")
+    plate = taken.take("plate", lambda: parse_typed(form.plate), "")
     label = taken.take("label", lambda: parse_label(form.label), "")
     verdict = taken.take("verdict", lambda: _choice(Verdict, form.verdict), Verdict.ALLOW)
     type_ = taken.take("type", lambda: _choice(EntryType, form.type), EntryType.RESIDENT)
@@ -182,6 +182,18 @@ class Taken:
         except PlateListError as error:
             self.problems.setdefault(name, sentence(str(error)))
             return default
+
+
+def written(fields: Fields, name: str) -> str:
+    """A field as it was typed, however long: its true length can be told."""
+    return next(iter(fields.get(name, ())), "").strip()
+
+
+def parse_typed(plate: str) -> str:
+    """As `parse_written`; a NUL is refused, as it is in a file. Raises PlateListError."""
+    if "\0" in plate:
+        raise PlateListError("the plate holds a NUL character: type it anew")
+    return parse_written(plate)
 
 
 def sentence(text: str) -> str:

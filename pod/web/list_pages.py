@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+from collections import OrderedDict
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -26,10 +27,14 @@ from pod.web.schedule_words import DAY_LETTERS, DAY_NAMES, week_bars
 from pod.web.sessions import Session
 from pod.web.view import PodView, done
 
+MOST_TAKEN_BACK = 64
+"""Changes whose undoing is remembered for whoever sends it again; the audit has them all."""
+
 
 def router(pages: Pages, view: PodView) -> APIRouter:
     """`/list` and all below it."""
     routes = APIRouter(include_in_schema=False)
+    taken_back: OrderedDict[int, News] = OrderedDict()
     board = NewsBoard()
     routes.include_router(import_pages.router(pages, view, board))
     places = Places(tuple(view.gates()), tuple(camera.name for camera in view.cameras))
@@ -142,12 +147,17 @@ def router(pages: Pages, view: PodView) -> APIRouter:
         try:
             back = await done(view.plates.undo(change, by=session.by))
         except (PlateListError, StoreError) as error:
-            return back_to_list(session, News(f"It was not taken back. {sentence(str(error))}"))
+            before = taken_back.get(change, News(f"It was not taken back. {sentence(str(error))}"))
+            return back_to_list(session, before)
         step = back.steps[0]
         what = "is on the list again" if step.before is None else "is off the list again"
         if step.before is not None and step.after is not None:
             what = "is as it was before"
-        return back_to_list(session, News(f"Taken back: {step.entry.plate} {what}.", back.id))
+        news = News(f"Taken back: {step.entry.plate} {what}.", back.id)
+        taken_back[change] = news
+        while len(taken_back) > MOST_TAKEN_BACK:
+            taken_back.popitem(last=False)
+        return back_to_list(session, news)
 
     @routes.get("/list/new", response_class=HTMLResponse)
     async def new(request: Request, plate: str = "", verdict: str = "") -> Response:

@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 from pod.domain.entry import Entry, EntryType, Verdict
 from pod.domain.errors import PlateListError
 from pod.domain.plates import match_key
-from pod.store.entries import parse_label, parse_written
+from pod.store.entries import parse_label
 from pod.store.list_times import parse_end
-from pod.web.list_form import FormProblemsError, Taken, uses_of
+from pod.web.list_form import FormProblemsError, Taken, parse_typed, uses_of, written
 from pod.web.schedule_form import Fields
 
 UNTIL = ("tonight", "tomorrow", "day")
@@ -33,12 +33,12 @@ def read_visitor(fields: Fields) -> VisitorForm:
     """The fields as they were sent, not judged yet."""
 
     def text(name: str) -> str:
-        return next(iter(fields.get(name, ())), "").strip()[:_MOST_WRITTEN]
+        return written(fields, name)[:_MOST_WRITTEN]
 
     until = text("until")
     return VisitorForm(
-        plate=text("plate"),
-        label=text("label"),
+        plate=written(fields, "plate"),
+        label=written(fields, "label"),
         until=until if until in UNTIL else UNTIL[0],
         day=text("day"),
         uses=text("uses"),
@@ -55,7 +55,7 @@ def visitor_of(form: VisitorForm, now: datetime) -> Entry:
         FormProblemsError: fields can't be taken.
     """
     taken = Taken()
-    plate = taken.take("plate", lambda: parse_written(form.plate), "")
+    plate = taken.take("plate", lambda: parse_typed(form.plate), "")
     label = taken.take("label", lambda: parse_label(form.label), "")
     uses_left = taken.take("uses", lambda: uses_of(form.uses, Verdict.ALLOW), None)
     expires_at = taken.take("day", lambda: _end(form, now), now)

@@ -8,6 +8,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from pod.domain.errors import ConfigError
+from pod.web.addresses import why_not_heard
 from pod.web.connections import BoundedConnection, BoundedListener
 from pod.web.tls import Certificate
 
@@ -37,10 +38,7 @@ def bind(host: str, port: int) -> socket.socket:
         listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
-        raise ConfigError(
-            f"web.port: cannot listen on {host} port {port}: {error.strerror}; "
-            "stop the other program or choose another web.port"
-        ) from error
+        raise ConfigError(f"the local page: {why_not_heard(error, host, port)}") from error
     return listener
 
 

@@ -13,6 +13,14 @@ def router(pages: Pages, view: PodView) -> APIRouter:
 
     @routes.get("/settings", response_class=HTMLResponse)
     async def settings(request: Request) -> Response:
-        return pages.render(request, "settings.html", groups=view.settings, certificate=view.certificate)
+        host, port = request.scope.get("server") or ("127.0.0.1", None)
+        return pages.render(
+            request,
+            "settings.html",
+            groups=view.settings,
+            certificate=view.certificate,
+            host=f"[{host}]" if ":" in host else host,
+            port=port or "PORT",
+        )
 
     return routes

@@ -9,8 +9,11 @@ import pytest
 from page_client import csrf_in
 from served_page import ServedPage
 
-from pod.web import event_pages, list_pages
+from pod.domain.errors import ConfigError
+from pod.store.entries import make_entry
+from pod.web import event_pages, import_pages, list_pages
 from pod.web.admin_password import AdminPassword
+from pod.web.server import bind
 
 REFUSED = {"verdict": "deny", "reason": "not_listed"}
 
@@ -82,3 +85,74 @@ def test_a_large_form_that_can_hold_no_file_is_refused_unread(visitor: httpx.Cli
 def test_a_picture_number_beyond_every_database_is_refused(visitor: httpx.Client) -> None:
     assert visitor.get(f"/media/{event_pages.LARGEST_ID}").status_code == 404
     assert visitor.get(f"/media/{event_pages.LARGEST_ID + 1}").status_code == 422
+
+
+def test_no_browser_keeps_a_picture_so_that_an_erasure_holds(
+    served: ServedPage, visitor: httpx.Client
+) -> None:
+    served.car("entry-1", REFUSED)
+    (first, *_) = served.media.find("entry-1")
+    answer = visitor.get(f"/media/{first.id}")
+    assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-store")
+
+
+def test_an_undo_sent_twice_says_twice_what_became_of_it(served: ServedPage, visitor: httpx.Client) -> None:
+    made = served.store.plates.add(make_entry("AB123CD"), by="test").result(10)
+    form = {"csrf": csrf_in(visitor.get("/list")), "change": str(made.id)}
+    for _ in range(2):
+        visitor.post("/list/undo", data=form)
+        assert "Taken back: AB123CD is off the list again." in visitor.get("/list").text
+    visitor.post("/list/undo", data=form | {"change": "9999"})
+    assert "It was not taken back." in visitor.get("/list").text
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_a_longer_list_than_the_page_takes_is_refused_with_the_command_that_takes_it(
+    visitor: httpx.Client, monkeypatch: pytest.MonkeyPatch, encoding: str
+) -> None:
+    monkeypatch.setattr(import_pages, "MOST_ROWS", 2)
+
+    def upload(rows: int) -> httpx.Response:
+        text = "plate\r\n" + "".join(f"\r\nZQ{n}W{n}\r\n" for n in range(rows))
+        form = {"csrf": csrf_in(visitor.get("/list/import"))}
+        return visitor.post("/list/import", data=form, files={"file": ("a.csv", text.encode(encoding))})
+
+    assert "<b>2</b> new" in upload(2).text
+    refused = upload(3)
+    assert refused.status_code == 422
+    assert "a.csv holds 3 rows, and this page takes 2 at most." in refused.text
+    assert "<code>platebridge plates import FILE</code> takes up to 100,000." in refused.text
+
+
+def test_what_was_typed_stays_whole_and_its_true_length_is_told(visitor: httpx.Client) -> None:
+    label = "Flat 3 " * 43  # 300 characters without the last space
+    page = visitor.get("/list/new")
+    answer = visitor.post("/list/new", data={"csrf": csrf_in(page), "plate": "AB123CD", "label": label})
+    assert answer.status_code == 422
+    assert "The label has 300 characters: shorten it to 80." in answer.text
+    assert f'value="{label.strip()}"' in answer.text
+
+
+@pytest.mark.parametrize("place", ["/list/new", "/list/visitor"])
+def test_a_nul_in_a_plate_is_refused_as_in_a_file(
+    served: ServedPage, visitor: httpx.Client, place: str
+) -> None:
+    form = {"csrf": csrf_in(visitor.get("/list")), "plate": "AB\x00123CD", "until": "tonight", "uses": "1"}
+    answer = visitor.post(place, data=form)
+    assert answer.status_code == 422
+    assert "The plate holds a NUL character: type it anew." in answer.text
+    assert served.store.plates.current.entries == ()
+
+
+def test_the_way_in_through_a_tunnel_names_the_port_of_this_pod(
+    served: ServedPage, visitor: httpx.Client
+) -> None:
+    port = served.address.rpartition(":")[2]
+    assert f"ssh -L {port}:127.0.0.1:{port}" in visitor.get("/settings").text
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "2001:db8::1"])
+def test_an_address_of_another_machine_is_refused_as_the_doctor_says_it(host: str) -> None:
+    mend = f"{host} is not an address of this machine; set web.host to 127.0.0.1"
+    with pytest.raises(ConfigError, match=f"^the local page: {mend}$"):
+        bind(host, 0)
