@@ -58,6 +58,10 @@ class AdminPassword:
         """The password that was made, until it is used for the first time. Raises ConfigError."""
         return self._read().made or None
 
+    def must_change(self) -> bool:
+        """Whether nobody chose a password yet. Raises ConfigError."""
+        return self._read().must_change
+
     def stamp(self) -> object:
         """Changes whenever the password does; None while there is no file."""
         try:
@@ -67,9 +71,10 @@ class AdminPassword:
         return state.st_ino, state.st_mtime_ns, state.st_size
 
     def is_right(self, given: str) -> bool:
-        """Takes some 30 ms of a processor for a wrong password, too. Raises ConfigError."""
+        """Takes some 30 ms of a processor, whatever is given and kept. Raises ConfigError."""
         kept = self._read()
         if kept.made:
+            _HASHER.hash(given)  # so that nobody can tell from outside that the first password still stands
             return hmac.compare_digest(kept.made.encode(), given.strip().encode())
         try:
             return _HASHER.verify(kept.hash, given)

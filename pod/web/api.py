@@ -30,7 +30,7 @@ from pod.web.cookies import set_cookie
 from pod.web.gate_words import facts_of
 from pod.web.own_threads import OwnThreads
 from pod.web.pages import SignedIn, address_of
-from pod.web.sign_in import SignIn, TooManyTries, WrongPassword
+from pod.web.sign_in import SignIn, TooManyTries, WrongPassword, trouble_for
 from pod.web.view import GateView, PodView
 
 DESCRIPTION = (
@@ -73,7 +73,7 @@ def router(view: PodView, sign_in: SignIn, opening: OwnThreads) -> APIRouter:
         try:
             result = await sign_in.with_password(given.password, address_of(request))
         except ConfigError as error:
-            raise HTTPException(503, str(error)) from error
+            raise HTTPException(503, trouble_for(request.scope["client"], error)) from error
         if isinstance(result, TooManyTries):
             wait_s = math.ceil(result.wait_s)
             raise HTTPException(

@@ -14,7 +14,7 @@ from pod.web.admission import is_safe_place
 from pod.web.cookies import drop_cookie, set_cookie
 from pod.web.pages import Pages, SignedIn, address_of
 from pod.web.sessions import Session
-from pod.web.sign_in import SignIn, TooManyTries, WrongPassword
+from pod.web.sign_in import SignIn, TooManyTries, WrongPassword, trouble_for
 
 Given = Annotated[str, Form(max_length=1000)]
 
@@ -43,7 +43,8 @@ def router(pages: Pages, sign_in: SignIn) -> APIRouter:
         try:
             result = await sign_in.with_password(password, address_of(request))
         except ConfigError as error:
-            return form(request, 503, next=_safe(next), problem=str(error))
+            problem = trouble_for(request.scope["client"], error)
+            return form(request, 503, next=_safe(next), problem=problem)
         if isinstance(result, Session):
             return _with_session(sign_in, result, "/password" if result.must_change else _safe(next))
         return form(

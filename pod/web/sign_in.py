@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pod.web.addresses import neighbourhood
+from pod.domain.errors import ConfigError
+from pod.web.addresses import is_loopback, neighbourhood
 from pod.web.admin_password import AdminPassword
 from pod.web.own_threads import OwnThreads
 from pod.web.sessions import Session, Sessions
@@ -124,3 +125,10 @@ class SignIn:
             self._stamp = stamp
             self._sessions.end_all()
             self._throttle.forget()
+
+
+def trouble_for(client: object, error: ConfigError) -> str:
+    """Why nobody can sign in; where the file lies is for this machine alone."""
+    if is_loopback(client):
+        return str(error)
+    return "This POD cannot check passwords now. On the POD, `platebridge pod password` says why."

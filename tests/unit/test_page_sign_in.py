@@ -1,7 +1,9 @@
 """Who gets in to the local page: passwords, sessions, forged forms, names of the POD."""
 
+import asyncio
 import json
 import stat
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -401,6 +403,36 @@ async def test_a_spoilt_password_file_is_told_on_the_page(
     assert "platebridge pod password --reset" in answer.text
 
 
+async def test_where_the_password_lies_is_told_on_the_pod_alone(app: FastAPI, tmp_path: Path) -> None:
+    (tmp_path / admin_password.FILE_NAME).write_text("{")
+    async with browser_of(app, address="192.0.2.7") as browser:
+        refusals = [
+            await try_password(browser, "x"),
+            await browser.post("/api/session", json={"password": "x"}),
+        ]
+    for refusal in refusals:
+        assert refusal.status_code == 503
+        assert "platebridge pod password" in refusal.text
+        assert str(tmp_path) not in refusal.text
+
+
+def test_a_wrong_password_takes_as_long_while_the_made_one_stands_as_later(tmp_path: Path) -> None:
+    def least_s() -> float:
+        """The processor's time, at best of some tries: others use this machine, too."""
+        taken = []
+        for _ in range(5):
+            began_s = time.thread_time()
+            assert not passwords.is_right("a wrong one")
+            taken.append(time.thread_time() - began_s)
+        return min(taken)
+
+    passwords = AdminPassword(tmp_path)
+    passwords.ensure()
+    made_s = least_s()
+    passwords.change(CHOSEN)
+    assert 0.6 < made_s / least_s() < 1.6
+
+
 HOSTS = [
     "evil.example",
     "127.0.0.1.evil.example",
@@ -444,6 +476,25 @@ async def test_a_body_that_is_too_large_is_refused_before_it_is_read(tmp_path: P
         answer = await browser.post("/logout", content=endless(), headers={"x-csrf-token": csrf})
         assert answer.status_code == 413
         assert (await browser.get("/gate")).status_code == 200
+
+
+async def test_a_file_has_longer_to_arrive_than_a_form(
+    tmp_path: Path, facts: Facts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(admission, "BODY_S", 0.1)
+
+    async def slow() -> AsyncIterator[bytes]:
+        yield b"--x"
+        await asyncio.sleep(0.3)  # is what is tested: a line that is slow
+        yield b"--\r\n"
+
+    async with signed_in(tmp_path, facts) as browser:
+        headers = {"x-csrf-token": csrf_in(await browser.get("/gate")), "content-length": "7"}
+        form = await browser.post("/gate/main/open", content=slow(), headers=headers)
+        assert form.status_code == 408
+        headers |= {"content-type": "multipart/form-data; boundary=x"}
+        file = await browser.post("/list/import", content=slow(), headers=headers)
+        assert (file.status_code, "Choose a file first." in file.text) == (422, True)
 
 
 @pytest.mark.parametrize("length", ["-1", "1e9", "x"])
