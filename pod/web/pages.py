@@ -1,5 +1,6 @@
 """Render a page: the shared templates, who is signed in, and where in the navigation one is."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 from fastapi.responses import JSONResponse, Response
 from fastapi.templating import Jinja2Templates
+from markupsafe import Markup, escape
 
 from pod.web.sessions import Session
 
@@ -42,6 +44,7 @@ class Pages:
         self._shared = {"site": site, "version": version, "places": PLACES}
         self._templates = Jinja2Templates(HERE / "templates")
         self._templates.env.filters["clock"] = lambda at: at.strftime("%H:%M:%S")
+        self._templates.env.filters["code"] = with_code
 
     def render(self, request: Request, template: str, status: int = 200, **context: object) -> Response:
         """A page. Its template finds `site`, `version`, `places`, `here` (the path of the entry of the
@@ -59,6 +62,11 @@ class Pages:
         if is_htmx(request) or "text/html" not in request.headers.get("accept", ""):
             return JSONResponse({"detail": sentence}, status)
         return self.render(request, "error.html", status, heading=heading, sentence=sentence, here="")
+
+
+def with_code(text: str) -> Markup:
+    """A sentence as HTML: what stands in backticks, as in a terminal, is a command."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 (escaped first)
 
 
 def _place_of(path: str, places: Sequence[Place]) -> str:

@@ -253,3 +253,13 @@ async def test_a_defect_of_a_page_is_told_as_one_with_every_header(tmp_path: Pat
     assert answer.status_code == 500
     assert "This is a defect of PlateBridge" in answer.text
     assert "default-src 'none'" in answer.headers["content-security-policy"]
+
+
+async def test_a_command_within_a_sentence_is_shown_as_one_and_markup_stays_text(tmp_path: Path) -> None:
+    text = "the clock was set: <b> run `platebridge pod clock --accept`"
+    alarm = Alarm("clock_unsure", "clock", text, datetime(2026, 3, 1, 6, 0, tzinfo=UTC))
+    facts = Facts(parts=[PartHealth("clock", Status.DEGRADED, text)], alarms=[alarm])
+    async with signed_in(tmp_path, facts) as browser:
+        page = (await browser.get("/health")).text
+    assert page.count("&lt;b&gt; run <code>platebridge pod clock --accept</code>") == 2
+    assert "`" not in page
