@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from pod.commands.place import ConfigOption, DataDirOption, find_place
+from pod.config import WebConfig
 from pod.domain.errors import ConfigError
 from pod.web.admin_password import AdminPassword
 from pod.web.sign_in_link import VALID_S, SignInLink
@@ -31,9 +32,8 @@ def password(
     folder, web = place.database.parent, place.web
     if not folder.is_dir():
         raise ConfigError(f"there is no folder {folder}: start the POD once, or name it by --data-dir DIR")
-    certificate = existing_certificate(web, folder)
-    scheme = "http" if certificate is None else "https"
-    page = f"{scheme}://{_host(web.host)}:{web.port or 'PORT'}/"
+    fingerprint, is_tls = _fingerprint(web, folder)
+    page = f"{'https' if is_tls else 'http'}://{_host(web.host)}:{web.port or 'PORT'}/"
     if link:
         print(f"{page}signin?token={SignInLink(folder).make()}")
         print(f"Works once, within {VALID_S / 60:.0f} minutes, in a browser on the POD or through ssh -L.")
@@ -41,13 +41,27 @@ def password(
     kept = AdminPassword(folder)
     made = kept.reset() if reset else _as_made(kept, folder)
     print(f"Page:     {page}")
-    if certificate is not None:
-        print(f"SHA-256:  {certificate.fingerprint}")
-    if made is None:
+    if is_tls:
+        print(f"SHA-256:  {fingerprint}")
+    if made is None and kept.must_change():
+        print(
+            "Password: the one that was made was used, so it can be shown no more, and nobody chose another."
+        )
+        print("It still signs in; make a new one with --reset.")
+    elif made is None:
         print("Password: somebody chose one; make a new one with --reset")
     else:
         print(f"Password: {made}")
         print("It is to be changed at the first sign-in.")
+
+
+def _fingerprint(web: WebConfig, folder: Path) -> tuple[str, bool]:
+    """Of the page's certificate, or why there is none to tell; and whether the page is served over TLS."""
+    try:
+        certificate = existing_certificate(web, folder)
+    except ConfigError as error:  # no reason to shut out who looks for the password
+        return f"not known: {error}", True
+    return ("", False) if certificate is None else (certificate.fingerprint, True)
 
 
 def _as_made(kept: AdminPassword, folder: Path) -> str | None:

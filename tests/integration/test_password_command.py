@@ -1,5 +1,6 @@
 """`platebridge pod password` as an operator runs it."""
 
+import json
 import subprocess
 from pathlib import Path
 
@@ -42,3 +43,31 @@ def test_a_pod_that_never_started_is_told_with_the_mend(tmp_path: Path, folder: 
     answer = password("--data-dir", tmp_path / folder)
     assert answer.returncode != 0
     assert "start the POD once" in answer.stderr
+
+
+def test_a_first_password_that_was_used_and_not_changed_is_no_chosen_one(tmp_path: Path) -> None:
+    kept = AdminPassword(tmp_path)
+    kept.ensure()
+    assert kept.note_used()
+    told = password("--data-dir", tmp_path).stdout
+    assert "nobody chose another" in told
+    assert "somebody chose one" not in told
+    kept.change("four words to remember")
+    assert "somebody chose one" in password("--data-dir", tmp_path).stdout
+
+
+def test_a_broken_certificate_keeps_nobody_from_the_password(tmp_path: Path) -> None:
+    config = {
+        "data_dir": str(tmp_path),
+        "cameras": [{"name": "entry", "url": "clip.mp4", "gate": "main"}],
+        "gates": [{"name": "main"}],
+        "web": {"certificate": "gone.pem", "key": "gone.key"},
+    }
+    (tmp_path / "config.yaml").write_text(json.dumps(config))  # JSON is YAML
+    kept = AdminPassword(tmp_path)
+    kept.ensure()
+    shown = password("--config", tmp_path / "config.yaml")
+    assert (shown.returncode, f"Password: {kept.as_made()}" in shown.stdout) == (0, True)
+    assert "SHA-256:  not known: web.certificate: " in shown.stdout
+    made = password("--reset", "--config", tmp_path / "config.yaml").stdout.split("Password: ")[1].split()[0]
+    assert kept.is_right(made)
