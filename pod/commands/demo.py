@@ -22,9 +22,11 @@ from pod.commands.demo_camera import DemoCamera, demo_camera
 from pod.commands.demo_list import write_demo_list
 from pod.commands.demo_words import Answer, answer_of, line_of
 from pod.config import AccessConfig, CameraConfig, GateConfig, PodConfig, SiteConfig, VisionConfig, WebConfig
+from pod.domain.errors import ConfigError
 from pod.runtime.broadcast import Event
 from pod.runtime.logs import configure_logging
 from pod.services.health import Status
+from pod.store.private_file import make_private_folder
 from pod.store.store import FILE_NAME
 
 CHECK_TIMEOUT_S = 90.0
@@ -46,7 +48,9 @@ def demo(
     ] = False,
     data_dir: Annotated[
         Path | None,
-        typer.Option(help="Keep list and audit here; without it they are forgotten at the end."),
+        typer.Option(
+            help="Keep list and audit in this folder, made if need be; without it they are forgotten."
+        ),
     ] = None,
     port: Annotated[
         int | None,
@@ -70,6 +74,7 @@ def demo(
         folder = data_dir or Path(
             stack.enter_context(tempfile.TemporaryDirectory(prefix="platebridge-demo-"))
         )
+        _make(folder)
         camera = stack.enter_context(demo_camera(video, console=Console(stderr=True, highlight=False)))
         page_port = port if port is not None else 0 if check else PAGE_PORT
         config = demo_config(camera, folder, port=page_port)
@@ -86,6 +91,17 @@ def demo(
 def _leave(number: int, frame: object) -> NoReturn:
     """End in order, so that the camera ends, too, and no folder stays behind."""
     sys.exit(128 + number)
+
+
+def _make(folder: Path) -> None:
+    """Where there is none: list and audit are personal data, so nobody else may look into it."""
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        make_private_folder(folder)
+    except OSError as error:
+        raise ConfigError(
+            f"{folder} cannot be made ({error.strerror}): name another folder under --data-dir"
+        ) from error
 
 
 def demo_config(

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from pod.commands.choices import choices, one_of
 from pod.commands.operator import operator
 from pod.commands.place import ConfigOption, DataDirOption, find_place
 from pod.commands.plain_table import plain_table
@@ -43,7 +44,12 @@ _DATES = "A date alone counts as the whole day; without a zone it is the site's 
 )
 def add(
     plate: Annotated[str, typer.Argument(help="The plate; spaces, dashes and case don't matter.")],
-    type: Annotated[EntryType, typer.Option(help="Why the plate is on the list.")] = EntryType.RESIDENT,
+    type: Annotated[
+        EntryType,
+        typer.Option(
+            parser=one_of(EntryType), metavar="TYPE", help=f"Why it is on the list: {choices(EntryType)}."
+        ),
+    ] = EntryType.RESIDENT,
     deny: Annotated[
         bool, typer.Option("--deny", help="Keep this plate out, whatever else the list says.")
     ] = False,

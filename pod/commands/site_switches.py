@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from pod.commands.choices import choices, one_of
 from pod.commands.operator import operator
 from pod.commands.place import ConfigOption, DataDirOption, find_place
 from pod.domain.situation import SiteState
@@ -24,7 +25,14 @@ class Switch(StrEnum):
     STATUS = "status"
 
 
-SwitchArgument = Annotated[Switch, typer.Argument(help="Switch it, or only say how it stands.")]
+SwitchArgument = Annotated[
+    Switch,
+    typer.Argument(
+        parser=one_of(Switch),
+        metavar="SWITCH",
+        help=f"{choices(Switch)}: switch it, or only say how it stands.",
+    ),
+]
 
 
 def lockdown(switch: SwitchArgument, config: ConfigOption = None, data_dir: DataDirOption = None) -> None:

@@ -1,6 +1,5 @@
 """Open the database file, and turn SQLite's faults into StoreErrors that name the mend."""
 
-import contextlib
 import os
 import sqlite3
 import time
@@ -185,6 +184,7 @@ def _use_wal(conn: sqlite3.Connection, *, deadline_s: float) -> None:
 
 
 def _owner(path: Path) -> str:
-    with contextlib.suppress(KeyError, OSError):
+    try:
         return path.owner()
-    return "unknown"
+    except KeyError:  # a user without a name, as of a container
+        return f"user number {path.stat().st_uid}"

@@ -96,9 +96,8 @@ def test_a_video_that_is_not_there_is_told_in_one_sentence(tmp_path):
     )
 
 
-def test_a_folder_named_like_markup_is_a_folder_like_any_other(tmp_path):
+def test_a_folder_that_is_not_there_is_made_and_one_named_like_markup_is_like_any_other(tmp_path):
     folder = tmp_path / "[" / "x]"
-    folder.mkdir(parents=True)
     command = [PLATEBRIDGE, "demo", "--port", "0", "--video", ROOT / "models/reference", "--data-dir", folder]
     demo = subprocess.Popen(
         command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -116,6 +115,7 @@ def test_a_folder_named_like_markup_is_a_folder_like_any_other(tmp_path):
         demo.kill()
     assert demo.returncode == 0, said
     assert f"plates list --data-dir {folder} " in "".join(said)
+    assert folder.stat().st_mode & 0o777 == 0o700
 
 
 def test_a_check_of_a_file_that_cannot_be_played_ends_early_and_names_it(tmp_path):

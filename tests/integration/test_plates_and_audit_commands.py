@@ -358,3 +358,26 @@ def test_exit_codes_tell_done_no_and_could_not(data: Path) -> None:
     with Store.open(data / "pod.db") as store:
         store.submit(lambda conn: conn.execute("UPDATE audit_head SET seq = 2")).result(5)
     assert code("audit", "verify") == 1
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        pytest.param(
+            ["plates", "add", "AB123CD", "--type", "king"],
+            "'king' is none of them; write resident, visitor, delivery, service, contractor, emergency or",
+            id="type",
+        ),
+        pytest.param(
+            ["plates", "lockdown", "maybe"], "'maybe' is none of them; write on, off or status", id="switch"
+        ),
+    ],
+)
+def test_a_word_that_is_no_choice_is_refused_with_those_there_are(
+    data: Path, args: list[str], said: str
+) -> None:
+    ran = run(*args, "--data-dir", data)
+    told = " ".join(ran.output.replace("│", " ").split())
+    assert ran.exit_code == 2
+    assert said in told
+    assert "Value error" not in told

@@ -380,6 +380,17 @@ def test_a_data_directory_without_rights_is_named_with_its_mend(closed: str, mod
     assert mend in said
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to give a directory away")
+def test_an_owner_without_a_name_is_told_by_number() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        data = Path(name) / "data"
+        data.mkdir(mode=0o755)
+        Path(name).chmod(0o755)
+        os.chown(data, 54321, 54321)
+        said = fault_as_another_user(data / "pod.db")
+    assert "run as its owner (user number 54321)" in said
+
+
 def test_the_database_is_its_owners_alone(path: Path) -> None:
     with Store.open(path) as store:
         store.record("pod_started", {}).result(5)
