@@ -1,6 +1,6 @@
 """Load a configuration file: YAML and secrets in, a PodConfig out, or every problem at once with its line."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from pod.config import AccessConfig, PodConfig, Section, SiteConfig
-from pod.config_prepare import Preparation, known_part
+from pod.config_prepare import Preparation, Prepared, known_part
 from pod.config_yaml import Document, Location, Problem, Value, read_document
 from pod.domain.errors import ConfigError
 
@@ -80,12 +80,43 @@ def _validated(schema: type[T], path: Path, document: Document, preparation: Pre
         config = schema.model_validate(preparation.settings, strict=True)
     except ValidationError as error:
         details = error.errors(include_url=False, include_input=False)
+        details += _hidden_behind(details, schema, preparation.settings)
         later += [_problem(detail, document) for detail in details if not _is_echo(detail, document)]
     found += [problem for problem in later if problem.location not in reported]
     if found:
         told = {p if p.is_named else replace(p, location=known_part(p.location)) for p in found}
         raise ConfigError("\n".join(problem.text(str(path)) for problem in sorted(told, key=_order)))
     return config
+
+
+_OF_ONE_NUMBER = ("int_type", "float_type", "greater_than_equal", "less_than_equal")
+
+
+def _hidden_behind(
+    details: list[ErrorDetails], schema: type[Section], settings: dict[str, Prepared]
+) -> list[ErrorDetails]:
+    """What else is wrong, of that which a schema looks at only once each setting of a section can be used.
+
+    Looked at with defaults in the place of wrong numbers: no rule over several settings reads a number.
+    """
+    numbers = {detail["loc"] for detail in details if detail["type"] in _OF_ONE_NUMBER}
+    try:
+        schema.model_validate(_without(settings, numbers, ()), strict=True)
+    except ValidationError as error:
+        told = [(detail["loc"], detail["type"]) for detail in details]
+        more = error.errors(include_url=False, include_input=False)
+        return [detail for detail in more if (detail["loc"], detail["type"]) not in told]
+    return []
+
+
+def _without(value: Prepared, left_out: Collection[Location], here: Location) -> Prepared:
+    """The settings without some; a number within a list stays, for the others would take its place."""
+    if isinstance(value, dict):
+        kept = {key: part for key, part in value.items() if (*here, key) not in left_out}
+        return {key: _without(part, left_out, (*here, key)) for key, part in kept.items()}
+    if isinstance(value, tuple):
+        return tuple(_without(part, left_out, (*here, index)) for index, part in enumerate(value))
+    return value
 
 
 def _order(problem: Problem) -> tuple[int, str, str]:

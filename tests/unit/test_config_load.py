@@ -203,6 +203,37 @@ log:
     ]
 
 
+def test_what_several_settings_do_together_is_told_beside_a_wrong_number_of_the_same_section(write) -> None:
+    text = """\
+cameras:
+  - name: front
+    url: rtsp://192.0.2.1/live
+    gate: main
+gates:
+  - name: main
+    driver: gpio
+    pulse_ms: 9000
+  - name: rear
+    driver: http
+    http:
+      url: https://192.0.2.9/pulse
+      token: abc
+      username: gate
+      timeout_ms: 1
+web:
+  port: 99999
+  key: page.key
+"""
+    assert problems(write(text)) == [
+        "6: gates.0: has driver gpio and no settings for it; add gpio: under this gate",
+        "8: gates.0.pulse_ms: must be at most 5000",
+        "11: gates.1.http: has a token and a username or password; a device takes one of them",
+        "15: gates.1.http.timeout_ms: must be at least 200",
+        "16: web: needs certificate and key together, or neither",
+        "17: web.port: must be at most 65535",
+    ]
+
+
 @pytest.mark.parametrize("host", ["gate.example", "localhost", "192.0.2.7:80", ""])
 def test_the_page_listens_on_addresses_only(write, host: str) -> None:
     (problem,) = problems(write(GOOD + f"web:\n  host: '{host}'\n"))
