@@ -6,11 +6,12 @@ import importlib.metadata
 import logging
 import signal
 import time
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, AsyncExitStack
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -23,7 +24,7 @@ from pod.domain.errors import StoreError
 from pod.domain.gate_facts import GateFact
 from pod.domain.history import ApproachRecord, AuditEvent, approaches
 from pod.domain.tracking import Tracker
-from pod.gate.controller import GateController
+from pod.gate.controller import GateController, rest_after_start_s
 from pod.gate.guard_client import RUN_DIR, GuardClient
 from pod.gate.pulse import GateState
 from pod.media.fanout import AccessUnitFanout
@@ -55,6 +56,7 @@ from pod.store.clock_rows import newest_believable
 from pod.store.keeping import Keeping
 from pod.store.media import FOLDER_NAME as MEDIA_FOLDER
 from pod.store.media import MediaStore
+from pod.store.pulses import settle_pulses
 from pod.store.reader import AuditReader
 from pod.store.store import FILE_NAME, Store
 from pod.vision.pipeline import Models, open_models
@@ -175,6 +177,7 @@ class Pod:
         started = self._store.record("pod_started", self._started_row(models))
         self._store.wait_for(started, START_ROW_TIMEOUT_S)
         stack.callback(self._record_stop)
+        asked = self._settle_pulses()
         guard = GuardClient.start(
             config.gates,
             data_dir / RUN_DIR,
@@ -185,7 +188,17 @@ class Pod:
             beat=self._heartbeats.register("gate guard", GUARD_SILENCE_S).beat,
         )
         stack.callback(guard.close)
-        gates = {gate.name: (GateController(gate, guard), ServedCars()) for gate in config.gates}
+        moment = self._clock.look()
+        rests_s = {
+            gate.name: rest_after_start_s(
+                gate, guard, asked.get(gate.name), now=moment.now, doubt=moment.doubt
+            )
+            for gate in config.gates
+        }
+        gates = {
+            gate.name: (GateController(gate, guard, rest_s=rests_s[gate.name]), ServedCars())
+            for gate in config.gates
+        }
         self._gates = {name: gate for name, (gate, _) in gates.items()}
         self._probes += [store_probe(self._store), models_probe(models), self._clock.probe]
         self._probes += [gate_probe(gate) for gate, _ in gates.values()]
@@ -216,6 +229,14 @@ class Pod:
         )
         watch.look()
         return watch
+
+    def _settle_pulses(self) -> Mapping[str, datetime]:
+        """Note the pulses in which the last POD ended; when each gate was last asked to open."""
+        job = partial(settle_pulses, now_us=time.time_ns() // 1000)
+        before = self._store.wait_for(self._store.submit(job), START_ROW_TIMEOUT_S)
+        if before.unfinished:
+            log.warning("it is not known how %d pulses ended: the POD did before", before.unfinished)
+        return before.asked
 
     def _start_media(self, data_dir: Path) -> None:
         """Pictures of cars, unless the configuration wants none."""

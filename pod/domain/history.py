@@ -83,7 +83,7 @@ class ApproachRecord:
     Attributes:
         at: aware UTC, of the latest row about it.
         outcome: "open commanded", "opening", "open already", "let in already", "not opened" or
-            "failed".
+            "failed"; "not known", where the POD ended during the pulse.
         why: the reason in plain words.
         revisions: how many decisions were recorded; later ones replaced earlier ones.
         entry: the plate as the entry that decided has it; "" where none was found.
@@ -221,7 +221,7 @@ def _outcome_of(kind: str, verdict: str, *, reason: str) -> str:
 
 def _with_outcome(before: ApproachRecord, event: AuditEvent, fact: Mapping[str, object]) -> ApproachRecord:
     pulsed = fact.get("result") == "pulsed"
-    outcome = COMMANDED if pulsed else "failed"
+    outcome = COMMANDED if pulsed else "not known" if fact.get("result") == "unknown" else "failed"
     reason = before.reason if pulsed else str(fact.get("reason") or "gate_failed")
     on_ms = fact.get("on_ms")
     revision = replace(

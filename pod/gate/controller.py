@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Mapping
+from datetime import datetime
 
 from pod.config import GateConfig
 from pod.domain.errors import GateError
@@ -18,13 +19,22 @@ class GateController:
     """Momentary open requests to one gate; it can do nothing else."""
 
     def __init__(
-        self, gate: GateConfig, guard: GuardClient, *, clock_s: Callable[[], float] = time.monotonic
+        self,
+        gate: GateConfig,
+        guard: GuardClient,
+        *,
+        rest_s: float = 0.0,
+        clock_s: Callable[[], float] = time.monotonic,
     ) -> None:
+        """
+        Args:
+            rest_s: how long the gate is not pulsed yet: what `rest_after_start_s` says.
+        """
         self._gate = gate
         self._guard = guard
         self._clock_s = clock_s
         self._lock = threading.Lock()
-        self._busy_until_s = float("-inf")
+        self._busy_until_s = clock_s() + rest_s if rest_s > 0 else float("-inf")
 
     @property
     def name(self) -> str:
@@ -75,7 +85,7 @@ class GateController:
                 raise GateBusyError(
                     f"gate {self.name} was pulsed moments ago; pause {left_s:.1f} s", self._busy_until_s
                 )
-            pause_s = max(self._gate.pause_s, self._gate.pulse_ms / 1000 + REST_S)
+            pause_s = _pause_s(self._gate)
             try:
                 started = self._guard.pulse(self._gate.name, pulse_id, on_end=on_end)
             except NotPulsedError:
@@ -85,3 +95,27 @@ class GateController:
                 raise
             self._busy_until_s = started.on_s + pause_s
             return started
+
+
+def rest_after_start_s(
+    gate: GateConfig, guard: GuardClient, asked_at: datetime | None, *, now: datetime, doubt: str
+) -> float:
+    """What is left, in seconds, of the pause after a pulse of a pod before this one.
+
+    The pulse may have begun as late after its intent as the guard may take to answer. Where the clock says
+    nothing sure, all of the pause is left.
+
+    Args:
+        asked_at: when the newest intent was written, aware UTC; None where there is none.
+        now: aware UTC.
+        doubt: why the clock cannot be believed; empty while it can.
+    """
+    if asked_at is None:
+        return 0.0
+    whole_s = _pause_s(gate) + guard.answer_timeout_s(gate.name)
+    passed_s = (now - asked_at).total_seconds()
+    return whole_s if doubt or passed_s < 0 else max(0.0, whole_s - passed_s)
+
+
+def _pause_s(gate: GateConfig) -> float:
+    return max(gate.pause_s, gate.pulse_ms / 1000 + REST_S)

@@ -38,7 +38,7 @@ class Car(Answer):
     gate: str
     plate: str
     outcome: str = Field(
-        description="open commanded, opening, open already, let in already, not opened or failed"
+        description="open commanded, opening, open already, let in already, not opened, failed or not known"
     )
     reason: str = Field(description="A stable code.")
     why: str = Field(description="The reason in plain words.")

@@ -209,6 +209,7 @@ _STEP_TITLES = {
     "let in already": ("already", "Already let in"),
     "not opened": ("kept", "Refused"),
     "failed": ("fault", "Not opened"),
+    "not known": ("fault", "Not known whether it opened"),
 }
 
 

@@ -16,7 +16,7 @@ _LOOKS = {
     "opening": ("opening", "Opening now"),
     "not opened": ("kept", "Not opened"),
     "failed": ("fault", "Not opened: fault"),
-    "unfinished": ("fault", "Outcome not known"),
+    "not known": ("fault", "Outcome not known"),
 }
 """Look and title by outcome. A look has its own icon, so that nothing rests on colour alone."""
 
@@ -81,9 +81,9 @@ def car_of(record: ApproachRecord, now: datetime) -> CarWords:
     """One record in words; `now` as in `days_of`."""
     age_s = (now - record.at).total_seconds()
     outcome, why = record.outcome, record.why
-    if outcome == "opening" and age_s > UNFINISHED_AFTER_S:
-        outcome = "unfinished"
-        why = "The gate was being asked to open when the POD stopped; what came of it is not recorded."
+    if outcome == "not known" or (outcome == "opening" and age_s > UNFINISHED_AFTER_S):
+        outcome = "not known"
+        why = "The gate was being asked to open when the POD stopped: it is not known whether it opened."
     elif outcome == "not opened" and record.reason in _FAULTS:
         outcome = "failed"
     look, title = _LOOKS[outcome]

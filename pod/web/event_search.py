@@ -10,7 +10,7 @@ from pod.store.car_search import CarQuery
 OUTCOMES = {
     "opened": ("Opened", ("open commanded", "open already", "let in already", "opening")),
     "refused": ("Not opened", ("not opened",)),
-    "fault": ("Fault", ("failed",)),
+    "fault": ("Fault", ("failed", "not known")),
 }
 """What people choose from, and the outcomes of a record that are meant by it."""
 

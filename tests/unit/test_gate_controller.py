@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from promises import Prove
 
 from pod.config import GateConfig
 from pod.domain.errors import GateError
-from pod.gate.controller import REST_S, GateController
+from pod.gate.controller import REST_S, GateController, rest_after_start_s
 from pod.gate.edge_trace import read_edges, trace_path
 from pod.gate.guard_client import GuardClient
 from pod.gate.guard_process import GuardProcess
@@ -194,3 +195,39 @@ def test_the_interface_offers_nothing_but_a_pulse(prove: Prove) -> None:
     told = {"name", "state", "facts", "alarms", "pause_left_s", "longest_answer_s"}
     assert offered - told == {"pulse"}
     prove(attempts=len(offered))
+
+
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+WHOLE_S = GATE.pause_s + 0.25
+"""The pause, and how late a pulse may follow its intent."""
+
+
+@pytest.mark.parametrize(
+    ("ago_s", "doubt", "left_s"),
+    [
+        pytest.param(None, "", 0.0, id="never-asked"),
+        pytest.param(0.0, "", WHOLE_S, id="just-asked"),
+        pytest.param(4.0, "", WHOLE_S - 4.0, id="in-the-pause"),
+        pytest.param(60.0, "", 0.0, id="long-ago"),
+        pytest.param(-60.0, "", WHOLE_S, id="asked-in-the-future"),
+        pytest.param(60.0, "nobody keeps the clock", WHOLE_S, id="clock-in-doubt"),
+        pytest.param(None, "nobody keeps the clock", 0.0, id="never-asked-and-clock-in-doubt"),
+    ],
+)
+def test_what_is_left_of_the_pause_is_served_after_a_start(
+    guard: GuardClient, ago_s: float | None, doubt: str, left_s: float
+) -> None:
+    asked_at = None if ago_s is None else NOW - timedelta(seconds=ago_s)
+    assert rest_after_start_s(GATE, guard, asked_at, now=NOW, doubt=doubt) == pytest.approx(left_s)
+
+
+def test_a_gate_that_rests_at_the_start_takes_no_pulse_before_its_time(
+    guard: GuardClient, clock: Clock
+) -> None:
+    gate = GateController(GATE, guard, rest_s=5.0, clock_s=clock)
+    with pytest.raises(GateBusyError):
+        gate.pulse("p", Ends())
+    clock.ahead_s = 5.1
+    ends = Ends()
+    gate.pulse("q", ends)
+    assert ends.one().error is None

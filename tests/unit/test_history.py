@@ -57,6 +57,16 @@ def test_a_failed_pulse_gives_its_own_reason() -> None:
     assert (record.outcome, record.reason) == ("failed", "gate_failed")
 
 
+def test_a_pulse_in_which_the_pod_ended_is_told_as_not_known() -> None:
+    rows = [
+        event(1, "intent", verdict="allow", reason="listed"),
+        event(2, "outcome", result="unknown", reason="gate_failed", error="the POD ended"),
+    ]
+    [record] = approaches(rows)
+    assert (record.outcome, record.reason) == ("not known", "gate_failed")
+    assert record.story[-1].error == "the POD ended"
+
+
 def test_the_car_that_changed_last_comes_first_whatever_the_order_of_rows() -> None:
     rows = [event(3, "decision", "entry-1"), event(1, "decision", "entry-2"), event(2, "decision", "entry-1")]
     assert [r.approach for r in approaches(rows)] == ["entry-1", "entry-2"]

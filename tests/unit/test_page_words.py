@@ -68,7 +68,7 @@ def test_an_opening_that_never_ended_is_told_as_not_known() -> None:
     at = NOW - timedelta(seconds=UNFINISHED_AFTER_S + 1)
     car = car_of(record(outcome="opening", reason="listed", at=at), NOW)
     assert car.title == "Outcome not known"
-    assert "not recorded" in car.why
+    assert "not known whether it opened" in car.why
 
 
 def test_a_listed_plate_is_shown_as_the_list_has_it() -> None:
