@@ -118,7 +118,9 @@ def decide(
     if not consensus.text or not consensus.confidence > 0:  # so that NaN denies too
         return denied("low_confidence")
     matcher = Matcher(consensus, apart=tells_apart(policy.country))
-    matched = [(e, m) for e in sorted(candidates, key=_by_preference) if (m := matcher.match(e)) is not None]
+    # By plate, not by entry: a list of before the limit may hold thousands of entries of one plate.
+    matches = {e.plate: matcher.match(e) for e in {e.plate: e for e in candidates}.values()}
+    matched = [(e, m) for e in sorted(candidates, key=_by_preference) if (m := matches[e.plate]) is not None]
     denying = [(e, m) for e, m in matched if e.verdict is Verdict.DENY and _keeps_out(e, situation)]
     allowing = [(e, m) for e, m in matched if e.verdict is Verdict.ALLOW]
     for entry, match in denying:

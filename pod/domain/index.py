@@ -8,6 +8,9 @@ from pod.domain.entry import Entry
 from pod.domain.evidence import Consensus
 from pod.domain.plates import match_key
 
+MOST_OF_A_PLATE = 50
+"""Entries of one match key that a list takes: a decision looks at each of them, in the camera's thread."""
+
 _FEW = 64
 """Up to so many additions are put in their places one by one; more are sorted in with the rest."""
 
@@ -25,10 +28,10 @@ class AccessIndex:
 
     def __init__(self, entries: Iterable[Entry] = ()) -> None:
         self.entries = tuple(sorted(entries, key=_place))
-        by_key: dict[str, tuple[Entry, ...]] = {}
+        by_key: dict[str, list[Entry]] = {}
         for entry in self.entries:
-            by_key[entry.key] = (*by_key.get(entry.key, ()), entry)
-        self._by_key = by_key
+            by_key.setdefault(entry.key, []).append(entry)
+        self._by_key = {key: tuple(entries) for key, entries in by_key.items()}
 
     def __len__(self) -> int:
         return len(self.entries)

@@ -1,11 +1,12 @@
 """What importing rows would do to a list: what is new, what changes, and which rows cannot be taken. Pure."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from pod.domain.entry import Entry, Owner, Verdict
-from pod.domain.index import AccessIndex
+from pod.domain.index import MOST_OF_A_PLATE, AccessIndex
 from pod.domain.matching import confusable_with
 from pod.store.entries import contradicts, repeats
 
@@ -68,6 +69,7 @@ def plan_import(
     changed: list[tuple[Entry, Entry, int]] = []
     unchanged = 0
     problems: list[Problem] = []
+    more: Counter[str] = Counter()
     for row in rows:
         pause()
         entry = row.entry
@@ -82,6 +84,10 @@ def plan_import(
             else:
                 changed.append((twin, merged, row.line))
             continue
+        more[entry.key] += 1
+        if len(listed) + more[entry.key] > MOST_OF_A_PLATE:
+            problems.append(Problem(row.line, "plate", _too_many(entry)))
+            continue
         denial = next((other for other in listed if contradicts(entry, other)), None)
         if denial is not None and entry.verdict is Verdict.ALLOW and not row.overruled:
             problems.append(Problem(row.line, "plate", _still_denied(entry, denial)))
@@ -91,11 +97,12 @@ def plan_import(
     return ImportPlan(tuple(added), after, unchanged, tuple(problems))
 
 
-def obstacle(entry: Entry, index: AccessIndex, *, before: Entry | None = None) -> str | None:
+def obstacle(entry: Entry, index: AccessIndex, *, before: Entry | None = None, beside: int = 0) -> str | None:
     """Why an entry cannot join a list that does not hold it yet, with the mend; None where it can.
 
     Args:
         before: the entry that it takes the place of; what that one bore already is no obstacle to this one.
+        beside: entries of its key that join the list with it.
     """
     listed = index.by_key(entry.key)
     for other in listed:
@@ -105,6 +112,8 @@ def obstacle(entry: Entry, index: AccessIndex, *, before: Entry | None = None) -
                 f"{entry.plate} is on the list already, as {other.plate} ({other.type.value}): "
                 f"change that entry, or remove it first{both}"
             )
+    if len(listed) + beside >= MOST_OF_A_PLATE and (before is None or before.key != entry.key):
+        return _too_many(entry)
     if entry.verdict is Verdict.ALLOW:
         for other in listed:
             if contradicts(entry, other) and not (before is not None and contradicts(before, other)):
@@ -162,6 +171,13 @@ def _too_alike(entry: Entry, other: Entry) -> str:
     return (
         f"{entry.plate} and {other.plate} differ only by a character that cameras confuse: check the "
         "writing, and if both are right, mark one of them exact-only"
+    )
+
+
+def _too_many(entry: Entry) -> str:
+    return (
+        f"{entry.plate} would have more than {MOST_OF_A_PLATE} entries: remove those that are over, or join "
+        "their hours into one schedule"
     )
 
 

@@ -17,6 +17,7 @@ from typing import TypeVar
 
 from pod.domain.entry import Entry, EntryType, Verdict
 from pod.domain.errors import PlateListError
+from pod.domain.index import MOST_OF_A_PLATE
 from pod.domain.plates import match_key
 from pod.domain.schedule import format_schedule, parse_schedule
 from pod.store.entries import (
@@ -52,7 +53,6 @@ COLUMNS = (
 )
 MAX_BYTES = 16 * 1024 * 1024
 MAX_ROWS = 100_000
-MAX_PER_PLATE = 50
 
 _DELIMITERS = ",;\t"
 _CELL_START = r"((?:^|;)\s*)"
@@ -345,8 +345,8 @@ def _disagreements(rows: list[ImportRow]) -> Iterator[Problem]:
     earlier: dict[str, list[ImportRow]] = {}
     for row in rows:
         of_key = earlier.setdefault(row.entry.key, [])
-        if len(of_key) >= MAX_PER_PLATE:
-            text = f"{row.entry.plate} has more than {MAX_PER_PLATE} rows: keep those that still matter"
+        if len(of_key) >= MOST_OF_A_PLATE:
+            text = f"{row.entry.plate} has more than {MOST_OF_A_PLATE} rows: keep those that still matter"
             yield Problem(row.line, "plate", text)
             continue
         problem = next(filter(None, (_disagreement(row, other) for other in of_key)), None)

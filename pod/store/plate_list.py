@@ -1,6 +1,7 @@
 """The access list: an immutable snapshot for those who decide; each change goes through writer and audit."""
 
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
@@ -184,12 +185,14 @@ def _check(steps: Sequence[Step], index: AccessIndex) -> tuple[Entry, ...]:
             raise PlateListError(not_yours(entry))
     rest = index.replaced([step.before for step in steps if step.before is not None], ())
     overruled: list[Entry] = []
+    beside: Counter[str] = Counter()
     for step in steps:
         if step.after is None:
             continue
-        refusal = obstacle(step.after, rest, before=step.before)
+        refusal = obstacle(step.after, rest, before=step.before, beside=beside[step.after.key])
         if refusal is not None:
             raise PlateListError(refusal)
+        beside[step.after.key] += 1
         if step.after.verdict is Verdict.DENY:
             overruled += [other for other in rest.by_key(step.after.key) if contradicts(step.after, other)]
     return tuple(overruled)

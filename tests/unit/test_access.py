@@ -327,3 +327,12 @@ def test_only_a_live_allow_entry_without_a_live_deny_entry_opens(candidates):
     live = [e.verdict for e in candidates if counts(e)]
     assert (decision.verdict is Verdict.ALLOW) == (Verdict.ALLOW in live and Verdict.DENY not in live)
     assert decision.sentence == REASONS[decision.reason]
+
+
+def test_of_many_entries_of_one_plate_the_plate_is_compared_once(monkeypatch):
+    compared = []
+    match = access.Matcher.match
+    monkeypatch.setattr(access.Matcher, "match", lambda self, e: compared.append(e.plate) or match(self, e))
+    many = [replace(EARLY, id=n, starts_at=NOW + n * HOUR) for n in range(1, 2001)]
+    assert reason_for(*many) == "not_started"
+    assert compared == [EARLY.plate]

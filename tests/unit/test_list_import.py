@@ -5,6 +5,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from running_pod import until
 
 from pod.domain.entry import Entry, Verdict
 from pod.domain.errors import PlateListError, StoreError
+from pod.domain.index import MOST_OF_A_PLATE
 from pod.store import audit
 from pod.store.connection import connect_reader
 from pod.store.entries import make_entry
@@ -78,7 +80,7 @@ def beside(store: Store, before_job: Callable[[int], None]) -> PlateList:
         before_job(count)
         return store.submit(job)
 
-    return PlateList(submit, lambda: time.time_ns() // 1000)
+    return PlateList(submit, submit, lambda: time.time_ns() // 1000)
 
 
 def test_a_long_import_is_in_force_whole_and_leaves_one_audit_row_an_entry(path: Path, store: Store) -> None:
@@ -295,6 +297,24 @@ def test_rows_that_the_list_or_the_file_confuses_are_all_named_and_none_is_impor
         f"list.csv:{count + 4}: plate: ZZS and ZZ5 ",
     ]
     assert [e.plate for e in entries(store)] == ["XY8"]
+
+
+def test_an_import_gives_no_plate_more_entries_than_a_decision_can_look_through(store: Store) -> None:
+    days = [ImportRow(make_entry("AB10", starts_at=at), n) for n, at in enumerate(each_day(2000), 1)]
+    some = MOST_OF_A_PLATE - 10
+    store.plates.import_rows(days[:some], by="test").result(20)
+    plan = store.plates.preview(days)
+    assert (plan.unchanged, len(plan.added), len(plan.problems)) == (some, 10, 1950)
+    assert plan.problems[0].line == MOST_OF_A_PLATE + 1
+    assert "AB10 would have more than 50 entries: remove those" in plan.problems[0].text
+    with pytest.raises(PlateListError, match=r"1947 more problems like that of line 51, in lines 54-2000"):
+        store.plates.import_rows(days, by="test", name="list.csv").result(20)
+    assert len(entries(store)) == some
+    assert len(store.plates.import_rows(days[:MOST_OF_A_PLATE], by="test").result(20).added) == 10
+
+
+def each_day(count: int) -> list[datetime]:
+    return [datetime(2030, 1, 1, tzinfo=UTC) + timedelta(days=n) for n in range(count)]
 
 
 def test_a_preview_tells_what_an_import_would_do_and_writes_nothing(store: Store) -> None:

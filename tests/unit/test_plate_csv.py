@@ -13,12 +13,13 @@ from promises import Prove
 
 from pod.domain.entry import Entry, EntryType, Verdict
 from pod.domain.errors import PlateListError
+from pod.domain.index import MOST_OF_A_PLATE
 from pod.domain.schedule import parse_schedule
 from pod.store.entries import MAX_LABEL, MAX_USES, make_entry, parse_label
 from pod.store.list_plan import Problem
 from pod.store.list_problems import MAX_KINDS, report
 from pod.store.list_times import parse_end, parse_start
-from pod.store.plate_csv import COLUMNS, MAX_BYTES, MAX_PER_PLATE, examine_csv, read_csv, write_csv
+from pod.store.plate_csv import COLUMNS, MAX_BYTES, examine_csv, read_csv, write_csv
 
 BERLIN = ZoneInfo("Europe/Berlin")
 SAMPLE = "plate,type,label,until\nAB 123-CD,visitor,Zoë & Söhne,2030-05-31\n\nXY99,,,\n"
@@ -270,11 +271,11 @@ def test_what_makes_sense_is_previewed_beside_the_problems() -> None:
 
 
 def test_one_plate_may_not_fill_the_list() -> None:
-    days = "\n".join(f"AB10,2030-01-01T{n // 60:02}:{n % 60:02}" for n in range(MAX_PER_PLATE + 1))
+    days = "\n".join(f"AB10,2030-01-01T{n // 60:02}:{n % 60:02}" for n in range(MOST_OF_A_PLATE + 1))
     (problem,) = problems(f"plate,from\n{days}\n")
     assert (
         problem
-        == f"list.csv:{MAX_PER_PLATE + 2}: plate: AB10 has more than 50 rows: keep those that still matter"
+        == f"list.csv:{MOST_OF_A_PLATE + 2}: plate: AB10 has more than 50 rows: keep those that still matter"
     )
 
 

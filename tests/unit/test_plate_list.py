@@ -17,6 +17,7 @@ from running_pod import until
 
 from pod.domain.entry import Entry, EntryType, Owner, Verdict
 from pod.domain.errors import PlateListError, StoreError, UsesSpentError
+from pod.domain.index import MOST_OF_A_PLATE
 from pod.domain.schedule import parse_schedule
 from pod.domain.situation import SiteState
 from pod.services.health import Status
@@ -560,3 +561,18 @@ def _random_change(chance: random.Random, store: Store) -> None:
     ]
     with contextlib.suppress(PlateListError):  # where the list does not permit it, another change follows
         chance.choice(acts)().result(20)
+
+
+def test_a_plate_gets_no_more_entries_than_a_decision_can_look_through(store: Store) -> None:
+    kept = [add(store, "AB10", starts_at=datetime(2030, 1, n, tzinfo=UTC)) for n in range(1, 26)]
+    taken = [add(store, "AB1O", starts_at=datetime(2030, 2, n, tzinfo=UTC)) for n in range(1, 26)]
+    assert len(kept + taken) == MOST_OF_A_PLATE
+    with pytest.raises(PlateListError, match="AB10 would have more than 50 entries: remove those"):
+        add(store, "AB10")
+    changed = make_entry("AB10", label="Flat 12")
+    store.plates.replace(kept[0].id, changed, by="test").result(5)
+    removed = store.plates.remove([entry.id for entry in taken], by="test").result(5)
+    add(store, "AB10", starts_at=datetime(2031, 1, 1, tzinfo=UTC))
+    with pytest.raises(PlateListError, match="AB1O would have more than 50 entries"):
+        store.plates.undo(removed.id, by="test").result(5)
+    assert len(store.plates.current.index) == 26
