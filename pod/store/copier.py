@@ -1,6 +1,7 @@
-"""The thread that keeps copies: of the list after each change, of the database every few hours."""
+"""The thread that looks whether the database is whole, and keeps copies of it."""
 
 import logging
+import os
 import sqlite3
 import threading
 import time
@@ -10,16 +11,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pod.domain.errors import StoreError
-from pod.store import audit, list_copy
+from pod.store import audit
 from pod.store.connection import connect_reader
 from pod.store.copies import FOLDER, clear_unfinished, find_copies, make_copy
-from pod.store.diagnosis import SpoiledError
-
-TICK_S = 0.5
-"""How old the copy of the list may be, apart from the time that it takes."""
+from pod.store.diagnosis import SpoiledError, damage_in, find_damage
+from pod.store.home import Home
+from pod.store.private_file import make_private_folder
 
 LOOK_EVERY_S = 60.0
-"""How often it is asked whether a copy of the database is due, and how long a fault is left alone."""
+"""How often the database is read whole, and it is asked whether a copy is due."""
+
+LOOK_SHARE = 50
+"""A large database is read more rarely: that takes one part in so many of the time."""
 
 _log = logging.getLogger(__name__)
 
@@ -28,8 +31,10 @@ class Copier:
     """Owns its thread from construction to `close`.
 
     Args:
+        every_s: seconds between two copies.
+        look_every_s: seconds between two looks, for a database that is read quickly.
         spare_bytes: free space that a copy must leave.
-        list_version: the list's version now.
+        home: of the data directory; nothing is written into another.
         now_us: wall clock, microseconds since 1970 UTC.
         on_spoiled: told that the database is damaged, in the copier's thread.
     """
@@ -39,23 +44,23 @@ class Copier:
         path: Path,
         *,
         every_s: float,
+        look_every_s: float,
         spare_bytes: int,
-        list_version: Callable[[], int],
+        home: Home,
         now_us: Callable[[], int],
         on_spoiled: Callable[[SpoiledError], None],
     ) -> None:
         self._path = path
         self._folder = path.parent / FOLDER
         self._every_s = every_s
+        self._look_every_s = look_every_s
         self._spare_bytes = spare_bytes
-        self._list_version = list_version
+        self._home = home
         self._now_us = now_us
         self._on_spoiled = on_spoiled
         self._closing = threading.Event()
-        self._saved_version: int | None = None
         self._seen_seq = 0
-        self._next_copy_s = 0.0
-        self._list_fault: str | None = None
+        self._look_fault: str | None = None
         self._copy_fault: str | None = None
         self._thread = threading.Thread(target=self._run, name="store-copier", daemon=True)
         self._thread.start()
@@ -63,50 +68,62 @@ class Copier:
     @property
     def fault(self) -> str | None:
         """Why there is no newer copy, with the mend; None where there is nothing to say."""
-        return self._list_fault or self._copy_fault
+        return self._look_fault or self._copy_fault
 
     def close(self, timeout_s: float = 5.0) -> None:
-        """Copy the list once more and end; a copy of the database under way is given up."""
+        """End; a copy of the database under way is given up."""
         self._closing.set()
         self._thread.join(timeout_s)
 
     def _run(self) -> None:
-        is_closing = False
         clear_unfinished(self._folder)
+        wait_s = self._look_every_s
         while True:
-            self._list_fault = self._attempt(self._copy_list)
-            if not is_closing and time.monotonic() >= self._next_copy_s:
-                self._next_copy_s = time.monotonic() + LOOK_EVERY_S
-                self._copy_fault = self._attempt(self._copy_database)
-            if is_closing:
+            self._copy_fault = self._attempt(self._copy_database)
+            if self._closing.wait(wait_s):
                 return
-            is_closing = self._closing.wait(TICK_S)
+            began_s = time.monotonic()
+            self._look_fault = self._attempt(self._look)
+            wait_s = max(self._look_every_s, LOOK_SHARE * (time.monotonic() - began_s))
 
     def _attempt(self, work: Callable[[], None]) -> str | None:
         """What went wrong, told in the log once a spell; None where nothing did."""
         try:
+            self._home.check()
+            make_private_folder(self._folder)
             work()
-        except SpoiledError as error:
-            self._on_spoiled(error)
-            return str(error)
-        except (StoreError, OSError, sqlite3.Error) as error:
-            if self.fault is None and not self._closing.is_set():
-                _log.error("%s: no copy can be made: %s", self._path, error)
-            return str(error)
+        except (StoreError, OSError, sqlite3.Error, UnicodeDecodeError) as error:
+            if self._closing.is_set():
+                return self.fault
+            if (damage := damage_in(error)) is not None:
+                self._on_spoiled(damage)
+                fault = (
+                    f"{self._path} is damaged ({damage}): the POD mends it itself; look at its disk's health"
+                )
+            elif isinstance(error, OSError):
+                fault = (
+                    f"{self._folder} cannot be written ({error.strerror}): make room, and leave it to the POD"
+                )
+            else:
+                fault = str(error)
+            if self.fault is None:
+                _log.error("%s: no copy can be made: %s", self._path, fault)
+            return fault
         return None
 
-    def _copy_list(self) -> None:
-        if self._saved_version == self._list_version():
-            return
+    def _look(self) -> None:
+        """Read the database as whoever opens it now would: a running POD need not meet what is spoiled.
+
+        Raises:
+            SpoiledError, StoreError, sqlite3.Error: it is damaged.
+        """
+        opened = self._path.stat()
         with closing(connect_reader(self._path)) as conn:
-            conn.execute("BEGIN")
-            held = list_copy.read_list(conn, now_us=self._now_us())
-        kept = list_copy.find(self._folder)
-        if kept is not None and (difference := kept.contradiction(held)):
-            raise SpoiledError(difference)
-        if kept is None or kept.version != held.version:
-            list_copy.save(self._folder, held)
-        self._saved_version = held.version
+            conn.set_progress_handler(self._breathe, 20_000)
+            damage = find_damage(conn, self._folder)
+        # One that was exchanged meanwhile is not the one that the notes beside it tell of.
+        if damage is not None and os.path.samestat(opened, self._path.stat()):
+            raise SpoiledError(damage.reason)
 
     def _copy_database(self) -> None:
         """Where one is due: by its age, or because the copies hold what was erased since."""

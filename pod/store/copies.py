@@ -164,5 +164,5 @@ def open_copy(path: Path) -> Iterator[sqlite3.Connection]:
 def clear_unfinished(folder: Path) -> None:
     """Delete what a crash left of copies that were under way."""
     with contextlib.suppress(OSError):
-        for path in folder.glob("*.new"):
+        for path in folder.glob("pod-*.new"):
             path.unlink(missing_ok=True)

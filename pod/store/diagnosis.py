@@ -6,9 +6,11 @@ import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 
+from pod.domain.errors import StoreError
 from pod.runtime.mounts import is_mounted_read_only
 from pod.store import audit, list_copy
 from pod.store.head_note import HeadNote
+from pod.store.migrate import SchemaError
 
 TAIL_ROWS = 20_000
 """Rows from the end whose links are recomputed at every start; copies are verified from the first row on."""
@@ -39,6 +41,20 @@ def is_damage(error: sqlite3.Error, *, sql_is_sound: bool = False) -> bool:
         # Of Python's module itself: text that is no text any more.
         return isinstance(error, sqlite3.OperationalError)
     return code & 0xFF in FAULT_CODES or (sql_is_sound and code & 0xFF == sqlite3.SQLITE_ERROR)
+
+
+def damage_in(error: BaseException) -> SpoiledError | None:
+    """What a failed reading of the database that a POD has open says of damage; None where it says nothing.
+
+    A schema that is not the POD's own is damage, too: it was, when the POD opened the file.
+    """
+    cause = error.__cause__ if isinstance(error, StoreError) else error
+    if isinstance(cause, SpoiledError):
+        return cause
+    is_spoiled = isinstance(cause, SchemaError | UnicodeDecodeError) or (
+        isinstance(cause, sqlite3.Error) and is_damage(cause, sql_is_sound=True)
+    )
+    return SpoiledError(str(cause)) if is_spoiled else None
 
 
 def is_spoiled_head(path: Path, error: BaseException | None) -> bool:

@@ -19,11 +19,13 @@ class Keeping:
         reserve_bytes: disk space held back for the database.
         journal_bytes: size of the journal's file.
         copy_every_s: seconds between two good copies of the database.
+        look_every_s: seconds between two looks whether the file is whole on disk; more for a large one.
     """
 
     reserve_bytes: int = 16 * 1024 * 1024
     journal_bytes: int = DEFAULT_BYTES
     copy_every_s: float = 3600.0
+    look_every_s: float = 60.0
 
 
 class AlarmSink(Protocol):

@@ -67,8 +67,11 @@ class _Staged:
 class ListImport:
     """The imports of one list; one at a time, each in a thread of its own (`list-import`)."""
 
-    def __init__(self, submit: Submit, follower: ListFollower, now_us: Callable[[], int]) -> None:
+    def __init__(
+        self, submit: Submit, submit_change: Submit, follower: ListFollower, now_us: Callable[[], int]
+    ) -> None:
         self._submit = submit
+        self._submit_change = submit_change
         self._follower = follower
         self._now_us = now_us
         self._one = threading.Lock()
@@ -81,7 +84,7 @@ class ListImport:
             StoreError: nothing of it counts.
         """
         if len(rows) <= CHUNK:
-            return self._submit(lambda conn: self._at_once(conn, rows, by=by, name=name))
+            return self._submit_change(lambda conn: self._at_once(conn, rows, by=by, name=name))
         future: Future[ImportPlan] = Future()
         threading.Thread(
             target=self._run, args=(future, rows, by, name), name="list-import", daemon=True
@@ -206,7 +209,7 @@ class ListImport:
             self._follower.prepare(base, replace(base, version=version, index=index), import_id=staged.id)
             return True
 
-        return self._do(job)
+        return self._submit_change(job).result()
 
     def _tidy(self, conn: sqlite3.Connection, import_id: int) -> bool:
         """One chunk of making an import that is in force look like any other change; False once done."""

@@ -12,7 +12,11 @@ APPLICATION_ID = 0x504C4252
 """Marks the file as PlateBridge's; the letters PLBR."""
 
 
-class OtherProgramError(StoreError):
+class SchemaError(StoreError):
+    """The schema is not the one that this program knows."""
+
+
+class OtherProgramError(SchemaError):
     """The file is a database, and not PlateBridge's."""
 
 
@@ -70,10 +74,14 @@ def check_version(conn: sqlite3.Connection) -> None:
     """For those who only read.
 
     Raises:
-        StoreError: the schema is not the one this program knows.
+        SchemaError: the schema is not the one this program knows.
     """
     if not _up_to_date(conn, migrations()):
-        raise StoreError(
+        if not _tables(conn):
+            raise SchemaError(
+                "the database is empty: start the pod, it puts back the last good copy where there is one"
+            )
+        raise SchemaError(
             "the database has an older schema: start the pod once, it brings the schema up to date"
         )
 
@@ -81,7 +89,7 @@ def check_version(conn: sqlite3.Connection) -> None:
 def _up_to_date(conn: sqlite3.Connection, steps: tuple[Migration, ...]) -> bool:
     version = _version(conn)
     if version > len(steps):
-        raise StoreError(
+        raise SchemaError(
             f"the database has schema version {version}, this program knows {len(steps)}: "
             "install the newer PlateBridge again, or put back the copy made before its update"
         )
@@ -91,12 +99,16 @@ def _up_to_date(conn: sqlite3.Connection, steps: tuple[Migration, ...]) -> bool:
 def _version(conn: sqlite3.Connection) -> int:
     (application_id,) = conn.execute("PRAGMA application_id").fetchone()
     (version,) = conn.execute("PRAGMA user_version").fetchone()
-    (tables,) = conn.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-    if application_id != APPLICATION_ID and (application_id or version or tables):
+    if application_id != APPLICATION_ID and (application_id or version or _tables(conn)):
         raise OtherProgramError(
             "this is a database of another program: move it away, or set another data_dir for PlateBridge"
         )
     return int(version)
+
+
+def _tables(conn: sqlite3.Connection) -> int:
+    (count,) = conn.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    return int(count)
 
 
 def _statements(script: str) -> Iterator[str]:

@@ -30,11 +30,16 @@ class PlateList:
         StoreError: nothing was written.
     """
 
-    def __init__(self, submit: Submit, now_us: Callable[[], int]) -> None:
+    def __init__(self, submit: Submit, submit_change: Submit, now_us: Callable[[], int]) -> None:
+        """
+        Args:
+            submit_change: of jobs after which the list is another one.
+        """
         self._submit = submit
+        self._submit_change = submit_change
         self._now_us = now_us
         self._follower = ListFollower()
-        self._import = ListImport(submit, self._follower, now_us)
+        self._import = ListImport(submit, submit_change, self._follower, now_us)
 
     @property
     def current(self) -> ListSnapshot:
@@ -61,7 +66,7 @@ class PlateList:
             index = self._follower.catch_up(conn).index
             return self._write(conn, [Step(None, entry)], index, by=by)
 
-        return self._submit(job)
+        return self._submit_change(job)
 
     def replace(self, entry_id: int, entry: Entry, *, by: str) -> Future[Change]:
         """Put `entry` in the place of the one with this id; refused as `add` would refuse it."""
@@ -71,7 +76,7 @@ class PlateList:
             step = Step(_found(snapshot, entry_id), replace(entry, id=entry_id))
             return self._write(conn, [step], snapshot.index, by=by)
 
-        return self._submit(job)
+        return self._submit_change(job)
 
     def remove(
         self, what: str | Collection[int], *, verdict: Verdict | None = None, by: str
@@ -94,7 +99,7 @@ class PlateList:
                 raise PlateListError(f"{name} is not on the list: `platebridge plates list` shows what is")
             return self._write(conn, [Step(entry, None) for entry in gone], snapshot.index, by=by)
 
-        return self._submit(job)
+        return self._submit_change(job)
 
     def undo(self, change_id: int | None = None, *, by: str) -> Future[Change]:
         """Take a change back as a whole; resolves to the change that does so, which can be taken back too.
@@ -111,7 +116,7 @@ class PlateList:
             back = [_back(step, snapshot) for step in read_change(conn, change)]
             return self._write(conn, back, snapshot.index, by=by, undoes=change)
 
-        return self._submit(job)
+        return self._submit_change(job)
 
     def preview(self, rows: Sequence[ImportRow]) -> ImportPlan:
         """What importing the rows would do now, every problem included; writes nothing.
@@ -137,7 +142,7 @@ class PlateList:
             turn: from how the switches stand at that moment to how they shall, so that throwing the one
                 undoes nothing that somebody else does to the other.
         """
-        return self._submit(
+        return self._submit_change(
             lambda conn: write_state(conn, turn(read_state(conn)), by=by, now_us=self._now_us())
         )
 

@@ -19,17 +19,24 @@ from pod.domain.errors import StoreError
 from pod.store import audit, list_copy
 from pod.store.connection import store_error
 from pod.store.copies import FOLDER, Copy, find_copies, verify_copy
+from pod.store.diagnosis import SpoiledError, find_damage
 from pod.store.head_note import HeadNote
+from pod.store.journal import FOLDER as JOURNAL_FOLDER
 from pod.store.list_repeat import repeat_changes
 from pod.store.migrate import migrate
 from pod.store.moments import from_us
 from pod.store.private_file import create_private, fsync_directory, fsync_file, make_private_folder
-from pod.store.salvage import note_emptied, salvage
+from pod.store.salvage import note_emptied, salvage, salvage_held
 
 QUARANTINE = "quarantine"
 """Where damaged files are kept, in the data directory."""
 
 STAMP = "%Y%m%dT%H%M%S.%fZ"
+
+_KEPT = {FOLDER: "the copies", JOURNAL_FOLDER: "the journal"}
+"""What else lies in the data directory of every running POD, and how people call it."""
+
+_PAGES_A_BEAT = 2000
 
 _BESIDE = ("-wal", "-shm", "")
 """The log first: beside another database it would be replayed into that."""
@@ -49,6 +56,8 @@ class Recovery:
         list_at: when the list was as it is now, ISO 8601; None where nothing of it is left.
         withdrawn: plates whose entries were taken out, because a change of them could not be repeated whole.
         is_list_unsure: changes of the list after `list_at` may be missing; all counted uses are spent.
+        is_from_memory: nothing was lost: the running POD still held the database whole, and wrote it anew.
+        gone: what else was missing in the data directory.
     """
 
     reason: str
@@ -60,10 +69,19 @@ class Recovery:
     list_at: str | None
     withdrawn: tuple[str, ...]
     is_list_unsure: bool
+    is_from_memory: bool = False
+    gone: tuple[str, ...] = ()
 
     def sentence(self) -> str:
         """For people: what happened, and what they must look at."""
         text = f"The database was damaged ({self.reason}) and is kept in {QUARANTINE}/{self.quarantine}. "
+        if self.gone:
+            text += f"Gone from the data directory, too: {', '.join(self.gone)}. "
+        if self.is_from_memory:
+            return text + (
+                "The POD still held all of it and wrote it anew: leave the data directory to the POD, "
+                "look who cleans it up, and at the disk's health."
+            )
         if self.copy_at is None:
             text += "There was no good copy; "
         else:
@@ -86,14 +104,17 @@ def recover(
     now_us: int,
     list_above: int = -1,
     beat: Callable[[], None],
+    held: sqlite3.Connection | None = None,
 ) -> Recovery:
     """Build a good database, exchange it for the damaged one, and audit that.
 
-    Only for the process that keeps the data directory, with the exchange's lock held and no connection open.
+    Only for the process that keeps the data directory, with the exchange's lock held.
 
     Args:
         list_above: a list version that readers may have seen; the list goes on behind it.
         beat: called now and then.
+        held: the connection that the damaged file is open in: it may hold what the file's name leads to no
+            more. None where there is none.
 
     Raises:
         StoreError: the disk refuses; the damaged file is still in its place.
@@ -106,6 +127,7 @@ def recover(
         return 0
 
     try:
+        gone = () if held is None else _gone(folder)
         make_private_folder(folder / FOLDER)
         copy = _good_copy(folder / FOLDER, breathe)
         building = building_place(path)
@@ -118,7 +140,16 @@ def recover(
             migrate(conn)
             conn.execute("BEGIN IMMEDIATE")
             result = _rebuild(
-                conn, path, copy, reason=reason, quarantine=stamp, now_us=now_us, list_above=list_above
+                conn,
+                path,
+                copy,
+                held=held,
+                gone=gone,
+                reason=reason,
+                quarantine=stamp,
+                now_us=now_us,
+                list_above=list_above,
+                breathe=breathe,
             )
             conn.execute("COMMIT")
         verify_copy(building, breathe=breathe)
@@ -136,26 +167,69 @@ def recover(
     return result
 
 
-def put_back(conn: sqlite3.Connection, path: Path, *, now_us: int) -> None:
+def put_back(
+    conn: sqlite3.Connection, path: Path, *, reason: str, now_us: int, beat: Callable[[], None]
+) -> Recovery:
     """Write what an open connection still holds under the database's name, whatever lies there now.
 
-    Only with the exchange's lock held.
+    Only with the exchange's lock held. What is written is verified from the first row to the last, and
+    against the copy of the list, before it takes the place.
+
+    Args:
+        beat: called now and then.
 
     Raises:
-        sqlite3.Error: the connection can't be read any more.
+        SpoiledError: what the connection holds is not whole, or not the newest; nothing changed.
+        StoreError, sqlite3.Error: the same, or the disk refuses.
         OSError: the disk refuses.
     """
+    folder = path.parent
+
+    def breathe() -> int:
+        beat()
+        return 0
+
+    gone = _gone(folder)
+    make_private_folder(folder / FOLDER)
     building = building_place(path)
-    with closing(sqlite3.connect(building)) as target:
-        conn.backup(target)
-        target.execute("PRAGMA journal_mode = DELETE")
-        target.execute("BEGIN IMMEDIATE")
-        text = "the database was removed or exchanged while it was open, and put back from memory"
-        audit.append(target, [audit.seal("recovery", {"reason": text}, now_us)])
-        target.execute("COMMIT")
-    fsync_file(building)
-    complete(building, path)
-    finish_exchange(path)
+    stamp = from_us(now_us).strftime(STAMP)
+    result = Recovery(
+        reason=reason,
+        quarantine=stamp,
+        copy_at=None,
+        rows_salvaged=0,
+        rows_emptied=0,
+        rows_lost=0,
+        list_at=from_us(now_us).isoformat(),
+        withdrawn=(),
+        is_list_unsure=False,
+        is_from_memory=True,
+        gone=gone,
+    )
+    try:
+        with closing(sqlite3.connect(building, isolation_level=None)) as target:
+            conn.backup(target, pages=_PAGES_A_BEAT, progress=lambda *_: beat())
+            target.execute("PRAGMA journal_mode = DELETE")
+            target.set_progress_handler(breathe, 20_000)
+            damage = find_damage(target, folder / FOLDER)
+            if damage is not None:
+                raise SpoiledError(damage.reason)
+            target.execute("BEGIN IMMEDIATE")
+            row = asdict(result) | {"text": result.sentence()}
+            audit.append(target, [audit.seal("recovery", row, now_us)])
+            target.execute("COMMIT")
+        verify_copy(building, breathe=breathe)
+        fsync_file(building)
+        complete(building, path)
+        finish_exchange(path, stamp=stamp)
+    finally:
+        with contextlib.suppress(OSError):
+            building.unlink(missing_ok=True)
+    return result
+
+
+def _gone(folder: Path) -> tuple[str, ...]:
+    return tuple(words for name, words in _KEPT.items() if not (folder / name).exists())
 
 
 def building_place(path: Path) -> Path:
@@ -236,13 +310,18 @@ def _rebuild(
     damaged: Path,
     copy: Copy | None,
     *,
+    held: sqlite3.Connection | None,
+    gone: tuple[str, ...],
     reason: str,
     quarantine: str,
     now_us: int,
     list_above: int,
+    breathe: Callable[[], int],
 ) -> Recovery:
     """Inside one transaction: salvage, bring the list up to date, and write the row that tells of it."""
-    saved = salvage(damaged, conn)
+    saved = (
+        salvage(damaged, conn, breathe=breathe) if held is None else salvage_held(held, conn, breathe=breathe)
+    )
     note = HeadNote(damaged.parent / FOLDER).read()
     end_seq = audit.read_head(conn).seq
     known_seq = max(note.seq, saved.claimed_seq)
@@ -273,8 +352,9 @@ def _rebuild(
         list_at=None if list_at is None else list_at.isoformat(),
         withdrawn=withdrawn,
         is_list_unsure=is_unsure,
+        gone=gone,
     )
-    note_emptied(conn, now_us=now_us)
+    note_emptied(conn, now_us=now_us, breathe=breathe)
     row = asdict(result) | {"known_seq": known_seq, "text": result.sentence()}
     audit.append(conn, [audit.seal("recovery", row, now_us)])
     return result

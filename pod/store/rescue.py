@@ -1,5 +1,6 @@
 """What the store does about a fault of its disk or file: makes room, puts the file back, or recovers it."""
 
+import contextlib
 import logging
 import shutil
 import sqlite3
@@ -9,12 +10,14 @@ from contextlib import closing
 from pathlib import Path
 
 from pod.domain.errors import StoreError
+from pod.store import list_copy
 from pod.store.audit import read_head
 from pod.store.connection import connect_writer
 from pod.store.copies import FOLDER, find_copies
 from pod.store.diagnosis import Damage, SpoiledError, find_damage, is_damage, is_spoiled_head
 from pod.store.file_place import FileMovedError, FilePlace
 from pod.store.head_note import HeadNote, Noted
+from pod.store.home import HomeGoneError
 from pod.store.keeping import Attendants, Keeping
 from pod.store.migrate import OtherProgramError, migrate
 from pod.store.private_file import make_private_folder
@@ -58,12 +61,13 @@ class Rescue:
         self._busy_timeout_s = busy_timeout_s
         self._now_us = now_us
         self._beat = beat
-        self._place = FilePlace(path)
+        self._place = FilePlace(path, keeps=True)
         self._folder = path.parent / FOLDER
         self._reserve = Reserve(path.parent, keeping.reserve_bytes)
         self._note = HeadNote(self._folder)
         self._next_room_s = self._next_look_s = self._next_recovery_s = 0.0
         self._complaint_s = -RECOVER_EVERY_S
+        self._is_home_gone = False
         self.recovered: Recovery | None = None
 
     @property
@@ -108,7 +112,7 @@ class Rescue:
         """
         try:
             if isinstance(error, FileMovedError):
-                return self._come_back(conn)
+                return self._come_back(conn, error, list_version)
             if isinstance(error, sqlite3.Error):
                 if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL:
                     return conn if self._make_room() else None
@@ -119,8 +123,23 @@ class Rescue:
         return None
 
     def look(self) -> None:
-        """Now and then: hold space back again once there is room."""
-        if self._reserve.is_held or time.monotonic() < self._next_look_s:
+        """See that file and directory are what they were; now and then hold space back again.
+
+        Raises:
+            FileMovedError, SpoiledError, HomeGoneError: they are not.
+        """
+        try:
+            self._place.check()
+        except HomeGoneError as error:
+            if not self._is_home_gone:
+                self._is_home_gone = True
+                _log.error("%s", error)
+                self._attendants.begin("store_gone", f"{error}.")
+            raise
+        if self._is_home_gone:
+            self._is_home_gone = False
+            self._attendants.end("store_gone")
+        if time.monotonic() < self._next_look_s or (self._reserve.is_held and not self._reserve.is_lost()):
             return
         self._next_look_s = time.monotonic() + LOOK_EVERY_S
         if self._reserve.take():
@@ -128,7 +147,8 @@ class Rescue:
 
     def note(self, seq: int, list_version: int) -> None:
         """Note outside the database how far it got."""
-        self._note.write(Noted(seq, list_version))
+        if self._place.home.is_here:
+            self._note.write(Noted(seq, list_version))
 
     def _connect(self) -> sqlite3.Connection:
         conn = connect_writer(self._path, busy_timeout_s=self._busy_timeout_s)
@@ -146,6 +166,9 @@ class Rescue:
         Raises:
             StoreError, sqlite3.Error: it can't be told, or the file is of a newer PlateBridge.
         """
+        with contextlib.suppress(OSError):
+            if self._path.stat().st_size == 0 and (self._folder / list_copy.NAMES[0]).exists():
+                return Damage("it is empty")
         try:
             return self._look_into()
         except UnicodeDecodeError as error:
@@ -172,27 +195,31 @@ class Rescue:
                 return Damage(str(error))
             return find_damage(conn, self._folder)
 
-    def _recover(self, damage: Damage, *, list_above: int) -> None:
+    def _recover(self, damage: Damage, *, list_above: int, held: sqlite3.Connection | None = None) -> None:
         """With the exchange's lock held."""
         _log.error("%s is damaged: %s", self._path, damage.reason)
         for may_try_again in (True, False):
             try:
-                self.recovered = recover(
+                recovered = recover(
                     self._path,
                     reason=damage.reason,
                     now_us=self._now_us(),
                     list_above=list_above,
                     beat=self._beat,
+                    held=held,
                 )
             except StoreError:
                 if not (may_try_again and self._make_room()):
                     raise
             else:
                 break
+        self._tell_recovered(recovered)
+
+    def _tell_recovered(self, recovered: Recovery) -> None:
+        self.recovered = recovered
         self._next_recovery_s = time.monotonic() + RECOVER_EVERY_S
-        assert self.recovered is not None
-        self._attendants.begin("store_corrupt", self.recovered.sentence())
-        _log.error("%s: %s", self._path, self.recovered.sentence())
+        self._attendants.begin("store_corrupt", recovered.sentence())
+        _log.error("%s: %s", self._path, recovered.sentence())
 
     def _recover_running(
         self, conn: sqlite3.Connection, error: sqlite3.Error, list_version: int
@@ -200,50 +227,71 @@ class Rescue:
         if time.monotonic() < self._next_recovery_s:
             return None
         with self._place.exchanging():
-            # A page that was spoiled in memory alone is read well by a new connection.
-            is_certain = isinstance(error, SpoiledError) or self._is_repeated()
-            damage = self._damage() or (Damage(str(error)) if is_certain else None)
+            damage = self._damage_running(error)
             if damage is not None:
-                self._recover(damage, list_above=list_version)
+                self._replace(conn, damage, list_version)
             fresh = self._connect()
         conn.close()
         return fresh
+
+    def _damage_running(self, error: sqlite3.Error) -> Damage | None:
+        """What is wrong with the open file; None where a page was spoiled in memory alone."""
+        if isinstance(error, SpoiledError):
+            # Not opened again: SQLite takes an empty file for a new database, and deletes its log.
+            return Damage(str(error))
+        # A page that was spoiled in memory alone is read well by a new connection.
+        is_certain = self._is_repeated()
+        return self._damage() or (Damage(str(error)) if is_certain else None)
+
+    def _replace(self, conn: sqlite3.Connection, damage: Damage, list_version: int) -> None:
+        """Put what the open connection holds in the file's place if that is whole, else the last good copy.
+
+        With the exchange's lock held.
+
+        Raises:
+            StoreError: the disk refuses.
+        """
+        try:
+            recovered = put_back(
+                conn, self._path, reason=damage.reason, now_us=self._now_us(), beat=self._beat
+            )
+        except (StoreError, sqlite3.Error, OSError, UnicodeDecodeError) as error:
+            _log.warning("%s: what the pod held of it is not whole: %s", self._path, error)
+            self._recover(damage, list_above=list_version, held=conn)
+        else:
+            self._tell_recovered(recovered)
 
     def _is_repeated(self) -> bool:
         """Whether the file was found whole after the same complaint a short while ago."""
         last, self._complaint_s = self._complaint_s, time.monotonic()
         return self._complaint_s - last < RECOVER_EVERY_S
 
-    def _come_back(self, conn: sqlite3.Connection) -> sqlite3.Connection:
+    def _come_back(
+        self, conn: sqlite3.Connection, error: FileMovedError, list_version: int
+    ) -> sqlite3.Connection:
         """The file under the name if it is the newest, else what the open connection still holds, put back.
 
         Raises:
-            StoreError: the directory is gone.
-            sqlite3.Error: what was open can't be read any more.
+            StoreError: the directory is gone, or the disk refuses.
         """
         with self._place.exchanging():
-            if not self._holds_all():
-                put_back(conn, self._path, now_us=self._now_us())
-                text = (
-                    f"{self._path.name} was removed or exchanged while the pod ran, and was put back from "
-                    "memory: leave the data directory to the pod, and look who cleans it up"
-                )
-                self._attendants.begin("store_corrupt", text)
-                _log.error("%s", text)
+            # Where only the log of the open file is gone, a new connection would miss what was in it.
+            if self._place.is_the_open_one or not self._holds_all():
+                self._replace(conn, Damage(str(error)), list_version)
             fresh = self._connect()
         conn.close()
         return fresh
 
     def _holds_all(self) -> bool:
         """Whether the file under the name holds every row that was committed: the disk was mounted again."""
-        if not self._path.exists():
-            return False
         try:
+            if not self._path.is_file() or self._path.stat().st_size == 0:
+                return False
             if self._damage() is not None:
                 return False
             with closing(connect_writer(self._path, busy_timeout_s=self._busy_timeout_s)) as conn:
                 return read_head(conn).seq >= self._note.written.seq
-        except (StoreError, sqlite3.Error):
+        except (StoreError, sqlite3.Error, OSError):
             return False
 
     def _make_room(self) -> bool:

@@ -1,5 +1,6 @@
 """The pod's store: one SQLite file, one writer thread, the access list in memory, the audit on disk."""
 
+import contextlib
 import logging
 import sqlite3
 import time
@@ -25,6 +26,8 @@ from pod.store.journal import FOLDER as JOURNAL_FOLDER
 from pod.store.journal import Journal
 from pod.store.keeping import AlarmSink, Attendants, Keeping
 from pod.store.late_rows import Claim, Durability, NotDurableError, pulse_of
+from pod.store.list_copier import ListCopier
+from pod.store.list_copy import ListCopy, read_list
 from pod.store.migrate import migrate
 from pod.store.moments import from_us
 from pod.store.plate_list import PlateList
@@ -68,6 +71,7 @@ class Store:
         self._attendants = Attendants()
         self._detour: Detour | None = None
         self._copier: Copier | None = None
+        self._list_copier: ListCopier | None = None
         self._rescue: Rescue | None = None
         if keeping is not None:
             self._rescue = Rescue(
@@ -79,7 +83,7 @@ class Store:
             self._place = FilePlace(path)
             conn = self._connect()
         try:
-            self.plates = PlateList(self.submit, now_us)
+            self.plates = PlateList(self.submit, self._submit_change, now_us)
             self._refresh(conn)
             if keeping is not None:
                 journal = Journal.open(path.parent / JOURNAL_FOLDER, size_bytes=keeping.journal_bytes)
@@ -98,11 +102,20 @@ class Store:
             beat=beat,
         )
         if keeping is not None:
+            self._list_copier = ListCopier(
+                path,
+                home=self._place.home,
+                list_version=lambda: self.plates.current.version,
+                read_held=self._read_list,
+                now_us=now_us,
+                on_spoiled=self._spoiled,
+            )
             self._copier = Copier(
                 path,
                 every_s=keeping.copy_every_s,
+                look_every_s=keeping.look_every_s,
                 spare_bytes=keeping.reserve_bytes,
-                list_version=lambda: self.plates.current.version,
+                home=self._place.home,
                 now_us=now_us,
                 on_spoiled=self._spoiled,
             )
@@ -169,6 +182,8 @@ class Store:
         try:
             self._writer.close(timeout_s)
         finally:
+            if self._list_copier is not None:
+                self._list_copier.close()
             if self._copier is not None:
                 self._copier.close()
             if self._detour is not None:
@@ -186,7 +201,8 @@ class Store:
     @property
     def facts(self) -> StoreFacts | None:
         """How the keeping goes; None for a store that keeps nothing. Looks into a directory, never waits."""
-        if self._rescue is None or self._detour is None or self._copier is None:
+        copier, list_copier = self._copier, self._list_copier
+        if self._rescue is None or self._detour is None or copier is None or list_copier is None:
             return None
         copies = find_copies(self.path.parent / FOLDER)
         return StoreFacts(
@@ -194,7 +210,7 @@ class Store:
             is_reserve_held=self._rescue.is_reserve_held,
             recovered=self._rescue.recovered,
             copy_at=copies[0].at if copies else None,
-            copy_fault=self._copier.fault,
+            copy_fault=list_copier.fault or copier.fault,
         )
 
     def attend(self, alarms: AlarmSink, make_room: Callable[[int], int]) -> None:
@@ -391,8 +407,18 @@ class Store:
             self._end_seq = audit.read_head(fresh).seq
         return fresh
 
+    def _submit_change(self, job: Job[T]) -> Future[T]:
+        """As `submit`, for a change of the list: told only once the copy beside the database has it, too."""
+        copier = self._list_copier
+        return self._writer.submit(job, after=None if copier is None else copier.copied)
+
+    def _read_list(self) -> Future[ListCopy]:
+        return self._writer.submit(lambda conn: read_list(conn, now_us=self._now_us()), wait=False)
+
     def _spoiled(self, error: SpoiledError) -> None:
         def job(conn: sqlite3.Connection) -> None:
             raise error
 
-        self._writer.submit(job, wait=False)
+        # A store that takes no job any more is told by its health, and the next look finds the damage again.
+        with contextlib.suppress(StoreError):
+            self._writer.submit(job, wait=False)

@@ -19,6 +19,9 @@ T = TypeVar("T")
 Job = Callable[[sqlite3.Connection], T]
 """Runs inside a write transaction; committed when it returns, rolled back when it raises."""
 
+After = Callable[[], Future[None]]
+"""What has to come after a commit before it is told."""
+
 Mend = Callable[[sqlite3.Connection, Exception], sqlite3.Connection | None]
 
 QUEUE_JOBS = 256
@@ -80,7 +83,7 @@ class Writer:
         self._place = place
         self._full_wait_s = full_wait_s
         self._beat = beat
-        self._jobs: deque[tuple[Job[Any], Future[Any]]] = deque()
+        self._jobs: deque[tuple[Job[Any], Future[Any], After | None]] = deque()
         self._changed = threading.Condition()
         self._closed = False
         self._committed = self._failed = self._refused = 0
@@ -101,13 +104,15 @@ class Writer:
                 len(self._jobs), self._committed, self._failed, self._refused, self._last_fault
             )
 
-    def submit(self, job: Job[T], *, wait: bool = True) -> Future[T]:
+    def submit(self, job: Job[T], *, wait: bool = True, after: After | None = None) -> Future[T]:
         """Queue a job; the future resolves after the commit, or with what went wrong.
 
         A future cancelled before its job starts writes nothing; `cancel()` says whether it was in time.
 
         Args:
             wait: whether the caller can wait for room in a full queue; without, the job is refused at once.
+            after: called after the commit; the future resolves once what it returns does. No other job waits
+                for that.
 
         Raises:
             StoreError: the queue stayed full, or the store is closed.
@@ -126,7 +131,7 @@ class Writer:
                 raise StoreError(self._last_fault)
             if self._closed:
                 raise StoreError(f"{self._path}: the store is closed")
-            self._jobs.append((job, future))
+            self._jobs.append((job, future, after))
             self._changed.notify_all()
         return future
 
@@ -154,7 +159,7 @@ class Writer:
                 left = list(self._jobs)
                 self._jobs.clear()
                 self._changed.notify_all()
-            for _, future in left:
+            for _, future, _ in left:
                 if future.set_running_or_notify_cancel():
                     future.set_exception(
                         StoreError(f"{self._path}: the store's writer ended; restart the pod")
@@ -179,7 +184,7 @@ class Writer:
                 self._idle()
             next_refresh_s = time.monotonic() + TICK_S
 
-    def _do(self, job: Job[Any], future: Future[Any]) -> None:
+    def _do(self, job: Job[Any], future: Future[Any], after: After | None) -> None:
         if not future.set_running_or_notify_cancel():
             return
         fault: BaseException | None = None
@@ -201,10 +206,12 @@ class Writer:
                 self._conn is not conn_before or self._conn.total_changes != changes_before
             ):
                 self._last_fault = None
-        if fault is None:
+        if fault is not None:
+            future.set_exception(fault)
+        elif after is None:
             future.set_result(result)
         else:
-            future.set_exception(fault)
+            after().add_done_callback(lambda _: future.set_result(result))
 
     def _idle(self) -> None:
         """What waits for the database must not wait for the next job, too."""

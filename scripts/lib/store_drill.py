@@ -187,7 +187,7 @@ class Drill:
                 uses = 3 if n % 7 == 1 else None
                 entry = make_entry(f"DR{n:03d}", verdict, uses_left=uses, exact_only=True)
                 store.plates.add(entry, by="drill").result(10)
-            store.plates.set_state(SiteState(lockdown=True), by="drill").result(10)
+            store.plates.switch(lambda _: SiteState(lockdown=True), by="drill").result(10)
             for n in range(150):
                 row = store.record("decision", {"n": n, "pad": "x" * 200})
             row.result(10)
