@@ -31,7 +31,7 @@ Act = dict[str, tuple[str, list[Entry]]]
 def an_entry(lane: str, verdict: Verdict = Verdict.ALLOW, **facts: object) -> Entry:
     """An entry of the car for one lane's gate."""
     given: dict[str, object] = {"type": EntryType.RESIDENT, "gates": (lane,)} | facts
-    return Entry(match_key(gate_clips.PLATE), gate_clips.PLATE, verdict, **given)  # type: ignore[arg-type]
+    return Entry(match_key(gate_clips.PLATE), gate_clips.PLATE, verdict, **given)
 
 
 def acts() -> list[tuple[SiteState, Act]]:

@@ -11,7 +11,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
-from gate_fixtures import Recorder, a_gate, guard_with, is_gone, pulses, until
+from gate_fixtures import Recorder, a_gate, guard_with, is_gone, is_replaced, pulses, until
 from mutations import spoilt
 from promises import Prove
 
@@ -110,6 +110,32 @@ def test_the_end_of_a_pulse_that_was_reported_too_late_is_still_told(tmp_path: P
     assert str(end.error).startswith("the pulse was reported after its caller had given up")
 
 
+def test_a_guard_that_lives_and_never_tells_of_a_pulse_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pod.gate.guard_client.SILENCE_NS", 1_000_000_000)
+    script = (
+        "import sys, threading\n"
+        "sys.stdin.readline()\n"
+        """print('{"event": "ready", "gates": {}}', flush=True)\n"""
+        "over = threading.Event()\n"
+        "threading.Thread(target=lambda: (sys.stdin.read(), over.set()), daemon=True).start()\n"
+        "while not over.wait(0.1):\n"
+        """    print('{"event": "beat", "inputs": {}}', flush=True)\n"""
+    )
+    client = Recorder().start(tmp_path, command=(sys.executable, "-c", script))
+    try:
+        forgetful = client.pid
+        assert forgetful is not None
+        with pytest.raises(GateError, match="no answer within"):
+            client.pulse("main", "p", on_end=lambda end: None)
+        until(lambda: is_replaced(client, forgetful))
+        with pytest.raises(GateError, match="no answer within"):  # and not that p is under way
+            client.pulse("main", "p", on_end=lambda end: None)
+    finally:
+        client.close()
+
+
 def test_a_guard_that_becomes_ready_while_the_client_closes_is_ended_too(tmp_path: Path) -> None:
     script = (
         "import os, pathlib, sys, time\n"
@@ -177,7 +203,7 @@ def test_whatever_a_guard_says_a_pulse_ends_in_an_answer_and_a_client_that_gives
         said = tmp_path / f"said{n}"
         said.write_bytes(b"\n".join(lines[5 * n : 5 * n + 5]) + b"\n")
         client = GuardClient.start(
-            [a_gate()], tmp_path, on_fault=faults.append, command=guard_that_says(f"@{said}")
+            [a_gate()], tmp_path / f"run{n}", on_fault=faults.append, command=guard_that_says(f"@{said}")
         )
         try:
             attempts += 5
