@@ -12,11 +12,12 @@ from contextlib import AbstractContextManager, AsyncExitStack
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from pod.config import CameraConfig, PodConfig
+from pod.config import CameraConfig, GateConfig, PodConfig
 from pod.config_load import Origin
 from pod.domain.approach import Approaches
 from pod.domain.clock_trust import ClockTrust
@@ -25,6 +26,7 @@ from pod.domain.gate_facts import GateFact
 from pod.domain.history import ApproachRecord, AuditEvent, approaches
 from pod.domain.tracking import Tracker
 from pod.gate.controller import GateController, rest_after_start_s
+from pod.gate.device_watch import DeviceWatch
 from pod.gate.guard_client import RUN_DIR, GuardClient
 from pod.gate.pulse import GateState
 from pod.media.fanout import AccessUnitFanout
@@ -36,6 +38,7 @@ from pod.runtime.heartbeat import Heartbeats
 from pod.runtime.instance_lock import InstanceLock
 from pod.runtime.metrics import PodMetrics
 from pod.runtime.sd_notify import SystemdNotifier
+from pod.runtime.slow_start import make_slowly
 from pod.runtime.supervise import supervise
 from pod.runtime.time_zone import zone_of
 from pod.runtime.watchdog import feed_watchdog
@@ -170,9 +173,10 @@ class Pod:
         self._listener = stack.enter_context(bind(config.web.host, config.web.port))
         models = await asyncio.to_thread(open_models, config.vision)
         writer_beat = self._heartbeats.register("store", STORE_SILENCE_S)
-        self._store = stack.enter_context(
-            Store.open(data_dir / FILE_NAME, keeping=Keeping(), beat=writer_beat.beat)
-        )
+        # A recovery of a long audit takes minutes on a small board.
+        opening = partial(Store.open, data_dir / FILE_NAME, keeping=Keeping(), beat=writer_beat.beat)
+        store = await make_slowly(opening, notifier=self._notifier, heartbeat=writer_beat)
+        self._store = stack.enter_context(store)
         self._clock = self._watch_clock()
         started = self._store.record("pod_started", self._started_row(models))
         self._store.wait_for(started, START_ROW_TIMEOUT_S)
@@ -201,7 +205,7 @@ class Pod:
         }
         self._gates = {name: gate for name, (gate, _) in gates.items()}
         self._probes += [store_probe(self._store), models_probe(models), self._clock.probe]
-        self._probes += [gate_probe(gate) for gate, _ in gates.values()]
+        self._probes += [self._gate_probe(gate, gates[gate.name][0]) for gate in config.gates]
         self._opens_unrecorded = {gate.name: gate.on_store_failure == "open" for gate in config.gates}
         self._policy = policy_of(config.access, config.site)
         named = f"{models.detector.name}, {models.recognizer.name}"
@@ -229,6 +233,14 @@ class Pod:
         )
         watch.look()
         return watch
+
+    def _gate_probe(self, gate: GateConfig, controller: GateController) -> HealthProbe:
+        if gate.http is None:
+            return gate_probe(controller)
+        watch = DeviceWatch(gate, on_fault=self._break)
+        watch.start()
+        self._stack.callback(watch.stop)
+        return gate_probe(controller, lambda: watch.fault)
 
     def _settle_pulses(self) -> Mapping[str, datetime]:
         """Note the pulses in which the last POD ended; when each gate was last asked to open."""

@@ -8,7 +8,6 @@ from pod.commands.finding import Finding, Status
 from pod.config import GateConfig, PodConfig
 from pod.config_gates import GpioConfig, HttpConfig, InputConfig
 from pod.domain.errors import PlateBridgeError
-from pod.gate.guard_gate import guard_gate
 
 MODULES = Path("/sys/module")
 
@@ -118,15 +117,9 @@ def _keeper(chip: str) -> str | None:
 
 
 def _check_device(gate: GateConfig, given: HttpConfig) -> Iterator[Finding]:
-    from pod.gate.drivers.http import HttpDevice
-    from pod.gate.drivers.line import fault_text
+    from pod.gate.device_watch import device_fault
 
-    told = guard_gate(gate, Path())["http"]
-    assert isinstance(told, dict)
-    try:
-        fault = HttpDevice(told, pulse_ms=gate.pulse_ms, gate=gate.name).reach()
-    except OSError as error:
-        fault = fault_text(error)
+    fault = device_fault(gate)
     status: Status = "ok" if fault is None else "fail"
     yield Finding(
         "gates", status, f"{gate.name}: {fault or 'the device takes connections; it was not asked'}"

@@ -1,5 +1,7 @@
 """What each part's state means for health, with the mend for whoever reads it."""
 
+from collections.abc import Callable
+
 from pod.gate.controller import GateController
 from pod.media.source import CameraSource
 from pod.services.health import HealthProbe, PartHealth, Status
@@ -27,13 +29,19 @@ def camera_probe(name: str, source: CameraSource) -> HealthProbe:
     return probe
 
 
-def gate_probe(gate: GateController) -> HealthProbe:
-    """A gate fails that cannot be pulsed; one that did not do as told, or hides where it is, wants a look."""
+def gate_probe(gate: GateController, device_fault: Callable[[], str | None] = lambda: None) -> HealthProbe:
+    """A gate fails that cannot be pulsed; one that did not do as told, or hides where it is, wants a look.
+
+    Args:
+        device_fault: why the device on the network that moves the gate cannot be reached; None while it can.
+    """
 
     def probe() -> PartHealth:
         part, state = f"gate {gate.name}", gate.state
         if state.condition != "ready":
             return PartHealth(part, Status.FAILING, state.reason)
+        if (fault := device_fault()) is not None:
+            return PartHealth(part, Status.DEGRADED, f"Its device cannot be asked to open now: {fault}.")
         if alarms := gate.alarms:
             return PartHealth(part, Status.DEGRADED, " ".join(alarms.values()))
         if gate.facts.position == "unknown":
@@ -56,6 +64,10 @@ def store_probe(store: Store) -> HealthProbe:
             what = "The gate stays closed while nothing can be written."
             if facts is not None and facts.journaled:
                 what = f"The database takes no rows, {facts.journaled} wait in the journal."
+            if facts is not None and facts.unwritten:
+                what = f"Nothing can be written, {facts.unwritten} rows wait in memory."
+            if facts is not None and facts.dropped:
+                what += f" Rows lost since the start: {facts.dropped}."
             return PartHealth("store", Status.FAILING, f"{what} {stats.fault}")
         if (unread := store.plates.fault) is not None:
             what = "The access list on file cannot be read, an older one decides: put back a good copy."

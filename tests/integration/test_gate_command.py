@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from gate_device import OK, GateDevice
 from gate_fixtures import pulses, until
 
 from pod.domain.errors import ConfigError
@@ -214,6 +215,17 @@ def gate_rest(config: Path) -> "subprocess.CompletedProcess[str]":
 def test_without_contacts_the_command_says_no_more_than_commanded(config: Path) -> None:
     result = gate_test(config, "main", "--yes")
     assert "gate main: commanded; no contact is wired, so nobody knows whether it moved" in result.stdout
+
+
+def test_of_a_device_on_the_network_nothing_is_claimed_to_be_measured(config: Path) -> None:
+    with GateDevice(OK) as device:
+        driver = f'driver: http, http: {{url: "{device.url()}"}}'
+        config.write_text(config.read_text().replace("name: main,", f"name: main, {driver},"))
+        result = gate_test(config, "main", "--yes")
+    assert result.returncode == 0, result.stderr
+    assert "the device said yes to a pulse of 100 ms, which it times by itself; nothing" in result.stdout
+    assert re.findall(r"ms  \w+$", result.stdout, re.MULTILINE) == []
+    assert len([head for head in device.requests if head]) == 1
 
 
 def test_with_contacts_it_tells_what_the_gate_did(config: Path) -> None:
