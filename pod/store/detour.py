@@ -13,6 +13,7 @@ from pod.store.grants import Grant
 from pod.store.journal import Journal, JournalStats, LateRow
 from pod.store.keeping import Attendants
 from pod.store.late_rows import import_late, late_row, pulse_of
+from pod.store.unwritten import Unwritten
 
 JOURNALED_SEQ = 0
 """What a row's future resolves to when it went to the journal: its seq is not known yet."""
@@ -31,6 +32,7 @@ class Detour:
         self._journal = journal
         self._attendants = attendants
         self._beat = beat
+        self._unwritten = Unwritten()
         self._lock = threading.Lock()
         self._telling = threading.Lock()
         # The outcome of an intent that waits here must not overtake it, nor be lost with the writer's queue.
@@ -41,9 +43,14 @@ class Detour:
         return self._journal.stats
 
     @property
+    def unwritten(self) -> Unwritten:
+        """The rows that not even the journal took."""
+        return self._unwritten
+
+    @property
     def is_waiting(self) -> bool:
         """Whether rows wait for the database."""
-        return self._journal.is_waiting
+        return self._journal.is_waiting or len(self._unwritten) > 0
 
     def must_take(self, payload: Mapping[str, object]) -> bool:
         """Whether a row belongs to a pulse of which the journal has, or is about to have, a row already."""
@@ -63,6 +70,9 @@ class Detour:
     ) -> Future[None]:
         """Put a row into the journal, flagged late; never blocks.
 
+        Where the journal does not take it, a row that nobody waits for is kept in memory, and its future
+        resolves once the database has it.
+
         Args:
             after_seq: a seq that the chain had reached before the database was asked to take `sealed`.
             awaited: somebody waits for it.
@@ -73,17 +83,23 @@ class Detour:
             with self._lock:
                 self._pulses[pulse] += 1
 
+        kept: Future[None] = Future()
+
         def appended(journaled: Future[None]) -> None:
-            if not journaled.cancelled() and journaled.exception() is None:
-                self._tell()
+            error = None if journaled.cancelled() else journaled.exception()
+            if not journaled.cancelled() and error is None:
+                kept.set_result(None)
+            elif error is not None and not awaited and self._unwritten.keep(row, kept, refused=error):
+                pass
             elif pulse is not None:
                 # A journal that refused it must not draw the pulse's other rows after it.
                 with self._lock:
                     self._pulses -= Counter([pulse])
+            self._tell()
 
-        kept = self._journal.append(row, awaited=awaited)
-        kept.add_done_callback(appended)
-        return kept
+        journaled = self._journal.append(row, awaited=awaited)
+        journaled.add_done_callback(appended)
+        return journaled if awaited else kept
 
     def catch(self, write: Future[int], *, take: Callable[[], Future[None]]) -> Future[int]:
         """A future that resolves as `write` does, or to `JOURNALED_SEQ` where the journal took the row.
@@ -146,7 +162,8 @@ class Detour:
         Raises:
             sqlite3.Error: the database still takes no row; all stays in the journal.
         """
-        rows = self._journal.waiting()
+        journaled, unwritten = self._journal.waiting(), self._unwritten.rows()
+        rows = sorted((*journaled, *unwritten), key=lambda row: row.ts_us)
         if not rows:
             return
         conn.execute("BEGIN IMMEDIATE")
@@ -157,7 +174,8 @@ class Detour:
             if conn.in_transaction:
                 conn.execute("ROLLBACK")
             raise
-        self._journal.forget(len(rows))
+        self._journal.forget(len(journaled))
+        self._unwritten.forget(len(unwritten))
         with self._lock:
             self._pulses -= _pulses_of(rows)
         self._tell()
@@ -165,11 +183,19 @@ class Detour:
 
     def close(self) -> None:
         self._journal.close()
+        if lost := self._unwritten.close():
+            _log.error("%d rows that waited in memory for the disk are lost", lost)
 
     def _tell(self) -> None:
         """Raise the alarm where rows wait, else clear it; after each change of that."""
         with self._telling:
-            if self._journal.is_waiting:
+            if len(self._unwritten):
+                self._attendants.begin(
+                    "store_journaling",
+                    "Neither the database nor the journal takes rows. They wait in memory, and are lost if "
+                    "the POD ends: look at the disk.",
+                )
+            elif self._journal.is_waiting:
                 self._attendants.begin(
                     "store_journaling",
                     "The database takes no rows, they go to the journal. Look at the disk, and for another "

@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from pod.domain.errors import StoreError
+from pod.store.home import Home
 from pod.store.private_file import (
     create_private,
     fsync_directory,
@@ -87,6 +88,7 @@ class Journal:
 
     def __init__(self, path: Path, fd: int, found: "Found", *, size_bytes: int) -> None:
         self._path = path
+        self._home = Home(path.parent.parent)
         self._fd = fd
         self._size_bytes = size_bytes
         self._waiting = list(found.rows)
@@ -224,8 +226,10 @@ class Journal:
 
     def _check_place(self) -> None:
         """A file that was unlinked takes writes that nobody will ever read: make it anew with what waits."""
+        self._home.check()
         if is_same_file(self._path, self._fd):
             return
+        make_private_folder(self._path.parent)
         fd = _open_or_make(self._path, self._size_bytes)
         records = b"".join(encode(row) for row in self.waiting())
         try:

@@ -207,6 +207,8 @@ class Store:
         copies = find_copies(self.path.parent / FOLDER)
         return StoreFacts(
             journaled=self._detour.stats.waiting,
+            unwritten=len(self._detour.unwritten),
+            dropped=self._detour.unwritten.dropped,
             is_reserve_held=self._rescue.is_reserve_held,
             recovered=self._rescue.recovered,
             copy_at=copies[0].at if copies else None,

@@ -12,6 +12,8 @@ class StoreFacts:
 
     Attributes:
         journaled: rows that wait in the journal for the database.
+        unwritten: rows that not even the journal takes, and that wait in memory.
+        dropped: rows for which there was no room in memory either, since the start.
         is_reserve_held: whether disk space is held back for the database.
         recovered: what was put back since the start; None where nothing had to be.
         copy_at: when the newest good copy was made; None where there is none.
@@ -19,6 +21,8 @@ class StoreFacts:
     """
 
     journaled: int
+    unwritten: int
+    dropped: int
     is_reserve_held: bool
     recovered: Recovery | None
     copy_at: datetime | None

@@ -271,3 +271,18 @@ def test_nothing_is_written_to_a_bare_mount_point_and_all_goes_on_once_the_disk_
     finally:
         subprocess.run(["umount", "-l", str(place)], capture_output=True)
         subprocess.run(["losetup", "--detach", device], capture_output=True)
+
+
+def test_rows_that_find_no_room_in_memory_are_counted_and_those_of_pulses_are_kept(
+    filled: Store, folder: Path, tmp_path: Path
+) -> None:
+    folder.rename(tmp_path / "away")
+    others = [filled.record("decision", {"n": n}, wait=False) for n in range(140)]
+    until(lambda: filled.facts is not None and filled.facts.dropped == 140 - 128)
+    pulses = [filled.record("intent", {"pulse": str(n)}, wait=False) for n in range(10)]
+    until(lambda: filled.facts is not None and filled.facts.unwritten == 138)
+    assert "138 rows wait in memory. Rows lost since the start: 12." in store_probe(filled)().sentence
+    (tmp_path / "away").rename(folder)
+    assert [row.result(10) for row in pulses] == [0] * 10
+    assert sum(row.exception(10) is None for row in others) == 128
+    assert sum(row.kind == "intent" for row in rows(folder)) == 10
