@@ -312,7 +312,8 @@ def test_a_device_that_is_slow_delays_no_other_gate(tmp_path: Path) -> None:
             thread.join()
     assert recorder.ends[0].gate == "main"
     [on_ms] = on_times_ms(tmp_path, dead_ns=0)
-    assert PULSE_MS <= on_ms <= PULSE_MS + 100
+    # The question is whether the other gate waits for the device; what a loaded machine adds is not.
+    assert PULSE_MS <= on_ms <= PULSE_MS + 200
 
 
 def test_of_a_request_under_way_nothing_is_known_when_the_guard_dies_and_the_next_one_repeats_nothing(
