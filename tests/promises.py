@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 PROMISES: Mapping[int, str] = {
-    1: "For any one failure the relay is on no longer than the pulse and 100 ms; a frozen guard is ended by the "
-    "POD, and only a monostable relay bounds it for certain.",
+    1: "For any one failure the relay is on no longer than the pulse and 100 ms; a frozen guard is ended by "
+    "the POD, and only a monostable relay bounds it for certain.",
     2: "No pulse at boot, update, restart, reconnect or when the configuration is loaded.",
     3: "When switching off fails, the gate latches: no further opens, and an alarm.",
     4: "The intent to open is on disk before the relay is energised; its outcome follows.",

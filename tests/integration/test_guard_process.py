@@ -141,8 +141,8 @@ def test_sigkill_of_the_guard_at_any_moment_releases_the_line_and_is_reported(
 
 
 FROZEN_LIMIT_MS = PULSE_MS + 200
-"""The promise leaves a frozen guard to the relay: the pod ends it 80 ms after the pulse should have ended, and
-on a loaded machine the scheduler may keep the pod waiting for longer than the other 20."""
+"""The promise leaves a frozen guard to the relay: the pod ends it 80 ms after a pulse should have ended, and
+a loaded machine may keep the pod itself waiting for longer than the other 20."""
 
 
 @pytest.mark.proof(1)
