@@ -30,7 +30,8 @@ if command -v shellcheck >/dev/null; then
 fi
 
 if [[ $quick == yes ]]; then
-  step "quick tests" .venv/bin/pytest tests/unit tests/simulation tests/house -q "$@"
+  # In parallel: these tests share nothing.
+  step "quick tests" .venv/bin/pytest tests/unit tests/simulation tests/house -q -n auto "$@"
 else
   step "all tests" .venv/bin/pytest tests "$@"
 fi
