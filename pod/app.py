@@ -12,7 +12,6 @@ from contextlib import AbstractContextManager, AsyncExitStack
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
-from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self

@@ -24,6 +24,10 @@ class SystemdNotifier:
         """The pod has started; `status` is shown by `systemctl status`."""
         self._send(f"READY=1\nSTATUS={_one_line(status)}")
 
+    def extend_start(self, by_s: float) -> None:
+        """The start goes on; systemd gives it up where nothing more is heard for so long."""
+        self._send(f"EXTEND_TIMEOUT_USEC={by_s * 1e6:.0f}")
+
     def watchdog(self) -> None:
         """All critical parts work. Not calling this for WatchdogSec restarts the pod."""
         self._send("WATCHDOG=1")

@@ -15,6 +15,9 @@ from pod.store.migrate import SchemaError
 TAIL_ROWS = 20_000
 """Rows from the end whose links are recomputed at every start; copies are verified from the first row on."""
 
+_MOST_ROWS = 10_000_000
+"""Of one table: a damaged tree may lead in a circle."""
+
 FAULT_CODES = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 """What SQLite says of a damaged file."""
 
@@ -78,6 +81,7 @@ def find_damage(conn: sqlite3.Connection, folder: Path) -> Damage | None:
         sqlite3.Error: it can't be read, by no damage of its own.
     """
     try:
+        read_through(conn)
         return _structure(conn) or _list(conn, folder) or _chain(conn) or _end(conn, folder)
     except sqlite3.Error as error:
         if is_damage(error, sql_is_sound=True):
@@ -85,6 +89,28 @@ def find_damage(conn: sqlite3.Connection, folder: Path) -> Damage | None:
         raise
     except (TypeError, ValueError, AttributeError, OverflowError) as error:
         return Damage(f"a row holds what no row can hold ({error})")
+
+
+def read_through(conn: sqlite3.Connection) -> None:
+    """Read every row once, so that the file lies in memory for `quick_check`.
+
+    That visits all pages in one go, in which SQLite calls no progress handler: on a slow card it would look
+    like a hanging thread. A file of one's own is no way: closing it would drop the locks of this process.
+
+    Raises:
+        sqlite3.Error: it can't be read.
+    """
+    text_factory = conn.text_factory
+    conn.text_factory = bytes  # what is no text any more is not this function's to tell
+    try:
+        names = conn.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
+        for (name,) in names:
+            quoted = name.decode(errors="replace").replace('"', '""')
+            rows = conn.execute(f'SELECT * FROM "{quoted}" LIMIT {_MOST_ROWS}')  # noqa: S608 - a name of the schema
+            for _ in rows:
+                pass
+    finally:
+        conn.text_factory = text_factory
 
 
 def _structure(conn: sqlite3.Connection) -> Damage | None:

@@ -34,6 +34,7 @@ RECOVER_EVERY_S = 60.0
 """A file that is damaged again at once lies on a disk that no copy mends."""
 
 _NEAR_FULL_BYTES = 1024 * 1024
+_STEPS_A_BREATH = 20_000
 
 _log = logging.getLogger(__name__)
 
@@ -183,6 +184,7 @@ class Rescue:
                 return Damage(str(error.__cause__))
             raise
         with closing(conn):
+            conn.set_progress_handler(self._breathe, _STEPS_A_BREATH)
             try:
                 migrate(conn)
             except OtherProgramError as error:
@@ -194,6 +196,10 @@ class Rescue:
                     raise
                 return Damage(str(error))
             return find_damage(conn, self._folder)
+
+    def _breathe(self) -> int:
+        self._beat()
+        return 0
 
     def _recover(self, damage: Damage, *, list_above: int, held: sqlite3.Connection | None = None) -> None:
         """With the exchange's lock held."""

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from pod.runtime.heartbeat import Heartbeats
 from pod.runtime.sd_notify import SystemdNotifier
+from pod.runtime.slow_start import make_slowly
 from pod.runtime.watchdog import feed_watchdog
 
 
@@ -127,3 +129,53 @@ async def test_the_watchdog_is_fed_only_while_every_part_is_fresh(
     finally:
         feeding.cancel()
         manager.close()
+
+
+class Part:
+    """Something that takes until `go` to make."""
+
+    def __init__(self) -> None:
+        self.go = threading.Event()
+        self.is_closed = False
+
+    def made(self) -> "Part":
+        assert self.go.wait(20)
+        return self
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+async def test_a_slow_start_is_extended_while_it_gives_signs_of_life_and_no_longer(manager: Manager) -> None:
+    now_s, part = [0.0], Part()
+    heartbeat = Heartbeats(clock_s=lambda: now_s[0]).register("store", 15)
+    notifier = SystemdNotifier(manager.environ())
+    making = asyncio.create_task(
+        make_slowly(part.made, notifier=notifier, heartbeat=heartbeat, every_s=0.005)
+    )
+    for _ in range(3):
+        assert await manager.hears() == "EXTEND_TIMEOUT_USEC=60000000"
+    now_s[0] = 16
+    await asyncio.sleep(0.05)  # a word that was on its way
+    manager.drain()
+    await asyncio.sleep(0.05)
+    assert manager.drain() == 0
+    heartbeat.beat()
+    assert await manager.hears() == "EXTEND_TIMEOUT_USEC=60000000"
+    part.go.set()
+    assert await making is part
+    assert not part.is_closed
+
+
+async def test_a_start_that_is_cancelled_lets_go_of_what_came_of_it(manager: Manager) -> None:
+    part = Part()
+    heartbeat = Heartbeats().register("store", 15)
+    notifier = SystemdNotifier(manager.environ())
+    making = asyncio.create_task(make_slowly(part.made, notifier=notifier, heartbeat=heartbeat))
+    await manager.hears()
+    making.cancel()
+    await asyncio.sleep(0)
+    part.go.set()
+    with pytest.raises(asyncio.CancelledError):
+        await making
+    assert part.is_closed
