@@ -13,6 +13,7 @@ from pathlib import Path
 from pod.domain.errors import StoreError
 from pod.store import audit
 from pod.store.connection import check_readable, connect_reader, store_error
+from pod.store.diagnosis import read_through
 from pod.store.migrate import check_version
 from pod.store.private_file import create_private, fsync_directory, fsync_file
 
@@ -136,6 +137,7 @@ def verify_structure(path: Path, *, breathe: Callable[[], int]) -> audit.VerifyR
         check_readable(path)
         with open_copy(path) as conn:
             conn.set_progress_handler(breathe, _STEPS_A_BREATH)
+            read_through(conn)
             (answer,) = conn.execute("PRAGMA quick_check(1)").fetchone()
             if answer != "ok":
                 raise StoreError(f"{path} is damaged: {answer}")
