@@ -25,6 +25,10 @@ CREATE TABLE backup_label
 """
 
 
+_ANOTHER = "name a file made by `platebridge pod backup`"
+_SQLITE = b"SQLite format 3\0"
+
+
 @dataclass(frozen=True, slots=True)
 class Label:
     """What a backup says of itself.
@@ -50,8 +54,11 @@ def back_up(database: Path, target: Path, *, now: datetime, config_sha256: str, 
     """Write access list, audit and all else to one private file, verified; the POD may run.
 
     Raises:
-        StoreError: there is a file already, the disk refuses, or the database is damaged.
+        StoreError: there is a file already, its place is the data directory, the disk refuses, or the
+            database is damaged.
     """
+    if target.resolve().is_relative_to(database.parent.resolve()):
+        raise StoreError(f"{target} lies in the data directory: name a place on another disk")
     if target.exists():
         raise StoreError(f"{target} exists: name a file that does not, or move it away first")
 
@@ -69,16 +76,33 @@ def examine(backup: Path) -> Label:
     Raises:
         StoreError: it is no backup, or damaged.
     """
-    result = verify_structure(backup, breathe=lambda: 0)
+    _check_kind(backup)
     try:
         with open_copy(backup) as conn:
             made_us, config_sha256, made_by = conn.execute("SELECT * FROM backup_label").fetchone()
             (entries,) = conn.execute("SELECT count(*) FROM entry").fetchone()
-    except (sqlite3.Error, TypeError) as error:
-        raise StoreError(
-            f"{backup} is no backup ({error}): name a file made by `platebridge pod backup`"
-        ) from error
+    except (sqlite3.Error, TypeError, ValueError) as error:
+        if isinstance(error, sqlite3.Error) and error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_CORRUPT:
+            raise StoreError(f"{backup} is damaged ({error}): {_ANOTHER}") from error
+        raise StoreError(f"{backup} is no backup ({error}): {_ANOTHER}") from error
+    result = verify_structure(backup, breathe=lambda: 0)
     return Label(from_us(made_us), config_sha256, made_by, result.rows, entries, result.head)
+
+
+def _check_kind(backup: Path) -> None:
+    try:
+        with backup.open("rb") as file:
+            start = file.read(len(_SQLITE))
+    except FileNotFoundError:
+        raise StoreError(f"there is no file {backup}: {_ANOTHER}") from None
+    except IsADirectoryError:
+        raise StoreError(f"{backup} is a directory: {_ANOTHER}") from None
+    except OSError as error:
+        raise StoreError(f"{backup} cannot be read ({error.strerror}): run this as its owner") from error
+    if not start:
+        raise StoreError(f"{backup} is empty: {_ANOTHER}")
+    if start != _SQLITE:
+        raise StoreError(f"{backup} is no backup: {_ANOTHER}")
 
 
 def restore(database: Path, backup: Path, *, by: str, now_us: int) -> tuple[Label, Path | None]:

@@ -23,6 +23,18 @@ FOLDER = "backups"
 KEPT = 2
 
 _NAME = "pod-%Y%m%dT%H%M%S.%fZ.db"
+_OF_TARGET = frozenset(
+    {
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_IOERR_WRITE,
+        sqlite3.SQLITE_IOERR_FSYNC,
+        sqlite3.SQLITE_IOERR_TRUNCATE,
+    }
+)
+"""What SQLite says of the file that is written; the other is only read."""
+
 _STEPS_A_BREATH = 20_000
 """Steps of SQLite's machine between two breaths."""
 
@@ -104,6 +116,8 @@ def write_copy(
         fresh.replace(target)
         fsync_directory(target.parent)
     except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorcode", 0) in _OF_TARGET:
+            raise StoreError(f"{target} cannot be written ({error}): name a place with room") from error
         raise store_error(database, error) from error
     except OSError as error:
         raise StoreError(f"{target} cannot be written ({error.strerror}): name a place with room") from error

@@ -1,6 +1,7 @@
 """`platebridge pod backup` beside a writer, and `pod restore` where nothing runs."""
 
 import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
@@ -74,7 +75,7 @@ def test_a_backup_made_while_the_store_is_open_comes_back_with_its_list_and_audi
         assert "1 entries, 1 audit rows" in made.stdout
         store.plates.add(make_entry("LATER99"), by="test").result(5)
     assert file.stat().st_mode & 0o077 == 0
-    back = platebridge("pod", "restore", str(file), "--config", str(config))
+    back = platebridge("pod", "restore", str(file), "--config", str(config), "--yes")
     assert back.returncode == 0, back.stderr
     assert plates(data) == {"AB123CD"}
     (former,) = (data / "quarantine").iterdir()
@@ -94,7 +95,7 @@ def test_a_restore_refuses_while_a_pod_runs(data: Path, config: Path, tmp_path: 
     file = tmp_path / "gate.backup"
     backup.back_up(data / "pod.db", file, now=NOW, config_sha256="", made_by="test")
     with InstanceLock(data):
-        refused = platebridge("pod", "restore", str(file), "--config", str(config))
+        refused = platebridge("pod", "restore", str(file), "--config", str(config), "--yes")
     assert refused.returncode != 0
     assert "already runs" in refused.stderr
     assert not (data / "quarantine").exists()
@@ -167,3 +168,104 @@ def test_a_spoilt_backup_is_refused_or_holds_the_very_rows_that_were_written(
 
     met = meet(examine, spoilt([file.read_bytes()], often(5000, 20_000)), refusal=StoreError)
     prove(attempts=met.all, faults=met.refused, losses=losses)
+
+
+def test_a_restore_names_what_it_changes_and_asks_first(data: Path, config: Path, tmp_path: Path) -> None:
+    file = tmp_path / "gate.backup"
+    with Store.open(data / "pod.db") as store:
+        for plate in ("STAYS11", "RETURN2", "COUNT33"):
+            store.plates.add(
+                make_entry(plate, uses_left=2 if plate == "COUNT33" else None), by="test"
+            ).result(5)
+        backup.back_up(data / "pod.db", file, now=NOW, config_sha256="", made_by="test")
+        store.plates.remove("RETURN2", by="test").result(5)
+        store.plates.add(make_entry("LATER44"), by="test").result(5)
+        counted = next(e for e in store.plates.current.index.entries if e.plate == "COUNT33")
+        store.plates.replace(counted.id, make_entry("COUNT33", uses_left=1), by="test").result(5)
+    asked = platebridge("pod", "restore", str(file), "--config", str(config))
+    assert asked.returncode != 0
+    assert "comes back onto the list: RETURN2\n" in asked.stdout
+    assert "goes from the list: LATER44\n" in asked.stdout
+    assert "holds again as it did, uses and times included: COUNT33\n" in asked.stdout
+    assert "newer audit rows that are only in the former database then: 3\n" in asked.stdout
+    assert "another POD" not in asked.stdout
+    assert plates(data) == {"STAYS11", "LATER44", "COUNT33"}
+
+
+def test_a_restore_warns_of_another_pods_backup(data: Path, config: Path, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    file = tmp_path / "gate.backup"
+    for folder, plate in ((tmp_path / "other", "THEIRS1"), (data, "OURS22")):
+        with Store.open(folder / "pod.db") as store:
+            store.plates.add(make_entry(plate), by="test").result(5)
+    backup.back_up(tmp_path / "other/pod.db", file, now=NOW, config_sha256="", made_by="test")
+    asked = platebridge("pod", "restore", str(file), "--config", str(config))
+    assert "WARNING: it is of another POD" in asked.stdout
+    assert plates(data) == {"OURS22"}
+
+
+def test_a_restore_over_a_database_that_cannot_be_read_says_so(
+    data: Path, config: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "gate.backup"
+    with Store.open(data / "pod.db") as store:
+        store.plates.add(make_entry("AB123CD"), by="test").result(5)
+    backup.back_up(data / "pod.db", file, now=NOW, config_sha256="", made_by="test")
+    (data / "pod.db").write_bytes(b"garbage")
+    back = platebridge("pod", "restore", str(file), "--config", str(config), "--yes")
+    assert back.returncode == 0, back.stderr
+    assert "cannot be compared with the database that is there" in back.stdout
+    assert plates(data) == {"AB123CD"}
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        pytest.param(lambda path: None, "there is no file", id="missing"),
+        pytest.param(lambda path: path.mkdir(), "is a directory", id="directory"),
+        pytest.param(lambda path: path.write_bytes(b""), "is empty", id="empty"),
+        pytest.param(lambda path: path.write_text("a list of plates"), "is no backup", id="text"),
+        pytest.param(
+            lambda path: sqlite3.connect(path).executescript("CREATE TABLE theirs (a)").connection.close(),
+            "is no backup",
+            id="database of another program",
+        ),
+    ],
+)
+def test_what_is_no_backup_is_told_as_such_with_the_mend(
+    data: Path, config: Path, tmp_path: Path, make: Callable[[Path], object], said: str
+) -> None:
+    Store.open(data / "pod.db").close()
+    make(tmp_path / "gate.backup")
+    refused = platebridge("pod", "restore", str(tmp_path / "gate.backup"), "--config", str(config), "--yes")
+    assert refused.returncode != 0
+    words = " ".join(refused.stderr.split())
+    assert said in words
+    assert "name a file made by `platebridge pod backup`" in words
+
+
+def test_a_backup_onto_a_full_stick_names_the_stick(data: Path, tmp_path: Path) -> None:
+    with Store.open(data / "pod.db") as store:
+        for n in range(100):
+            store.record("decision", {"n": n, "pad": "x" * 4000}).result(5)
+    stick = tmp_path / "stick"
+    stick.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128k", "none", str(stick)]).returncode != 0:
+        pytest.skip("needs a file system to be mountable")
+    try:
+        with pytest.raises(
+            StoreError, match=r"stick/gate\.backup cannot be written .* name a place with room"
+        ):
+            backup.back_up(data / "pod.db", stick / "gate.backup", now=NOW, config_sha256="", made_by="test")
+        assert list(stick.iterdir()) == []
+    finally:
+        subprocess.run(["umount", "-l", str(stick)], check=True)
+
+
+@pytest.mark.parametrize("name", ["pod.db-wal", "backups/list.copy.new", "gate.backup"])
+def test_a_backup_never_goes_into_the_data_directory(data: Path, name: str) -> None:
+    Store.open(data / "pod.db").close()
+    before = sorted(data.iterdir())
+    with pytest.raises(StoreError, match="name a place on another disk"):
+        backup.back_up(data / "pod.db", data / name, now=NOW, config_sha256="", made_by="test")
+    assert sorted(data.iterdir()) == before
