@@ -209,7 +209,7 @@ def test_whatever_a_guard_says_a_pulse_ends_in_an_answer_and_a_client_that_gives
             attempts += 5
             with suppress(GateError):
                 client.pulse("main", "p", on_end=lambda end: None)
-            until(lambda c=client, f=faults: bool(f) or c.alive)  # type: ignore[misc]
+            until(lambda c=client, f=faults: bool(f) or c.alive)
             gave_up += bool(faults)
         finally:
             client.close()
