@@ -1,7 +1,7 @@
 """Clips of one car at a rendered gate, cut for a test's question; rendered once for each renderer version."""
 
 from collections.abc import Iterator
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 import cv2
@@ -17,6 +17,10 @@ _VISIT = story.STORY[0]
 """The demo's first car: listed, by day, it stops at the line and drives in."""
 
 PLATE = _VISIT.plate
+
+_OTHER_VISIT = story.STORY[1]
+OTHER_PLATE = _OTHER_VISIT.plate
+"""Of the second car of `two_cars`."""
 
 EMPTY_S = 8.0
 """How long the gate stays empty after the car."""
@@ -53,6 +57,11 @@ def blurred_visits() -> Path:
     return _cached("blurred-visits", (cv2.GaussianBlur(picture, (0, 0), 4.0) for picture in _visits()))
 
 
+def two_cars() -> Path:
+    """Two cars, one after the other, each legible for two seconds, 12 s: to be looped."""
+    return _cached("two-cars", chain(_visits(_VISIT), _visits(_OTHER_VISIT)))
+
+
 def _drive_up() -> Iterator[Picture]:
     last: Picture | None = None
     for last in story.frames((_VISIT,)):
@@ -66,16 +75,18 @@ def _passing() -> Iterator[Picture]:
     return _glimpse(PASSING_FROM_S, PASSING_TO_S - PASSING_FROM_S, EMPTY_S)
 
 
-def _visits() -> Iterator[Picture]:
-    return _glimpse(VISITS_FROM_S, 2.0, 6.0 - VISITS_FROM_S)
+def _visits(visit: story.Visit = _VISIT) -> Iterator[Picture]:
+    return _glimpse(VISITS_FROM_S, 2.0, 6.0 - VISITS_FROM_S, visit=visit)
 
 
-def _glimpse(before_s: float, seen_s: float, after_s: float) -> Iterator[Picture]:
+def _glimpse(
+    before_s: float, seen_s: float, after_s: float, *, visit: story.Visit = _VISIT
+) -> Iterator[Picture]:
     """An empty gate, the car while it comes to a stop, an empty gate."""
-    visit = list(story.frames((_VISIT,)))
-    empty, nearing = visit[-1], round((_VISIT.arrives_s - 1.2) * FPS)
+    pictures = list(story.frames((visit,)))
+    empty, nearing = pictures[-1], round((visit.arrives_s - 1.2) * FPS)
     yield from [empty] * round(before_s * FPS)
-    yield from visit[nearing : nearing + round(seen_s * FPS)]
+    yield from pictures[nearing : nearing + round(seen_s * FPS)]
     yield from [empty] * round(after_s * FPS)
 
 
