@@ -55,7 +55,8 @@ def restore(
     """Put a backup in the place of the database; stop the POD first.
 
     The backup is checked to its last link, and it says who comes back onto the list, before anything changes.
-    The former database is kept. What was changed since the backup is not in it: look through the list.
+    The former database is kept. What was changed since the backup is not in it: look through the list. But a
+    lockdown stands on, opening by itself stays off where it was, and uses that were taken stay taken.
     """
     config = load_config(config_path)
     data_dir = Path(config.data_dir)
@@ -72,10 +73,12 @@ def restore(
             )
         if not yes:
             typer.confirm("Put it in the place of the database?", abort=True)
-        label, former = backups.restore(database, file, by=operator(), now_us=time.time_ns() // 1000)
+        label, former, kept = backups.restore(database, file, by=operator(), now_us=time.time_ns() // 1000)
     typer.echo(f"restored: {label.entries} entries and {label.rows} audit rows of {made}")
     if former is not None:
         typer.echo(f"the former database is in {former}")
+    for sentence in kept.sentences():
+        typer.echo(sentence)
     typer.echo("Look through the list before you start the POD: platebridge plates list")
 
 
@@ -90,7 +93,7 @@ def _changes(found: Preview) -> Iterator[str]:
     if found.goes:
         yield f"goes from the list: {_some(found.goes)}"
     if found.changes:
-        yield f"holds again as it did, uses and times included: {_some(found.changes)}"
+        yield f"holds again as it did, but for uses that were taken: {_some(found.changes)}"
     if found.rows_dropped:
         yield f"newer audit rows that are only in the former database then: {found.rows_dropped}"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pod.domain.errors import StoreError
 from pod.store import audit, list_copy
-from pod.store.connection import connect_reader, store_error
+from pod.store.connection import store_error
 from pod.store.copies import FOLDER, find_copies, open_copy, verify_structure, write_copy
 from pod.store.file_place import FilePlace
 from pod.store.head_note import FILE_NAME as NOTE_NAME
@@ -18,6 +18,7 @@ from pod.store.migrate import migrate
 from pod.store.moments import from_us, to_us
 from pod.store.private_file import fsync_file
 from pod.store.recovery import STAMP, building_place, complete, finish_exchange
+from pod.store.stricter import Kept, keep_stricter, read_former
 
 _MAKE_LABEL = """
 CREATE TABLE backup_label
@@ -105,18 +106,23 @@ def _check_kind(backup: Path) -> None:
         raise StoreError(f"{backup} is no backup: {_ANOTHER}")
 
 
-def restore(database: Path, backup: Path, *, by: str, now_us: int) -> tuple[Label, Path | None]:
+def restore(database: Path, backup: Path, *, by: str, now_us: int) -> tuple[Label, Path | None, Kept]:
     """Put a backup in the database's place; what was there is kept in the quarantine.
+
+    No lockdown ends by it, and no use that was taken comes back: see `stricter`.
 
     Only with the data directory's lock held.
 
     Returns:
-        What the backup says of itself, and where the former database lies; None where there was none.
+        What the backup says of itself; where the former database lies, None where there was none; and what
+        holds on of it.
 
     Raises:
         StoreError: the backup is damaged or of a newer PlateBridge, or the disk refuses; nothing changed.
     """
     label = examine(backup)
+    had_one = database.exists()
+    former = read_former(database)
     building = building_place(database)
     stamp = from_us(now_us).strftime(STAMP)
     try:
@@ -125,12 +131,19 @@ def restore(database: Path, backup: Path, *, by: str, now_us: int) -> tuple[Labe
             conn.execute("DROP TABLE backup_label")
             migrate(conn)
             conn.execute("BEGIN IMMEDIATE")
-            row = {"reason": "restored by hand", "copy_at": label.made_at.isoformat(), "by": by}
+            kept = Kept(is_known=not had_one) if former is None else keep_stricter(conn, former)
+            row = {
+                "reason": "restored by hand",
+                "copy_at": label.made_at.isoformat(),
+                "by": by,
+                "lockdown_kept": kept.lockdown,
+                "by_hand_only_kept": kept.by_hand_only,
+                "uses_kept": len(kept.uses),
+            }
             audit.append(conn, [audit.seal("recovery", row, now_us)])
-            _raise_version(conn, above=_newest_version(database))
+            _raise_version(conn, above=-1 if former is None else former.version)
             conn.execute("COMMIT")
         fsync_file(building)
-        had_one = database.exists()
         with FilePlace(database).exchanging():
             # It tells of the former database, and would be taken for proof against this one.
             (database.parent / FOLDER / NOTE_NAME).unlink(missing_ok=True)
@@ -147,16 +160,7 @@ def restore(database: Path, backup: Path, *, by: str, now_us: int) -> tuple[Labe
     finally:
         with contextlib.suppress(OSError):
             building.unlink(missing_ok=True)
-    return label, place if had_one else None
-
-
-def _newest_version(database: Path) -> int:
-    """The highest version of the list that the former database is known to have had."""
-    kept = list_copy.find(database.parent / FOLDER)
-    known = -1 if kept is None else kept.version
-    with contextlib.suppress(StoreError, sqlite3.Error, TypeError), closing(connect_reader(database)) as conn:
-        known = max(known, conn.execute("SELECT version FROM list_state").fetchone()[0])
-    return known
+    return label, place if had_one else None, kept
 
 
 def _raise_version(conn: sqlite3.Connection, *, above: int) -> None:

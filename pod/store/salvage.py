@@ -38,7 +38,7 @@ class Salvaged:
     list_version: int = -1
 
 
-def salvage(damaged: Path, good: sqlite3.Connection, *, breathe: Callable[[], int] = lambda: 0) -> Salvaged:
+def salvage(damaged: Path, good: sqlite3.Connection, *, breathe: Callable[[], int]) -> Salvaged:
     """Read `damaged`, as far as it goes, into an open good database, inside the caller's transaction.
 
     Args:
@@ -58,7 +58,7 @@ def salvage(damaged: Path, good: sqlite3.Connection, *, breathe: Callable[[], in
 
 
 def salvage_held(
-    source: sqlite3.Connection, good: sqlite3.Connection, *, breathe: Callable[[], int] = lambda: 0
+    source: sqlite3.Connection, good: sqlite3.Connection, *, breathe: Callable[[], int]
 ) -> Salvaged:
     """As `salvage`, through a connection that is open already."""
     text_factory = source.text_factory
@@ -129,7 +129,7 @@ def _repeat_erasures(
         good.execute("UPDATE audit SET payload = NULL, salt = NULL WHERE seq = ? AND link = ?", (seq, link))
 
 
-def note_emptied(good: sqlite3.Connection, *, now_us: int, breathe: Callable[[], int] = lambda: 0) -> None:
+def note_emptied(good: sqlite3.Connection, *, now_us: int, breathe: Callable[[], int]) -> None:
     """Note the rows whose payload is gone and whose erasure no note tells of, as any erasure is noted.
 
     Args:

@@ -12,12 +12,15 @@ from pathlib import Path
 import pytest
 from mutations import meet, spoilt
 from promises import Prove
+from running_pod import until
 
 from pod.domain.errors import StoreError
+from pod.domain.situation import SiteState
 from pod.runtime.instance_lock import InstanceLock
-from pod.store import audit, backup
+from pod.store import audit, backup, list_copy
 from pod.store.connection import connect_reader
 from pod.store.entries import make_entry
+from pod.store.grants import Grant
 from pod.store.keeping import Keeping
 from pod.store.store import Store
 
@@ -186,7 +189,7 @@ def test_a_restore_names_what_it_changes_and_asks_first(data: Path, config: Path
     assert asked.returncode != 0
     assert "comes back onto the list: RETURN2\n" in asked.stdout
     assert "goes from the list: LATER44\n" in asked.stdout
-    assert "holds again as it did, uses and times included: COUNT33\n" in asked.stdout
+    assert "holds again as it did, but for uses that were taken: COUNT33\n" in asked.stdout
     assert "newer audit rows that are only in the former database then: 3\n" in asked.stdout
     assert "another POD" not in asked.stdout
     assert plates(data) == {"STAYS11", "LATER44", "COUNT33"}
@@ -269,3 +272,50 @@ def test_a_backup_never_goes_into_the_data_directory(data: Path, name: str) -> N
     with pytest.raises(StoreError, match="name a place on another disk"):
         backup.back_up(data / "pod.db", data / name, now=NOW, config_sha256="", made_by="test")
     assert sorted(data.iterdir()) == before
+
+
+def test_a_restore_lifts_no_lockdown_switches_nothing_on_and_gives_no_use_back(
+    data: Path, config: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "gate.backup"
+    with Store.open(data / "pod.db", keeping=KEEPING) as store:
+        for plate in ("AB123CD", "XY987ZW"):
+            store.plates.add(make_entry(plate, uses_left=5), by="test").result(5)
+        backup.back_up(data / "pod.db", file, now=NOW, config_sha256="", made_by="test")
+        entry = store.plates.current.index.by_key("AB123CD")[0]
+        grant = Grant("north", entry.key, entry.id)
+        store.make_durable("intent", {"pulse": "a"}, grant=grant, timeout_s=5)
+        other = store.plates.current.index.by_key("XY987ZW")[0]
+        store.plates.replace(other.id, make_entry("XY987ZW", uses_left=9), by="test").result(5)
+        store.plates.switch(lambda _: SiteState(lockdown=True, auto_grant=False), by="test").result(5)
+    back = platebridge("pod", "restore", str(file), "--yes", "--config", str(config))
+    assert back.returncode == 0, back.stderr
+    assert "The site stays in lockdown" in back.stdout
+    assert "Opening by itself stays off" in back.stdout
+    assert "Uses that were taken since stay taken: AB123CD." in back.stdout
+    with Store.open(data / "pod.db") as store:
+        assert store.plates.current.state == SiteState(lockdown=True, auto_grant=False)
+        assert {e.plate: e.uses_left for e in store.plates.current.index.entries} == {
+            "AB123CD": 4,
+            "XY987ZW": 5,
+        }
+
+
+def test_a_restore_over_a_database_that_tells_nothing_goes_by_the_copy_of_its_list_or_says_so(
+    data: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "gate.backup"
+    Store.open(data / "pod.db").close()
+    backup.back_up(data / "pod.db", file, now=NOW, config_sha256="", made_by="test")
+    with Store.open(data / "pod.db", keeping=KEEPING) as store:
+        store.plates.switch(lambda _: SiteState(lockdown=True), by="test").result(5)
+        until(lambda: (kept := list_copy.find(data / "backups")) is not None and kept.switches["lockdown"])
+    (data / "pod.db").write_bytes(b"garbage" * 1000)
+    _, _, kept = backup.restore(data / "pod.db", file, by="test", now_us=1)
+    assert (kept.lockdown, kept.is_known) == (True, True)
+    (data / "pod.db").write_bytes(b"garbage" * 1000)
+    for name in list_copy.NAMES:
+        (data / "backups" / name).unlink(missing_ok=True)
+    _, _, kept = backup.restore(data / "pod.db", file, by="test", now_us=2)
+    assert not kept.is_known
+    assert "lock it down again" in kept.sentences()[0]
