@@ -16,6 +16,9 @@ from pod.store.media import FOLDER_NAME
 from pod.store.media_folder import MediaFolder
 from pod.store.media_index import MediaIndex, MediaItem
 
+AT_ONCE = {"access": {"still_after_start_s": 0}}
+"""The car of `visits` may come right after the start."""
+
 TOP = [[[0.0, 0.0], [1.0, 0.0], [1.0, 0.1], [0.0, 0.1]]]
 
 
@@ -45,7 +48,7 @@ def part(pod: RunningPod, name: str) -> dict[str, str]:
 
 def test_a_car_that_is_let_in_has_its_pictures_until_somebody_erases_its_plate(tmp_path: Path) -> None:
     list_plates(tmp_path / "data", [gate_clips.PLATE])
-    with RunningPod(tmp_path, str(gate_clips.drive_up()), masks=TOP) as pod:
+    with RunningPod(tmp_path, str(gate_clips.visits()), loop=True, sections=AT_ONCE, masks=TOP) as pod:
         until(lambda: pod.payloads("outcome"), what="an outcome")
         approach = pod.payloads("intent")[0]["approach"]
         until(lambda: pictures_of(pod, approach), what="its pictures")
@@ -91,7 +94,9 @@ def test_a_pod_that_can_keep_no_picture_opens_and_audits_and_says_so(
     tmp_path: Path, read_only_media: Path
 ) -> None:
     list_plates(tmp_path / "data", [gate_clips.PLATE])
-    with RunningPod(tmp_path, str(gate_clips.drive_up()), sections={"media": {"min_free_mb": 0}}) as pod:
+    with RunningPod(
+        tmp_path, str(gate_clips.visits()), loop=True, sections=AT_ONCE | {"media": {"min_free_mb": 0}}
+    ) as pod:
         until(lambda: pod.payloads("outcome"), what="an outcome")
         assert pod.payloads("outcome")[0]["result"] == "pulsed"
         until(lambda: figure(pod, "platebridge_pictures_dropped_total"), what="the picture to be dropped")
@@ -104,7 +109,9 @@ def test_a_pod_that_can_keep_no_picture_opens_and_audits_and_says_so(
 
 def test_a_pod_that_is_told_to_keep_no_pictures_makes_no_folder_for_them(tmp_path: Path) -> None:
     list_plates(tmp_path / "data", [gate_clips.PLATE])
-    with RunningPod(tmp_path, str(gate_clips.drive_up()), sections={"media": {"quota_mb": 0}}) as pod:
+    with RunningPod(
+        tmp_path, str(gate_clips.visits()), loop=True, sections=AT_ONCE | {"media": {"quota_mb": 0}}
+    ) as pod:
         until(lambda: pod.payloads("outcome"), what="an outcome")
         assert "pictures" not in pod.get("healthz").decode()
         assert pod.stop() == 0
