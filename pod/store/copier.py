@@ -15,7 +15,7 @@ from pod.store import audit
 from pod.store.connection import connect_reader
 from pod.store.copies import FOLDER, clear_unfinished, find_copies, make_copy
 from pod.store.diagnosis import SpoiledError, damage_in, find_damage
-from pod.store.home import Home
+from pod.store.home import Home, HomeGoneError
 from pod.store.private_file import make_private_folder
 
 LOOK_EVERY_S = 60.0
@@ -70,7 +70,7 @@ class Copier:
         """Why there is no newer copy, with the mend; None where there is nothing to say."""
         return self._look_fault or self._copy_fault
 
-    def close(self, timeout_s: float = 5.0) -> None:
+    def close(self, timeout_s: float) -> None:
         """End; a copy of the database under way is given up."""
         self._closing.set()
         self._thread.join(timeout_s)
@@ -92,6 +92,8 @@ class Copier:
             self._home.check()
             make_private_folder(self._folder)
             work()
+        except HomeGoneError:
+            return None  # the writer tells it, and when it is over
         except (StoreError, OSError, sqlite3.Error, UnicodeDecodeError) as error:
             if self._closing.is_set():
                 return self.fault

@@ -181,8 +181,9 @@ class Detour:
         self._tell()
         _log.warning("%d rows came in late from the journal", imported)
 
-    def close(self) -> None:
-        self._journal.close()
+    def close(self, timeout_s: float) -> None:
+        """Write what the journal has taken, and let go of it."""
+        self._journal.close(timeout_s)
         if lost := self._unwritten.close():
             _log.error("%d rows that waited in memory for the disk are lost", lost)
 

@@ -2,6 +2,9 @@
 
 import sqlite3
 from dataclasses import dataclass
+from datetime import datetime
+
+from pod.store.moments import from_us
 
 GRANT_MEMORY_S = 3600
 """How long grants are kept: the longest `access.reapproach_s` there is."""
@@ -34,3 +37,9 @@ def remember(conn: sqlite3.Connection, camera: str, key: str, *, ts_us: int) -> 
 def forget(conn: sqlite3.Connection, camera: str, key: str) -> None:
     """Nothing came of a grant."""
     conn.execute("DELETE FROM last_grant WHERE camera = ? AND key = ?", (camera, key))
+
+
+def last_of(conn: sqlite3.Connection, camera: str) -> dict[str, datetime]:
+    """When each plate was last granted at a camera, by match key; aware UTC."""
+    rows = conn.execute("SELECT key, ts_us FROM last_grant WHERE camera = ?", (camera,))
+    return {key: from_us(ts_us) for key, ts_us in rows}

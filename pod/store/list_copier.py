@@ -83,7 +83,7 @@ class ListCopier:
                 self._changed.notify_all()
             return self._next
 
-    def close(self, timeout_s: float = 5.0) -> None:
+    def close(self, timeout_s: float) -> None:
         """Copy the list once more and end."""
         with self._changed:
             self._closing = True
@@ -139,6 +139,7 @@ class ListCopier:
         else:
             self._fault = None
             return
+        self._saved_version = None
         if self._fault is None and not is_closing:
             _log.error("no copy of the list can be made: %s", fault)
         self._fault = fault

@@ -14,10 +14,9 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from pod.domain.errors import StoreError
-from pod.store import audit
+from pod.store import audit, grants
 from pod.store.connection import BUSY_TIMEOUT_S, connect_writer, store_error
-from pod.store.copier import Copier
-from pod.store.copies import FOLDER, find_copies
+from pod.store.copiers import Copiers
 from pod.store.detour import Detour
 from pod.store.diagnosis import SpoiledError
 from pod.store.file_place import FileMovedError, FilePlace
@@ -26,15 +25,13 @@ from pod.store.journal import FOLDER as JOURNAL_FOLDER
 from pod.store.journal import Journal
 from pod.store.keeping import AlarmSink, Attendants, Keeping
 from pod.store.late_rows import Claim, Durability, NotDurableError, pulse_of
-from pod.store.list_copier import ListCopier
 from pod.store.list_copy import ListCopy, read_list
 from pod.store.migrate import migrate
-from pod.store.moments import from_us
 from pod.store.plate_list import PlateList
 from pod.store.recovery import finish_exchange, is_exchange_open
 from pod.store.rescue import Rescue
 from pod.store.row_job import row_job
-from pod.store.store_facts import StoreFacts
+from pod.store.store_facts import StoreFacts, gather
 from pod.store.writer import Job, Writer, WriterStats
 
 T = TypeVar("T")
@@ -44,6 +41,12 @@ FILE_NAME = "pod.db"
 
 JOURNAL_WAIT_S = 0.15
 """How long a camera's thread waits for the journal, after it waited for the database."""
+
+CLOSE_S = 5.0
+"""How long a stop waits for the last writes."""
+
+REST_CLOSE_S = 1.0
+"""How long it waits for each other thread: a service is killed 15 s after it was told to stop."""
 
 _log = logging.getLogger(__name__)
 
@@ -70,8 +73,7 @@ class Store:
         self._busy_timeout_s = busy_timeout_s
         self._attendants = Attendants()
         self._detour: Detour | None = None
-        self._copier: Copier | None = None
-        self._list_copier: ListCopier | None = None
+        self._copiers: Copiers | None = None
         self._rescue: Rescue | None = None
         if keeping is not None:
             self._rescue = Rescue(
@@ -102,20 +104,12 @@ class Store:
             beat=beat,
         )
         if keeping is not None:
-            self._list_copier = ListCopier(
+            self._copiers = Copiers(
                 path,
+                keeping,
                 home=self._place.home,
                 list_version=lambda: self.plates.current.version,
                 read_held=self._read_list,
-                now_us=now_us,
-                on_spoiled=self._spoiled,
-            )
-            self._copier = Copier(
-                path,
-                every_s=keeping.copy_every_s,
-                look_every_s=keeping.look_every_s,
-                spare_bytes=keeping.reserve_bytes,
-                home=self._place.home,
                 now_us=now_us,
                 on_spoiled=self._spoiled,
             )
@@ -173,8 +167,8 @@ class Store:
     ) -> None:
         self.close()
 
-    def close(self, timeout_s: float = 10.0) -> None:
-        """Finish the writes already taken, then let go of the file.
+    def close(self, timeout_s: float = CLOSE_S) -> None:
+        """Finish the writes already taken, then let go of the file; what hangs then is left behind.
 
         Raises:
             StoreError: the writes did not end in time.
@@ -182,12 +176,10 @@ class Store:
         try:
             self._writer.close(timeout_s)
         finally:
-            if self._list_copier is not None:
-                self._list_copier.close()
-            if self._copier is not None:
-                self._copier.close()
+            if self._copiers is not None:
+                self._copiers.close(REST_CLOSE_S)
             if self._detour is not None:
-                self._detour.close()
+                self._detour.close(REST_CLOSE_S)
 
     @property
     def alive(self) -> bool:
@@ -201,19 +193,9 @@ class Store:
     @property
     def facts(self) -> StoreFacts | None:
         """How the keeping goes; None for a store that keeps nothing. Looks into a directory, never waits."""
-        copier, list_copier = self._copier, self._list_copier
-        if self._rescue is None or self._detour is None or copier is None or list_copier is None:
+        if self._rescue is None or self._detour is None or self._copiers is None:
             return None
-        copies = find_copies(self.path.parent / FOLDER)
-        return StoreFacts(
-            journaled=self._detour.stats.waiting,
-            unwritten=len(self._detour.unwritten),
-            dropped=self._detour.unwritten.dropped,
-            is_reserve_held=self._rescue.is_reserve_held,
-            recovered=self._rescue.recovered,
-            copy_at=copies[0].at if copies else None,
-            copy_fault=list_copier.fault or copier.fault,
-        )
+        return gather(self.path, self._rescue, self._detour, self._copiers)
 
     def attend(self, alarms: AlarmSink, make_room: Callable[[int], int]) -> None:
         """Say whom a keeping store turns to; alarms from before are told now.
@@ -361,11 +343,7 @@ class Store:
             StoreError: the store can't answer.
         """
 
-        def job(conn: sqlite3.Connection) -> dict[str, datetime]:
-            rows = conn.execute("SELECT key, ts_us FROM last_grant WHERE camera = ?", (camera,))
-            return {key: from_us(ts_us) for key, ts_us in rows}
-
-        return self.wait_for(self.submit(job), timeout_s)
+        return self.wait_for(self.submit(lambda conn: grants.last_of(conn, camera)), timeout_s)
 
     def _connect(self) -> sqlite3.Connection:
         if is_exchange_open(self.path):
@@ -411,8 +389,7 @@ class Store:
 
     def _submit_change(self, job: Job[T]) -> Future[T]:
         """As `submit`, for a change of the list: told only once the copy beside the database has it, too."""
-        copier = self._list_copier
-        return self._writer.submit(job, after=None if copier is None else copier.copied)
+        return self._writer.submit(job, after=None if self._copiers is None else self._copiers.copied)
 
     def _read_list(self) -> Future[ListCopy]:
         return self._writer.submit(lambda conn: read_list(conn, now_us=self._now_us()), wait=False)

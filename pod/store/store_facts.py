@@ -2,8 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
+from pod.store.copiers import Copiers
+from pod.store.copies import FOLDER, find_copies
+from pod.store.detour import Detour
 from pod.store.recovery import Recovery
+from pod.store.rescue import Rescue
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,3 +32,17 @@ class StoreFacts:
     recovered: Recovery | None
     copy_at: datetime | None
     copy_fault: str | None
+
+
+def gather(path: Path, rescue: Rescue, detour: Detour, copiers: Copiers) -> StoreFacts:
+    """How the parts of a keeping store fare. Looks into a directory, never waits."""
+    copies = find_copies(path.parent / FOLDER)
+    return StoreFacts(
+        journaled=detour.stats.waiting,
+        unwritten=len(detour.unwritten),
+        dropped=detour.unwritten.dropped,
+        is_reserve_held=rescue.is_reserve_held,
+        recovered=rescue.recovered,
+        copy_at=copies[0].at if copies else None,
+        copy_fault=copiers.fault,
+    )

@@ -1,8 +1,11 @@
 """A keeping store whose file, log or directory is taken away, cut, emptied or spoiled under it."""
 
 import shutil
+import sqlite3
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,7 +20,7 @@ from pod.store import list_copy
 from pod.store.entries import make_entry
 from pod.store.keeping import Keeping
 from pod.store.late_rows import Durability, NotDurableError
-from pod.store.store import Store
+from pod.store.store import CLOSE_S, REST_CLOSE_S, Store
 
 KEEPING = Keeping(reserve_bytes=64 * 1024, journal_bytes=64 * 1024)
 
@@ -286,3 +289,20 @@ def test_rows_that_find_no_room_in_memory_are_counted_and_those_of_pulses_are_ke
     assert [row.result(10) for row in pulses] == [0] * 10
     assert sum(row.exception(10) is None for row in others) == 128
     assert sum(row.kind == "intent" for row in rows(folder)) == 10
+
+
+def test_a_store_whose_writer_hangs_is_closed_in_time_for_its_service(filled: Store, folder: Path) -> None:
+    release = threading.Event()
+    running = threading.Event()
+
+    def hang(conn: sqlite3.Connection) -> None:
+        running.set()
+        release.wait(60)
+
+    filled.submit(hang)
+    assert running.wait(5)
+    began_s = time.monotonic()
+    with pytest.raises(StoreError, match="did not end within 5 s"):
+        filled.close()
+    assert time.monotonic() - began_s < CLOSE_S + 3 * REST_CLOSE_S + 0.5
+    release.set()
