@@ -66,7 +66,7 @@ def told(path: Path) -> list[tuple[str, object]]:
         result = audit.verify(conn)
         assert result.ok, result.reason
         rows = [audit.row_from(row) for row in conn.execute(audit.SINCE_SQL, (0, -1))]
-    return [(row.kind, row.payload and row.payload.get("pulse")) for row in rows]
+    return [(row.kind, (row.payload or {}).get("pulse")) for row in rows]
 
 
 def test_an_intent_that_the_journal_refused_draws_no_row_of_its_pulse_after_it(store: Store) -> None:
