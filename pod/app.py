@@ -2,33 +2,29 @@
 
 import asyncio
 import faulthandler
-import importlib.metadata
 import logging
 import signal
 import time
-from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, AsyncExitStack
-from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from pod.app_camera import CameraParts, camera_parts
+from pod.app_page import PageParts, page_view, version
 from pod.config import CameraConfig, GateConfig, PodConfig
 from pod.config_load import Origin
-from pod.domain.approach import Approaches
 from pod.domain.clock_trust import ClockTrust
 from pod.domain.errors import StoreError
 from pod.domain.gate_facts import GateFact
-from pod.domain.history import ApproachRecord, AuditEvent, approaches
-from pod.domain.tracking import Tracker
 from pod.gate.controller import GateController, rest_after_start_s
 from pod.gate.device_watch import DeviceWatch
 from pod.gate.guard_client import RUN_DIR, GuardClient
 from pod.gate.pulse import GateState
-from pod.media.fanout import AccessUnitFanout
 from pod.media.slot import LatestFrame
 from pod.media.source import CameraSource
 from pod.media.state import CameraState
@@ -41,19 +37,17 @@ from pod.runtime.slow_start import make_slowly
 from pod.runtime.supervise import supervise
 from pod.runtime.time_zone import zone_of
 from pod.runtime.watchdog import feed_watchdog
-from pod.services.access_control import AccessControl, Site
+from pod.services.access_control import Site
 from pod.services.alarms import Alarms
 from pod.services.camera_loop import CameraLoop
 from pod.services.clock_watch import ClockWatch
 from pod.services.health import Health, HealthProbe, examine
-from pod.services.open_command import OpenCommands
 from pod.services.pictures import Pictures
 from pod.services.policy import policy_of
 from pod.services.probes import camera_probe, gate_probe, models_probe, store_probe
 from pod.services.retention import Retention
 from pod.services.served_cars import ServedCars
 from pod.services.stills import Stills
-from pod.store.car_search import rows_of, search
 from pod.store.clock_rows import newest_believable
 from pod.store.keeping import Keeping
 from pod.store.media import FOLDER_NAME as MEDIA_FOLDER
@@ -65,12 +59,9 @@ from pod.vision.pipeline import Models, open_models
 from pod.web.admin_password import AdminPassword
 from pod.web.page import create_app
 from pod.web.server import WebServer, bind
-from pod.web.settings_words import settings_of
 from pod.web.sign_in import SignIn
 from pod.web.sign_in_link import SignInLink
 from pod.web.tls import certificate_of
-from pod.web.view import PodView
-from pod.web.view_parts import camera_views, gate_view
 
 log = logging.getLogger(__name__)
 
@@ -86,14 +77,6 @@ STORE_SILENCE_S = 15.0
 START_ROW_TIMEOUT_S = 10.0
 STOP_ROW_TIMEOUT_S = 5.0
 WEB_STOP_TIMEOUT_S = 3.0
-
-ROWS_PER_APPROACH = 4
-"""Rows about cars to read for one approach on the page: a denial or two, an intent, an outcome."""
-
-
-def version() -> str:
-    """The installed version of PlateBridge."""
-    return importlib.metadata.version("platebridge")
 
 
 class Pod:
@@ -205,16 +188,13 @@ class Pod:
         self._gates = {name: gate for name, (gate, _) in gates.items()}
         self._probes += [store_probe(self._store), models_probe(models), self._clock.probe]
         self._probes += [self._gate_probe(gate, gates[gate.name][0]) for gate in config.gates]
-        self._opens_unrecorded = {gate.name: gate.on_store_failure == "open" for gate in config.gates}
-        self._policy = policy_of(config.access, config.site)
-        named = f"{models.detector.name}, {models.recognizer.name}"
-        self._site = Site(config.site.id, zone_of(config.site.time_zone), named)
         self._start_media(data_dir)
         self._store.attend(self.alarms, self.media.make_room if self.media else lambda need_bytes: 0)
         self._start_retention()
         stack.push_async_callback(self._stop_cameras)
+        parts = self._camera_parts(models)
         for camera in config.cameras:
-            self._start_camera(camera, *gates[camera.gate], models=models)
+            self._start_camera(camera, *gates[camera.gate], parts=parts)
         await self._start_web(data_dir)
         stack.callback(self._serve("clock", self._clock.watch()).cancel)
         watchdog = self._serve("watchdog", feed_watchdog(self._notifier, self._heartbeats))
@@ -283,69 +263,41 @@ class Pod:
         self._stack.callback(retention.stop)
         self._probes.append(retention.probe)
 
-    def _start_camera(
-        self, camera: CameraConfig, gate: GateController, served: ServedCars, *, models: Models
-    ) -> None:
+    def _camera_parts(self, models: Models) -> CameraParts:
         config = self.config
+        named = f"{models.detector.name}, {models.recognizer.name}"
+        return CameraParts(
+            config=config,
+            models=models,
+            store=self._store,
+            site=Site(config.site.id, zone_of(config.site.time_zone), named),
+            clock=self._clock,
+            policy=policy_of(config.access, config.site),
+            opens_unrecorded={gate.name: gate.on_store_failure == "open" for gate in config.gates},
+            metrics=self.metrics,
+            pictures=self._pictures,
+            publish=self._broadcast.publish,
+            on_fault=self._break,
+        )
+
+    def _start_camera(
+        self, camera: CameraConfig, gate: GateController, served: ServedCars, *, parts: CameraParts
+    ) -> None:
         beat = self._heartbeats.register(
             f"camera {camera.name}",
-            LOOP_SILENCE_S + config.store.commit_timeout_ms / 1000 + gate.longest_answer_s,
+            LOOP_SILENCE_S + self.config.store.commit_timeout_ms / 1000 + gate.longest_answer_s,
         )
-        slot, fanout = LatestFrame(), AccessUnitFanout()
-        self._slots[camera.name] = slot
-        approaching = Approaches(
-            camera.name,
-            camera.direction,
-            deny_after_s=config.access.deny_after_s,
-            reapproach_s=config.access.reapproach_s,
-            last_grants=_monotonic(self._store.last_grants(camera.name)),
-            id_prefix=f"{camera.name}-{time.time_ns() // 1_000_000:x}",
-        )
-        access = AccessControl(
-            camera.name,
-            gate,
-            served=served,
-            approaches=approaching,
-            store=self._store,
-            site=self._site,
-            clock=self._clock,
-            policy=self._policy,
-            opens_unrecorded=self._opens_unrecorded[camera.gate],
-            freshness_limit_s=camera.freshness_limit_s,
-            commit_timeout_s=config.store.commit_timeout_ms / 1000,
-            metrics=self.metrics,
-            publish=self._broadcast.publish,
-        )
-        loop = CameraLoop(
-            camera.name,
-            slot,
-            reader=models.reader(camera),
-            tracker=Tracker(still_after_start_s=config.access.still_after_start_s),
-            approaches=approaching,
-            access=access,
-            detect_fps=camera.detect_fps,
-            freshness_limit_s=camera.freshness_limit_s,
-            metrics=self.metrics,
-            beat=beat.beat,
-            on_fault=self._break,
-            pictures=self._pictures,
-        )
-        source = CameraSource(
+        slot = self._slots[camera.name] = LatestFrame()
+        source, loop = camera_parts(
+            parts,
             camera,
             slot,
-            fanout,
+            gate=gate,
+            served=served,
+            beat=beat.beat,
             on_state=lambda state: self._camera_changed(camera.name, state),
-            on_fault=self._break,
         )
         self._probes.append(camera_probe(camera.name, source))
-        self.metrics.watch_source(
-            camera.name,
-            lambda: (
-                asdict(source.counters)
-                | {"approaches_forgotten": approaching.forgotten}
-                | {"best_frames_dropped": loop.best_frames_dropped}
-            ),
-        )
         self._cameras.append((source, loop))
         loop.start()
         source.start()
@@ -360,36 +312,23 @@ class Pod:
     async def _start_web(self, data_dir: Path) -> None:
         config = self.config
         reader = await self._stack.enter_async_context(await AuditReader.open(data_dir / FILE_NAME))
-
-        async def recent(limit: int) -> Sequence[ApproachRecord]:
-            rows = await reader.latest_of_cars(limit * ROWS_PER_APPROACH)
-            events = [AuditEvent(r.seq, r.at, r.kind, r.payload) for r in rows if r.payload is not None]
-            return approaches(events)[:limit]
-
-        stills = Stills(self._slots, self._masks)
         certificate = await asyncio.to_thread(certificate_of, config.web, data_dir)
         self._scheme = "http" if certificate is None else "https"
-        view = PodView(
-            site=config.site.name,
-            time_zone=zone_of(config.site.time_zone),
-            version=version(),
+        parts = PageParts(
+            config=config,
+            origin=self._origin,
+            store=self._store,
+            gates=self._gates,
+            alarms=self.alarms,
             health=self.health,
-            alarms=self.alarms.standing,
-            recent=recent,
-            approach=lambda approach: asyncio.to_thread(rows_of, data_dir / FILE_NAME, approach),
-            search=lambda query: asyncio.to_thread(search, data_dir / FILE_NAME, query),
             listen=self.listen,
-            registry=self.metrics.registry,
-            plates=self._store.plates,
-            gates=lambda: {gate.name: gate_view(gate) for gate in self._gates.values()},
-            opener=OpenCommands(self._gates, self._store, publish=self._broadcast.publish),
-            cameras=camera_views(config),
-            still=lambda camera: asyncio.to_thread(stills.jpeg, camera),
+            publish=self._broadcast.publish,
+            metrics=self.metrics,
             media=self.media,
-            record=lambda kind, row: self._note(kind, **row),
-            settings=settings_of(config, self._origin),
-            certificate=certificate,
+            stills=Stills(self._slots, self._masks),
+            note=lambda kind, row: self._note(kind, **row),
         )
+        view = page_view(parts, reader, certificate)
         await asyncio.to_thread(AdminPassword(data_dir).ensure)
         sign_in = SignIn(data_dir, secure=certificate is not None, record=view.record)
         app = create_app(view, sign_in, names=config.web.names)
@@ -495,9 +434,3 @@ async def _run(config: PodConfig, origin: Origin | None) -> int:
         await pod.finished()
     log.info("pod stopped; gates at rest")
     return 0
-
-
-def _monotonic(grants: dict[str, datetime]) -> dict[str, float]:
-    """Wall-clock grants as monotonic times; one from the future counts as just now."""
-    now, now_s = datetime.now(UTC), time.monotonic()
-    return {key: now_s - max(0.0, (now - at).total_seconds()) for key, at in grants.items()}
