@@ -1,5 +1,6 @@
 """A keeping store whose file, log or directory is taken away, cut, emptied or spoiled under it."""
 
+import contextlib
 import shutil
 import sqlite3
 import subprocess
@@ -82,6 +83,29 @@ FAULTS = [
 ]
 
 
+@contextlib.contextmanager
+def held_lock(folder: Path) -> Iterator[None]:
+    """Another process holds the database's lock."""
+    holder = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "import sqlite3, sys; c = sqlite3.connect(sys.argv[1], isolation_level=None); "
+            "c.execute('BEGIN IMMEDIATE'); print('held', flush=True); sys.stdin.read()",
+            str(folder / "pod.db"),
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert holder.stdout is not None
+    holder.stdout.readline()
+    try:
+        yield
+    finally:
+        holder.kill()
+        holder.communicate()
+
+
 def opened(folder: Path, alarms: Noted | None = None, keeping: Keeping = KEEPING) -> Store:
     store = Store.open(folder / "pod.db", keeping=keeping)
     store.attend(alarms or Noted(), lambda need_bytes: 0)
@@ -146,23 +170,9 @@ def test_a_store_goes_on_after_its_file_was_damaged_and_health_says_what_happene
 def test_rows_that_wait_in_the_journal_are_not_drained_into_a_damaged_file(
     filled: Store, folder: Path, fault: Callable[[Path], None]
 ) -> None:
-    held = subprocess.Popen(
-        [
-            sys.executable,
-            "-c",
-            "import sqlite3, sys; c = sqlite3.connect(sys.argv[1], isolation_level=None); "
-            "c.execute('BEGIN IMMEDIATE'); print('held', flush=True); sys.stdin.read()",
-            str(folder / "pod.db"),
-        ],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    )
-    assert held.stdout is not None
-    held.stdout.readline()
-    assert filled.make_durable("intent", {"pulse": "kept"}, timeout_s=0.1) is Durability.JOURNALED
-    fault(folder)
-    held.kill()
-    held.communicate()
+    with held_lock(folder):
+        assert filled.make_durable("intent", {"pulse": "kept"}, timeout_s=0.1) is Durability.JOURNALED
+        fault(folder)
     until(lambda: filled.facts is not None and not filled.facts.journaled)
     assert "kept" in [row.payload["pulse"] for row in rows(folder) if row.kind == "intent" and row.payload]
 
@@ -201,6 +211,35 @@ def test_what_was_spoiled_on_disk_is_found_although_nobody_meets_it(folder: Path
     assert "recovery" in {row.kind for row in rows(folder)}
 
 
+def test_a_list_that_another_program_changed_is_not_what_is_written_anew(folder: Path) -> None:
+    keeping = Keeping(reserve_bytes=64 * 1024, journal_bytes=64 * 1024, look_every_s=0.1)
+    alarms = Noted()
+    with opened(folder, alarms, keeping) as store:
+        store.plates.add(make_entry("QX777QX"), by="test").result(5)
+        change = "UPDATE entry SET plate = 'QX777QZ', key = replace(key, 'QX777QX', 'QX777QZ')"
+        script = f"import sqlite3, sys\nwith sqlite3.connect(sys.argv[1]) as c: c.execute({change!r})"
+        outside(sys.executable, "-c", script, folder / "pod.db")
+        until(lambda: "store_corrupt" in alarms.standing)
+        assert plates(store) == ["QX777QX"]
+        assert store.facts is not None
+        assert store.facts.recovered is not None
+        assert not store.facts.recovered.is_from_memory
+
+
+def test_rows_that_only_the_open_connection_still_knows_are_saved_when_the_file_is_emptied(
+    filled: Store, folder: Path
+) -> None:
+    for n in range(5):
+        filled.record("decision", {"newer": n}).result(5)
+    empty(folder)
+    filled.record("decision", {"newer": 5}).result(10)
+    newer = [row.payload["newer"] for row in rows(folder) if row.payload and "newer" in row.payload]
+    assert newer == [0, 1, 2, 3, 4, 5]
+    assert filled.facts is not None
+    assert filled.facts.recovered is not None
+    assert filled.facts.recovered.rows_lost == 0
+
+
 def test_an_emptied_database_is_not_called_one_of_an_older_schema(folder: Path) -> None:
     with opened(folder) as store:
         store.plates.add(make_entry("AB123CD"), by="test").result(5)
@@ -217,6 +256,9 @@ def test_copies_journal_and_reserve_that_were_removed_are_made_anew(filled: Stor
     remove_all(folder)
     filled.plates.add(make_entry("NEW44"), by="test").result(10)
     until((folder / "reserve").exists)
+    with held_lock(folder):
+        assert filled.make_durable("intent", {"pulse": "a"}, timeout_s=0.1) is Durability.JOURNALED
+    assert (folder / "journal").is_dir()
     until(lambda: list_copy.find(folder / "backups") is not None)
     assert filled.facts is not None
     assert filled.facts.recovered is not None
