@@ -82,4 +82,4 @@ def shared() -> Path:
 @pytest.fixture
 def often() -> Callable[[int, int], int]:
     """How often to try: seldom in a test run, often where `scripts/prove.sh` takes its time."""
-    return lambda seldom, thorough: thorough if os.environ.get("PLATEBRIDGE_PROOFS") else seldom
+    return lambda seldom, thorough: thorough if os.environ.get("PLATEBRIDGE_THOROUGH") else seldom

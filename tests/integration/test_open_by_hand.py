@@ -28,7 +28,7 @@ from pod.store import audit
 from pod.store.store import Store
 
 SENDERS = 6
-ROUNDS, ROUNDS_TO_PROVE = 1, 25
+ROUNDS, ROUNDS_TO_PROVE = 1, 12
 
 
 class Program:

@@ -18,9 +18,9 @@ from pod.store.connection import connect_reader
 
 PULSE_LIMIT_MS = PULSE_MS + 100
 KILLS = 12
-KILLS_TO_PROVE = 100
+KILLS_TO_PROVE = 40
 STARTS = 3
-STARTS_TO_PROVE = 12
+STARTS_TO_PROVE = 8
 FRESHNESS_LIMIT_S = 2.0
 
 
