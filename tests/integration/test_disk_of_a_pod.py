@@ -75,7 +75,7 @@ def assert_every_pulse_has_its_intent(pod: RunningPod) -> None:
 def test_a_full_disk_still_decides_and_audits_and_the_pictures_go_first(
     small_disk: Path, prove: Prove, often: Callable[[int, int], int]
 ) -> None:
-    wanted = often(2, 8)
+    wanted = often(2, 5)
     list_plates(small_disk / "data", [gate_clips.PLATE])
     pod = RunningPod(
         small_disk,
@@ -115,7 +115,7 @@ def test_a_full_disk_still_decides_and_audits_and_the_pictures_go_first(
 def test_a_database_spoiled_between_two_starts_is_put_aside_and_the_gate_works(
     tmp_path: Path, prove: Prove, often: Callable[[int, int], int]
 ) -> None:
-    trials = often(2, 12)
+    trials = often(2, 6)
     noise = random.Random(14)
     list_plates(tmp_path / "data", [gate_clips.PLATE])
     pod = RunningPod(tmp_path, str(gate_clips.drive_up()), loop=True)

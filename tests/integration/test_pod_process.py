@@ -154,7 +154,7 @@ def test_killed_at_any_moment_it_loses_no_committed_decision_and_leaves_no_line_
 def test_frames_that_the_network_held_back_and_then_burst_open_nothing(
     tmp_path: Path, prove: Prove, often: Callable[[int, int], int]
 ) -> None:
-    bursts = often(1, 5)
+    bursts = often(1, 3)
     list_plates(tmp_path / "data", [gate_clips.PLATE])
     sent = tmp_path / "sent.jsonl"
     with (
