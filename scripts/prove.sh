@@ -10,5 +10,5 @@ install_test_environment no
 proofs=$(mktemp)
 trap 'rm -f "$proofs"' EXIT
 PLATEBRIDGE_PROOFS=$proofs PLATEBRIDGE_THOROUGH=yes .venv/bin/pytest tests -m proof --timeout 900 "$@" >&2
-.venv/bin/python tests/promises.py "$proofs" docs/promises.md "$(date -u +%Y-%m-%d)"
+.venv/bin/python tests/promises.py "$proofs" docs/promises.md "$(date -u +%Y-%m-%d), by ./scripts/prove.sh"
 say "written: docs/promises.md"

@@ -79,9 +79,9 @@ def render(proofs: Iterable[Proof], *, when: str) -> str:
     lines = [
         "# What a POD promises, and how that is proved",
         "",
-        "Written by `./scripts/prove.sh`, not by hand. Each line is a test; every test run makes it with",
-        "fewer attempts. A POD is no safety device, and the project claims conformity with no standard.",
-        f"Figures of {when}.",
+        "Written by a script, not by hand. Each line is a test that every test run makes;",
+        "`./scripts/prove.sh` makes them with many more attempts and writes this page. A POD is no safety",
+        f"device, and the project claims conformity with no standard. Figures of {when}.",
     ]
     for number, text in PROMISES.items():
         lines += ["", f"## {number}. {text}", "", "| Test | Attempts | Faults made | Broken | Figures |"]
