@@ -62,7 +62,7 @@ def prove(request: pytest.FixtureRequest) -> Iterator[Prove]:
     def record(*, attempts: int, faults: int = 0, losses: int = 0, **figures: float) -> None:
         for promise in marks:
             assert promise in PROMISES, f"there is no promise {promise}"
-            told.append(Proof(promise, request.node.originalname, attempts, faults, losses, figures))
+            told.append(Proof(promise, request.node.originalname, attempts, faults, int(losses), figures))
         assert attempts > 0, "nothing was attempted, so nothing is proved"
         assert losses == 0, f"promise {marks} was broken {losses} times in {attempts} attempts"
 

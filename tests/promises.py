@@ -67,7 +67,7 @@ def render(proofs: Iterable[Proof], *, when: str) -> str:
     Raises:
         ValueError: a promise has no proof, a proof no attempts, or a promise was broken.
     """
-    found = sorted(proofs, key=lambda proof: (proof.promise, proof.test))
+    found = merged(proofs)
     missing = sorted(set(PROMISES) - {proof.promise for proof in found})
     if missing:
         raise ValueError(f"no test proves promise {', '.join(map(str, missing))}")
@@ -90,8 +90,37 @@ def render(proofs: Iterable[Proof], *, when: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+def merged(proofs: Iterable[Proof]) -> list[Proof]:
+    """One proof for each test of a promise: counts summed over its cases, of each figure the largest."""
+    cases: dict[tuple[int, str], list[Proof]] = {}
+    for proof in proofs:
+        cases.setdefault((proof.promise, proof.test), []).append(proof)
+    return [
+        Proof(
+            promise,
+            test,
+            sum(one.attempts for one in ones),
+            sum(one.faults for one in ones),
+            sum(int(one.losses) for one in ones),
+            {
+                name: max(o.figures[name] for o in ones if name in o.figures)
+                for one in ones
+                for name in one.figures
+            },
+        )
+        for (promise, test), ones in sorted(cases.items())
+    ]
+
+
+def _largest(figures: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    largest: dict[str, float] = {}
+    for one in figures:
+        largest |= {name: max(value, largest.get(name, value)) for name, value in one.items()}
+    return largest
+
+
 def _row(proof: Proof) -> str:
-    figures = ", ".join(f"{name} {value:g}" for name, value in proof.figures.items())
+    figures = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in proof.figures.items())
     return f"| `{proof.test}` | {proof.attempts} | {proof.faults} | {proof.losses} | {figures} |"
 
 

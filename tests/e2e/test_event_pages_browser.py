@@ -142,14 +142,18 @@ def test_cars_are_searched_by_plate_outcome_and_day_without_a_script_too(
         assert page.locator(".car").count() == 4
         page.get_by_label("Plate, or a part of it").fill("klm-558")  # was read as KLM5S8
         page.get_by_role("button", name="Search").click()
-        assert [car.get_attribute("id") for car in page.locator(".car").all()] == ["car-entry-refused"]
+        expect(page.locator(".car")).to_have_count(1)
+        expect(page.locator(".car")).to_have_id("car-entry-refused")
         page.get_by_role("link", name="Show all").click()
+        expect(page.locator(".car")).to_have_count(4)
         page.get_by_label("What happened").select_option("Opened")
         page.get_by_role("button", name="Search").click()
-        assert [car.get_attribute("id") for car in page.locator(".car").all()] == ["car-entry-granted"]
+        expect(page.locator(".car")).to_have_count(1)
+        expect(page.locator(".car")).to_have_id("car-entry-granted")
         yesterday = (street.now - timedelta(days=1)).astimezone(ZONE).date().isoformat()
         page.goto(f"{street.address}/events?day={yesterday}")
-        assert [car.get_attribute("id") for car in page.locator(".car").all()] == ["car-entry-old"]
+        expect(page.locator(".car")).to_have_count(1)
+        expect(page.locator(".car")).to_have_id("car-entry-old")
         page.goto(f"{street.address}/events?plate=NOBODY1")
         expect(page.locator(".empty")).to_contain_text("No such car")
 
