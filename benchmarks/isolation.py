@@ -16,7 +16,7 @@ from pathlib import Path
 from benchmarks.drive_up import drive_up_clip
 from benchmarks.prerequisites import CACHE
 from benchmarks.rendered_visitors import rendered_visitors
-from pod.app import Pod
+from pod.app import SWITCH_INTERVAL_S, Pod
 from pod.config import AccessConfig, CameraConfig, PodConfig, SiteConfig, WebConfig
 from pod.config_gates import GateConfig
 from pod.domain.entry import Entry, EntryType, Verdict
@@ -40,6 +40,7 @@ def measure(*, phase_s: float = PHASE_S, rounds: int = ROUNDS) -> dict[str, floa
     Raises:
         RuntimeError: a phase saw no pulse, so nothing was measured.
     """
+    sys.setswitchinterval(SWITCH_INTERVAL_S)  # as `platebridge pod run` does
     visitors, empty = rendered_visitors(CARS)
     clip = drive_up_clip(visitors, empty, folder=CACHE, name="isolation")
     latencies = asyncio.run(_measure(clip, [v.plate for v in visitors], phase_s=phase_s, rounds=rounds))
