@@ -49,7 +49,7 @@ from pod.services.probes import camera_probe, gate_probe, models_probe, store_pr
 from pod.services.retention import Retention
 from pod.services.served_cars import ServedCars
 from pod.services.stills import Stills
-from pod.store.clock_rows import newest_believable
+from pod.store.clock_rows import is_doubted, newest_believable
 from pod.store.keeping import Keeping
 from pod.store.media import FOLDER_NAME as MEDIA_FOLDER
 from pod.store.media import MediaStore
@@ -210,10 +210,12 @@ class Pod:
     def _watch_clock(self) -> ClockWatch:
         """Judge the clock before the first row is dated by it."""
         newest = self._store.wait_for(self._store.submit(newest_believable), START_ROW_TIMEOUT_S)
+        was_doubted = self._store.wait_for(self._store.submit(is_doubted), START_ROW_TIMEOUT_S)
         watch = ClockWatch(
             ClockTrust(newest=newest, needs_sync=self.config.site.clock == "ntp"),
             note=lambda row: self._note("clock", **row),
             alarms=self.alarms,
+            was_doubted=was_doubted,
         )
         watch.look()
         return watch

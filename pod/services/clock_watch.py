@@ -48,6 +48,8 @@ class ClockWatch:
     Args:
         trust: what is known of the clock so far; this watch alone uses it from now on.
         note: told of each change between sure and unsure, as an audit payload; must not block.
+        was_doubted: the audit ends in a doubt of an earlier start. Where there is none any more that has to
+            be noted: rows after a doubt count for nothing until it is over.
     """
 
     def __init__(
@@ -56,10 +58,12 @@ class ClockWatch:
         *,
         note: Callable[[dict[str, object]], None],
         alarms: Alarms,
+        was_doubted: bool = False,
     ) -> None:
         self._trust = trust
         self._note = note
         self._alarms = alarms
+        self._was_doubted = was_doubted
         self._lock = threading.Lock()
         self._doubt: str | None = None
         self._kernel_s = float("-inf")
@@ -96,7 +100,7 @@ class ClockWatch:
             self._note({"state": "unsure", "why": doubt})
             self._alarms.end(ALARM, "clock")
             self._alarms.begin(ALARM, "clock", sentence_of(doubt))
-        elif before:
+        elif before or self._was_doubted:
             self._note({"state": "sure"})
             self._alarms.end(ALARM, "clock")
 

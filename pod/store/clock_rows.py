@@ -13,6 +13,13 @@ _FIRST_DOUBT = f"SELECT min(seq) FROM audit WHERE kind = 'clock' AND seq > ? AND
 _NEWEST = "SELECT ts_us FROM audit WHERE seq < ? ORDER BY seq DESC LIMIT 1"
 
 
+def is_doubted(conn: sqlite3.Connection) -> bool:
+    """Whether the rows end in a doubt about the clock that nothing has ended."""
+    (vouched,) = conn.execute(_LATEST).fetchone()
+    (doubted,) = conn.execute(_FIRST_DOUBT, (vouched,)).fetchone()
+    return doubted is not None
+
+
 def newest_believable(conn: sqlite3.Connection) -> datetime | None:
     """When the newest row was written whose clock was not in doubt, aware UTC; None where there is none.
 

@@ -12,6 +12,7 @@ from running_pod import PLATEBRIDGE, RunningPod, until
 
 from pod.domain.entry import Entry, EntryType, Verdict
 from pod.domain.plates import match_key
+from pod.store.clock_rows import newest_believable
 from pod.store.store import FILE_NAME, Store
 
 YEAR_S = 365 * 86400.0
@@ -137,3 +138,23 @@ def test_a_clock_ten_years_ahead_at_the_start_erases_nothing_and_lets_no_visitor
     erased = known - {row.seq for row in pod.rows() if row.payload is not None}
     assert pod.pulses() == []
     prove(attempts=len(known), faults=1, losses=len(erased))
+
+
+@pytest.mark.proof(9)
+def test_a_doubt_that_a_restart_ends_is_noted_so_that_later_rows_count_again(
+    tmp_path: Path, prove: Prove
+) -> None:
+    time = FakedTime(tmp_path)
+    with a_pod(tmp_path / "pod", time, entry(kind=EntryType.RESIDENT)) as pod:
+        until(lambda: pod.address, what="the start")
+        time.set(7200)
+        until(lambda: pod.payloads("clock"), what="the doubt")
+        assert pod.stop() == 0
+        pod.start()
+        until(lambda: pod.address, what="the start after it")
+        assert pod.stop() == 0
+    assert [row["state"] for row in pod.payloads("clock")] == ["unsure", "sure"]
+    with Store.open(pod.data_dir / FILE_NAME) as store:
+        newest = store.submit(newest_believable).result(10)
+    assert newest == pod.rows()[-1].at
+    prove(attempts=1, faults=1)
