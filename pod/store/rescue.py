@@ -20,6 +20,7 @@ from pod.store.head_note import HeadNote, Noted
 from pod.store.home import HomeGoneError
 from pod.store.keeping import Attendants, Keeping
 from pod.store.migrate import OtherProgramError, migrate
+from pod.store.opening import open_current
 from pod.store.private_file import make_private_folder
 from pod.store.recovery import Recovery, finish_exchange, is_exchange_open, put_back, recover
 from pod.store.reserve import Reserve
@@ -152,14 +153,7 @@ class Rescue:
             self._note.write(Noted(seq, list_version))
 
     def _connect(self) -> sqlite3.Connection:
-        conn = connect_writer(self._path, busy_timeout_s=self._busy_timeout_s)
-        try:
-            migrate(conn)
-            self._place.remember()
-        except BaseException:
-            conn.close()
-            raise
-        return conn
+        return open_current(self._path, self._place, busy_timeout_s=self._busy_timeout_s)
 
     def _damage(self) -> Damage | None:
         """What is wrong with the file under the database's name; None where it is whole.

@@ -15,7 +15,7 @@ from typing import Self, TypeVar
 
 from pod.domain.errors import StoreError
 from pod.store import audit, grants
-from pod.store.connection import BUSY_TIMEOUT_S, connect_writer, store_error
+from pod.store.connection import BUSY_TIMEOUT_S, store_error
 from pod.store.copiers import Copiers
 from pod.store.detour import Detour
 from pod.store.diagnosis import SpoiledError
@@ -26,7 +26,7 @@ from pod.store.journal import Journal
 from pod.store.keeping import AlarmSink, Attendants, Keeping
 from pod.store.late_rows import Claim, Durability, NotDurableError, pulse_of
 from pod.store.list_copy import ListCopy, read_list
-from pod.store.migrate import migrate
+from pod.store.opening import open_current
 from pod.store.plate_list import PlateList
 from pod.store.recovery import finish_exchange, is_exchange_open
 from pod.store.rescue import Rescue
@@ -349,14 +349,7 @@ class Store:
         if is_exchange_open(self.path):
             with self._place.exchanging():
                 finish_exchange(self.path)
-        conn = connect_writer(self.path, busy_timeout_s=self._busy_timeout_s)
-        try:
-            migrate(conn)
-            self._place.remember()
-        except BaseException:
-            conn.close()
-            raise
-        return conn
+        return open_current(self.path, self._place, busy_timeout_s=self._busy_timeout_s)
 
     def _refresh(self, conn: sqlite3.Connection) -> None:
         self.plates.refresh(conn)
