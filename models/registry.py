@@ -76,6 +76,17 @@ def bundled_names() -> list[str]:
     return sorted(path.stem for path in _MANIFESTS.glob("*.yaml"))
 
 
+def manifest_of(name: str) -> Manifest:
+    """The manifest of a bundled model, whatever its task.
+
+    Raises:
+        ModelError: no bundled model has that name.
+    """
+    fields = _read(_MANIFESTS / f"{name}.yaml")
+    task: Task = "recognizer" if fields.get("task") == "recognizer" else "detector"
+    return load(name, task)
+
+
 def load(name_or_path: str, task: Task) -> Manifest:
     """Finds the manifest of a model; the weights are neither read nor checked yet.
 

@@ -3,29 +3,19 @@
 from pod.runtime.interrupt import ctrl_c_ends_at_once
 
 with ctrl_c_ends_at_once():
-    import importlib
     import sys
     import traceback
-    from dataclasses import dataclass
-    from typing import Any, NoReturn
+    from typing import NoReturn
 
     import typer
-    from typer.core import TyperCommand, TyperGroup
+    from typer.core import TyperGroup
 
+    from pod.commands.lazy import LazyCommand, Verb
     from pod.domain.errors import PlateBridgeError
 
 EXIT_FAULT = 2
 EXIT_BUG = 70  # EX_SOFTWARE of sysexits(3)
 EXIT_INTERRUPTED = 130  # 128 and the number of SIGINT, as shells have it
-
-
-@dataclass(frozen=True, slots=True)
-class Verb:
-    """Where a verb lives: `app` of a module with several verbs, or one function."""
-
-    module: str
-    attribute: str
-    help: str
 
 
 VERBS = {
@@ -35,31 +25,8 @@ VERBS = {
     "gate": Verb("pod.commands.gate", "app", "Try a gate by hand."),
     "plates": Verb("pod.commands.plates", "app", "Keep the list of plates that may pass."),
     "audit": Verb("pod.commands.audit", "app", "Show what was decided and why, and prove it complete."),
+    "models": Verb("pod.commands.models", "app", "Fetch, check and measure the networks that read plates."),
 }
-
-
-class LazyCommand(TyperCommand):
-    """Stands for a verb in help; imports its module only when the verb runs, so that `--help` is quick."""
-
-    def __init__(self, name: str, verb: Verb) -> None:
-        super().__init__(name, help=verb.help)
-        self._verb = verb
-
-    def load(self) -> TyperCommand | TyperGroup:
-        """The verb itself. Imports its module."""
-        with ctrl_c_ends_at_once():
-            found = getattr(importlib.import_module(self._verb.module), self._verb.attribute)
-        if not isinstance(found, typer.Typer):
-            function, found = found, typer.Typer(add_completion=False)
-            found.command(self.name)(function)
-        command = typer.main.get_command(found)
-        if not isinstance(command, TyperCommand | TyperGroup):
-            raise TypeError(f"{self._verb.module}.{self._verb.attribute} is not a typer command")
-        return command
-
-    def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
-        """The context of the verb itself, which then runs in place of this one."""
-        return self.load().make_context(info_name, args, parent=parent, **extra)
 
 
 def _print_version(asked: bool) -> None:

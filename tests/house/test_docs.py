@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from typer.core import TyperGroup
 
-from pod.cli import LazyCommand, root_command
+from pod.cli import root_command
+from pod.commands.lazy import LazyCommand
 
 ROOT = Path(__file__).parents[2]
 TOP = "pod|models|sync|systemd|scripts|tests|docs|deploy|benchmarks"

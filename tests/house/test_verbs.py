@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from typer.core import TyperCommand, TyperGroup
 
-from pod.cli import VERBS, LazyCommand, root_command
+from pod.cli import VERBS, root_command
+from pod.commands.lazy import LazyCommand
 
 
 def verbs() -> Iterator[tuple[str, TyperCommand | TyperGroup]]:
@@ -15,6 +16,8 @@ def verbs() -> Iterator[tuple[str, TyperCommand | TyperGroup]]:
 
 
 def below(words: str, command: TyperCommand | TyperGroup) -> Iterator[tuple[str, TyperCommand | TyperGroup]]:
+    if isinstance(command, LazyCommand):
+        command = command.load()
     yield words, command
     for name, inner in getattr(command, "commands", {}).items():
         yield from below(f"{words} {name}", inner)

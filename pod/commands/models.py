@@ -1,0 +1,49 @@
+"""`platebridge models`: its verbs, each imported only when it runs. A new verb is one line in `VERBS`."""
+
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from pod.commands.lazy import LazyCommand, Verb
+
+VERBS = {
+    "list": Verb(
+        "pod.commands.models_list",
+        "list_models",
+        "List the models there are: bundled, in the store, and on the hubs.",
+        "Example: platebridge models list --json",
+    ),
+    "verify": Verb(
+        "pod.commands.models_verify",
+        "verify",
+        "Check that models are whole and read the reference picture.",
+        "Example: platebridge models verify plate-reader-slots-v0",
+    ),
+}
+
+
+class _ModelVerbs(TyperGroup):
+    """The group with a stand-in for every verb of `VERBS`."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        for name, verb in VERBS.items():
+            self.add_command(LazyCommand(name, verb))
+
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    cls=_ModelVerbs,
+    help="Fetch, check and measure the networks that read plates.",
+)
+
+
+@app.callback()
+def _models() -> None:
+    """Fetch, check and measure the networks that read plates.
+
+    The models that come with PlateBridge need nothing of this. Exit codes: 0 done, 1 the answer is no, 2 it
+    could not be done.
+    """
