@@ -25,11 +25,11 @@ class SlotReader(nn.Module):
         super().__init__()
         self.backbone = nn.Sequential(
             nn.PixelUnshuffle(2),
-            *_convolution(12, 48),
-            *_convolution(48, 48),
+            *_convolution(12, 32),
+            *_convolution(32, 32),
             nn.MaxPool2d(2),
-            *_convolution(48, 80),
-            *_convolution(80, 96),
+            *_convolution(32, 64),
+            *_convolution(64, 96),
             nn.MaxPool2d(2),
             *_convolution(96, width),
             *_convolution(width, width),
@@ -40,7 +40,7 @@ class SlotReader(nn.Module):
         self.token_norm = nn.LayerNorm(width)
         self.prior = nn.Parameter(_slot_prior(x))
         self.slots = nn.Parameter(torch.randn(SLOTS, width) * 0.3)
-        self.key = nn.Linear(width, width)
+        self.key = nn.Linear(width, width, bias=False)
         self.value = nn.Linear(width, width)
         self.decoder = EncoderLayer(width)
         self.slot_norm = nn.LayerNorm(width)
@@ -51,8 +51,10 @@ class SlotReader(nn.Module):
         for layer in self.encoder:
             tokens = layer(tokens)
         tokens = self.token_norm(tokens)
-        similarity = self.slots @ self.key(tokens).transpose(1, 2) * self.slots.shape[1] ** -0.5
-        looked_at = (similarity + self.prior).softmax(-1) @ self.value(tokens)
+        # The ten slots are projected instead of the 128 tokens: the same sums in another order, a third of the time.
+        query = self.slots @ self.key.weight * self.slots.shape[1] ** -0.5
+        similarity = query @ tokens.transpose(1, 2)
+        looked_at = self.value((similarity + self.prior).softmax(-1) @ tokens)
         return self.head(self.slot_norm(self.decoder(looked_at + self.slots)))
 
 
@@ -86,12 +88,14 @@ class EncoderLayer(nn.Module):
 class OnnxContract(nn.Module):
     """The network as fast-plate-ocr's loader expects it: (N, 64, 128, 3) uint8 RGB in, probabilities out."""
 
-    def __init__(self, reader: SlotReader) -> None:
+    def __init__(self, reader: SlotReader, *, temperature: float = 1.0) -> None:
         super().__init__()
         self.reader = reader
+        self.temperature = temperature
 
     def forward(self, crops: Tensor) -> Tensor:
-        return self.reader(crops.permute(0, 3, 1, 2).float() / 255.0).softmax(-1)
+        logits = self.reader(crops.permute(0, 3, 1, 2).float() / 255.0)
+        return (logits / self.temperature).softmax(-1)
 
 
 def _convolution(channels_in: int, channels_out: int) -> tuple[nn.Module, ...]:
