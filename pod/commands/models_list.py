@@ -12,7 +12,7 @@ def list_models(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, for programs.")] = False,
 ) -> None:
     """List the models there are: bundled, in the store, and on the hubs."""
-    found = [registry.manifest_of(name) for name in registry.bundled_names()]
+    found = [registry.find(name) for name in registry.bundled_names()]
     if as_json:
         print(json.dumps({"models": [{"name": m.name, "task": m.task, "state": "bundled"} for m in found]}))
         return

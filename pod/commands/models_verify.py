@@ -15,6 +15,6 @@ def verify(
 ) -> None:
     """Check that models are whole and read the reference picture."""
     for name in names or registry.bundled_names():
-        manifest = registry.manifest_of(name)
+        manifest = registry.find(name)
         registry.verify(manifest)
         print(f"{manifest.name}: checksum right")

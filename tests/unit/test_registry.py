@@ -25,7 +25,7 @@ def manifest(**changes):
         "file": "mine.onnx",
         "sha256": hashlib.sha256(WEIGHTS).hexdigest(),
         "input": {"height": 256, "width": 416, "layout": "NCHW", "color": "rgb"},
-        "confidence": 0.25,
+        "thresholds": {"confidence": 0.25},
         "licence": "AGPL-3.0-only",
         "training_data": ["some pictures"],
         "metrics": {"recall_percent": 90.0},
@@ -58,7 +58,7 @@ def test_every_bundled_manifest_describes_weights_that_are_there():
 def test_a_file_with_its_manifest_beside_it_is_known_by_the_manifest(own):
     found = load(own(manifest()), "detector")
     verify(found)
-    assert (found.name, found.confidence, found.input.width) == ("mine", 0.25, 416)
+    assert (found.name, found.thresholds.confidence, found.input.width) == ("mine", 0.25, 416)
 
 
 def test_a_detector_may_stand_alone(own):

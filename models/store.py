@@ -1,0 +1,153 @@
+"""The folder of models that were pulled or imported: where it is, and how a model comes into it or leaves.
+
+A model is in the store once its manifest is: weights are written, synced and renamed first, the manifest last.
+Whatever a crash leaves behind is no model, and is cleared away by the next who writes.
+"""
+
+import fcntl
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from models.manifest import NAME, Manifest, ModelError, as_yaml, read_manifest
+
+_LOCK = ".lock"
+_ARRIVING = ".arriving"
+_READABLE_BY_ALL = 0o644  # weights are no secret, and the POD runs as another user than who pulls
+
+
+def default_store() -> Path:
+    """The store of this user, as the XDG base directory specification has it."""
+    data = os.environ.get("XDG_DATA_HOME", "")
+    base = Path(data) if Path(data).is_absolute() else Path.home() / ".local" / "share"
+    return base / "platebridge" / "models"
+
+
+def stored(store: Path) -> list[Manifest | ModelError]:
+    """Every model of a store by name; a fault in the place of one whose manifest cannot be used."""
+    found: list[Manifest | ModelError] = []
+    for path in sorted(store.glob("*.yaml")):
+        try:
+            found.append(read_manifest(path))
+        except ModelError as error:
+            found.append(error)
+    return found
+
+
+def check_name(name: str) -> str:
+    """The name, where it can be one.
+
+    Raises:
+        ModelError: it holds what no model's name can hold, such as a path.
+    """
+    if not re.fullmatch(NAME, name):
+        raise ModelError(
+            f"{name!r} cannot be a model's name: use lower-case letters, digits, dot, dash and underscore, "
+            "a letter or digit first, 64 at most"
+        )
+    return name
+
+
+@contextmanager
+def writing(store: Path) -> Iterator[Path]:
+    """Holds the store's lock, so that two who write never meet.
+
+    Yields:
+        the folder for files on their way in; it is on the store's own file system and outlives this call, so
+        that a download can be resumed.
+
+    Raises:
+        ModelError: another process writes, or this user may not.
+    """
+    try:
+        (store / _ARRIVING).mkdir(parents=True, exist_ok=True)
+        lock = os.open(store / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _READABLE_BY_ALL)
+    except OSError as error:
+        raise ModelError(
+            f"{store}: no model can be kept there ({error.strerror}): run this as a user who may write it, or name "
+            "another folder with --store"
+        ) from error
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ModelError(
+                f"{store}: another pull or import is at work there: wait until it is done"
+            ) from None
+        yield store / _ARRIVING
+    finally:
+        os.close(lock)
+
+
+def take_in(store: Path, weights: Path, manifest: Manifest) -> Manifest:
+    """Moves weights into the store and writes their manifest; the caller holds the lock of `writing`.
+
+    Args:
+        weights: a file on the store's file system, whole and synced; it is moved.
+        manifest: its `file` is set here.
+
+    Raises:
+        ModelError: the disk is full or refuses; nothing of the model is left behind.
+    """
+    check_name(manifest.name)
+    kept = manifest.model_copy(update={"file": store / f"{manifest.name}.onnx"})
+    described = store / f"{manifest.name}.yaml"
+    new = store / _ARRIVING / f"{manifest.name}.yaml"
+    try:
+        described.unlink(
+            missing_ok=True
+        )  # from here to the end there is no such model, rather than a wrong one
+        weights.chmod(_READABLE_BY_ALL)
+        weights.rename(kept.file)
+        with new.open("w", encoding="utf-8") as file:
+            os.fchmod(file.fileno(), _READABLE_BY_ALL)
+            file.write(as_yaml(kept))
+            file.flush()
+            os.fsync(file.fileno())
+        new.rename(described)
+        sync_folder(store)
+    except OSError as error:
+        for left in (new, described, kept.file):
+            left.unlink(missing_ok=True)
+        raise ModelError(
+            f"{store}: '{kept.name}' could not be kept ({error.strerror}): free space there, or name another folder "
+            "with --store"
+        ) from error
+    return kept
+
+
+def remove(store: Path, name: str) -> None:
+    """Takes a model out of the store.
+
+    Raises:
+        ModelError: it is not in there, or this user may not remove it.
+    """
+    described = store / f"{check_name(name)}.yaml"
+    if not described.exists():
+        raise ModelError(f"{store}: holds no model '{name}': `platebridge models list` shows what it holds")
+    with writing(store):
+        try:
+            described.unlink(missing_ok=True)
+            (store / f"{name}.onnx").unlink(missing_ok=True)
+            sync_folder(store)
+        except OSError as error:
+            raise ModelError(
+                f"{store}: '{name}' could not be removed ({error.strerror}): run this as a user who may write it"
+            ) from error
+
+
+def free_bytes(folder: Path) -> int:
+    """What this user may still write where a folder is."""
+    return shutil.disk_usage(folder).free
+
+
+def sync_folder(folder: Path) -> None:
+    """Makes renames in a folder durable."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
