@@ -70,49 +70,83 @@ find_python() {
   return 1
 }
 
+# ensure_venv FOLDER : a virtual environment with a Python that is new enough and with pip.
 ensure_venv() {
-  local python
-  [[ -x .venv/bin/python ]] && .venv/bin/python -c "import pip, sys; $NEW_ENOUGH" 2>/dev/null && return 0
+  local folder=$1 python
+  [[ -x $folder/bin/python ]] && "$folder/bin/python" -c "import pip, sys; $NEW_ENOUGH" 2>/dev/null && return 0
   python=$(find_python) || die "no Python 3.11 or newer found: sudo apt-get install python3 python3-venv"
   if ! "$python" -c 'import ensurepip' 2>/dev/null; then
     install_packages "the virtual environment" "$python-venv" ||
       die "$python-venv is missing: sudo apt-get install $python-venv, then start this again"
   fi
-  say "making .venv with $("$python" --version)"
-  rm -rf .venv
-  "$python" -m venv .venv || die "the virtual environment could not be made; what Python said stands above"
+  say "making $folder with $("$python" --version)"
+  rm -rf "$folder"
+  "$python" -m venv "$folder" || die "the virtual environment could not be made; what Python said stands above"
 }
 
-# install_python NAME PIP_ARGUMENTS... : once for each state of the lock file and pyproject.toml. The folder counts
-# too: a virtual environment that was moved still starts its programs from the old place.
-install_python() {
-  local name=$1 stamp started=$SECONDS
-  shift
+# stamp_of FOLDER NAME : the file that says "installed" for this state of the lock file and pyproject.toml. The folder
+# counts too: a virtual environment that was moved still starts its programs from the old place.
+stamp_of() {
+  local folder=$1 name=$2
   [[ -s requirements.lock ]] || die "requirements.lock is missing: restore it with git checkout requirements.lock"
-  stamp=.venv/installed-$name-$(printf '%s' "$PWD" | cat - requirements.lock pyproject.toml | sha256sum | cut -c1-16)
+  printf '%s' "$folder/installed-$name-$(printf '%s' "$PWD" | cat - requirements.lock pyproject.toml | sha256sum | cut -c1-16)"
+}
+
+# install_python FOLDER NAME PIP_ARGUMENTS... : what is locked, then what the arguments say, once for each stamp.
+install_python() {
+  local folder=$1 name=$2 stamp started=$SECONDS
+  shift 2
+  stamp=$(stamp_of "$folder" "$name")
   [[ -e $stamp ]] && return 0
   say "installing Python packages ($name); the first time takes a minute or two"
-  logged .venv/bin/python -m pip install --disable-pip-version-check --require-hashes -r requirements.lock ||
+  logged "$folder/bin/python" -m pip install --disable-pip-version-check --require-hashes -r requirements.lock ||
     die "pip could not install the locked packages: check the network and the free disk space"
-  [[ $# -eq 0 ]] || logged .venv/bin/python -m pip install --disable-pip-version-check "$@" ||
+  [[ $# -eq 0 ]] || logged "$folder/bin/python" -m pip install --disable-pip-version-check "$@" ||
     die "pip could not install $*: check the network and the free disk space"
-  rm -f ".venv/installed-$name-"*
+  rm -f "$folder/installed-$name-"*
   touch "$stamp"
   say "installed in $((SECONDS - started)) s"
 }
 
 install_demo_environment() {
-  ensure_venv
-  install_python base --no-deps -e .
+  ensure_venv .venv
+  install_python .venv base --no-deps -e .
 }
 
 # install_test_environment QUICK : "yes" leaves out what only the slower tests need.
 install_test_environment() {
   local quick=$1
-  ensure_venv
-  install_python dev -e '.[dev]'
+  ensure_venv .venv
+  install_python .venv dev -e '.[dev]'
   if [[ $quick == no ]]; then
     install_packages "the tests with real cameras" "${CAMERA_PACKAGES[@]}" || true
     install_packages "the browser and script tests" "${TEST_PACKAGES[@]}" || true
   fi
+}
+
+# install_train_environment : torch, ultralytics and ONNX's tools in a virtual environment of their own, so that nothing
+# of them is ever in reach of a POD. Where ultralytics came with what it must not bring, it is made anew.
+install_train_environment() {
+  local folder=.train/venv stamp needs pip started=$SECONDS
+  needs=$(find_python) || die "no Python 3.11 or newer found: sudo apt-get install python3 python3-venv"
+  needs="$needs scripts/lib/training_needs.py"
+  stamp=$folder/installed-train-$($needs stamp "$PWD")
+  [[ -e $stamp ]] && return 0
+  if [[ -x $folder/bin/python ]] && ! compgen -G "$folder/installed-*" >/dev/null; then
+    say "$folder was not made by this script: making it anew"
+    rm -rf "$folder"
+  fi
+  ensure_venv "$folder"
+  touch "$folder/installed-begun"
+  say "installing what training needs (torch, ultralytics): about 1.5 GB, with CUDA 8 GB; a minute or more"
+  pip=("$folder/bin/python" -m pip install --disable-pip-version-check)
+  logged "${pip[@]}" --require-hashes -r requirements.lock &&
+    logged "${pip[@]}" --no-deps -e . &&
+    logged "${pip[@]}" -r <($needs pins) &&
+    logged "${pip[@]}" --no-deps -r <($needs ultralytics) &&
+    logged "${pip[@]}" -r <("$folder/bin/python" scripts/lib/training_needs.py rest) ||
+    die "pip could not install what training needs; what it said stands above: check the network and the free disk space"
+  rm -f "$folder/installed-train-"*
+  touch "$stamp"
+  say "installed in $((SECONDS - started)) s"
 }
