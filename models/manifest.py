@@ -55,7 +55,8 @@ class Thresholds(_Part):
     """The bounds at which the figures were measured.
 
     Attributes:
-        confidence: detector: boxes that score less were dropped; recogniser: reads below were not called sure.
+        confidence: detector: boxes that score less were dropped; recogniser: reads below were not called
+            sure.
     """
 
     confidence: float | None = Field(default=None, gt=0, lt=1)

@@ -31,7 +31,7 @@ def load(name_or_path: str, task: Task, *, store: Path | None = None) -> Manifes
     """Finds the manifest of a model; the weights are neither read nor checked yet.
 
     Args:
-        name_or_path: "bundled", the name of a bundled, pulled or imported model, or the path of an .onnx file.
+        name_or_path: "bundled", the name of a bundled, pulled or imported model, or an .onnx file's path.
         store: where pulled and imported models lie; None: `default_store()`.
 
     Raises:
@@ -63,8 +63,8 @@ def find(name: str, *, store: Path | None = None) -> Manifest:
             return read_manifest(stored)
     known = ", ".join(bundled_names()) or "none"
     raise ModelError(
-        f"no model is called '{name}': give the path of an .onnx file, a bundled name ({known}), or one of the "
-        f"store {folder}, which `platebridge models pull NAME` fills"
+        f"no model is called '{name}': give the path of an .onnx file, a bundled name ({known}), or one of "
+        f"the store {folder}, which `platebridge models pull NAME` fills"
     )
 
 
@@ -128,7 +128,7 @@ def _told(said_in: Path, fields: dict[str, object], weights: Path, *, task: Task
 def _doing(manifest: Manifest, task: Task) -> Manifest:
     if manifest.task != task:
         raise ModelError(
-            f"{manifest.file}: '{manifest.name}' is a {manifest.task}, and a {task} is wanted: exchange the two "
-            "names in the vision section"
+            f"{manifest.file}: '{manifest.name}' is a {manifest.task}, and a {task} is wanted: exchange the "
+            "two names in the vision section"
         )
     return manifest

@@ -1,13 +1,13 @@
 """The folder of models that were pulled or imported: where it is, and how a model comes into it or leaves.
 
-A model is in the store once its manifest is: weights are written, synced and renamed first, the manifest last.
-Whatever a crash leaves behind is no model, and is cleared away by the next who writes.
+A model is in the store once its manifest is: weights are written, synced and renamed first, the manifest
+last, and a newer one takes the place of an older in that one step. What a crash leaves behind is no model.
 """
 
 import fcntl
 import os
 import re
-import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +16,7 @@ from models.manifest import NAME, Manifest, ModelError, as_yaml, read_manifest
 
 _LOCK = ".lock"
 _ARRIVING = ".arriving"
+_KEPT_FOR_S = 7 * 86_400
 _READABLE_BY_ALL = 0o644  # weights are no secret, and the POD runs as another user than who pulls
 
 
@@ -67,8 +68,8 @@ def writing(store: Path) -> Iterator[Path]:
         lock = os.open(store / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _READABLE_BY_ALL)
     except OSError as error:
         raise ModelError(
-            f"{store}: no model can be kept there ({error.strerror}): run this as a user who may write it, or name "
-            "another folder with --store"
+            f"{store}: no model can be kept there ({error.strerror}): run this as a user who may write it, "
+            "or name another folder with --store"
         ) from error
     try:
         try:
@@ -77,6 +78,7 @@ def writing(store: Path) -> Iterator[Path]:
             raise ModelError(
                 f"{store}: another pull or import is at work there: wait until it is done"
             ) from None
+        _tidy(store / _ARRIVING)
         yield store / _ARRIVING
     finally:
         os.close(lock)
@@ -93,13 +95,14 @@ def take_in(store: Path, weights: Path, manifest: Manifest) -> Manifest:
         ModelError: the disk is full or refuses; nothing of the model is left behind.
     """
     check_name(manifest.name)
-    kept = manifest.model_copy(update={"file": store / f"{manifest.name}.onnx"})
+    if manifest.sha256 is None:
+        raise ValueError("a model of the store has a checksum")
+    # By its content, so that a newer one never lies under the manifest of the older.
+    kept = manifest.model_copy(update={"file": store / f"{manifest.name}-{manifest.sha256[:12]}.onnx"})
     described = store / f"{manifest.name}.yaml"
+    former = weights_of(described)
     new = store / _ARRIVING / f"{manifest.name}.yaml"
     try:
-        described.unlink(
-            missing_ok=True
-        )  # from here to the end there is no such model, rather than a wrong one
         weights.chmod(_READABLE_BY_ALL)
         weights.rename(kept.file)
         with new.open("w", encoding="utf-8") as file:
@@ -109,14 +112,25 @@ def take_in(store: Path, weights: Path, manifest: Manifest) -> Manifest:
             os.fsync(file.fileno())
         new.rename(described)
         sync_folder(store)
+        if former not in (None, kept.file):
+            former.unlink(missing_ok=True)
     except OSError as error:
-        for left in (new, described, kept.file):
-            left.unlink(missing_ok=True)
+        new.unlink(missing_ok=True)
+        if former != kept.file:
+            kept.file.unlink(missing_ok=True)
         raise ModelError(
-            f"{store}: '{kept.name}' could not be kept ({error.strerror}): free space there, or name another folder "
-            "with --store"
+            f"{store}: '{kept.name}' could not be kept ({error.strerror}): free space there, or name another "
+            "folder with --store"
         ) from error
     return kept
+
+
+def weights_of(described: Path) -> Path | None:
+    """The weights that a manifest names; None where there is no usable one."""
+    try:
+        return read_manifest(described).file
+    except ModelError:
+        return None
 
 
 def remove(store: Path, name: str) -> None:
@@ -130,18 +144,23 @@ def remove(store: Path, name: str) -> None:
         raise ModelError(f"{store}: holds no model '{name}': `platebridge models list` shows what it holds")
     with writing(store):
         try:
+            weights = weights_of(described)
             described.unlink(missing_ok=True)
-            (store / f"{name}.onnx").unlink(missing_ok=True)
+            if weights is not None:
+                weights.unlink(missing_ok=True)
             sync_folder(store)
         except OSError as error:
             raise ModelError(
-                f"{store}: '{name}' could not be removed ({error.strerror}): run this as a user who may write it"
+                f"{store}: '{name}' could not be removed ({error.strerror}): run this as a user who may "
+                "write it"
             ) from error
 
 
-def free_bytes(folder: Path) -> int:
-    """What this user may still write where a folder is."""
-    return shutil.disk_usage(folder).free
+def _tidy(arriving: Path) -> None:
+    """Drops what nobody came back for."""
+    for left in arriving.iterdir():
+        if left.is_file() and time.time() - left.stat().st_mtime > _KEPT_FOR_S:
+            left.unlink(missing_ok=True)
 
 
 def sync_folder(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import unquote, urlsplit
 from zoneinfo import ZoneInfo
@@ -129,8 +130,14 @@ class VisionConfig(Section):
     threads: int = Field(default=1, ge=1, le=16)
     detector: Annotated[str, AfterValidator(_path_text), BesideConfig()] = "bundled"
     recognizer: Annotated[str, AfterValidator(_path_text), BesideConfig()] = "bundled"
+    model_store: Annotated[Annotated[str, AfterValidator(_path_text)] | None, BesideConfig()] = None
     detector_confidence: float = Field(default=0.25, ge=0.05, le=0.95)
     crop_margin: float = Field(default=0.02, ge=0, le=0.3)
+
+    @property
+    def store(self) -> Path | None:
+        """Where pulled and imported models are looked for; None: in this user's own store."""
+        return None if self.model_store is None else Path(self.model_store)
 
 
 class TypeConfig(Section):
@@ -218,6 +225,14 @@ class PodConfig(Section):
     audit: AuditConfig = AuditConfig()
     web: WebConfig = WebConfig()
     log: LogConfig = LogConfig()
+
+    @model_validator(mode="after")
+    def _keep_models_with_the_data(self) -> Self:
+        """A service has no home and may write its data directory alone: unless told, its models are there."""
+        if self.vision.model_store is None:
+            store = str(Path(self.data_dir, "models"))
+            object.__setattr__(self, "vision", self.vision.model_copy(update={"model_store": store}))
+        return self
 
     def secrets(self) -> tuple[str, ...]:
         """Every secret in it, for the log to strike out."""

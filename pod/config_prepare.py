@@ -74,8 +74,9 @@ class Preparation:
                 mend = f"may hold a password; use username, and password: {config_secrets.FORMS}"
                 self.advice.append(Problem(self._lines[location], location, mend))
             return value
-        # A bare word under vision names a bundled model, not a file.
-        is_path = location[0] != "vision" or "/" in value or value.endswith(".onnx")
+        # A bare word for a model is its name, not a file.
+        is_model = location in (("vision", "detector"), ("vision", "recognizer"))
+        is_path = not is_model or "/" in value or value.endswith(".onnx")
         return str(self._folder / value) if is_path and value.strip() else value
 
     def _unknown(self, key: str, schema: type[Section], location: Location) -> None:

@@ -190,8 +190,8 @@ def _versions(vision: VisionConfig) -> dict[str, str]:
     return {
         "python": platform.python_version(),
         **{name: importlib.metadata.version(name) for name in packages},
-        "detector": registry.load(vision.detector, "detector").name,
-        "recognizer": registry.load(vision.recognizer, "recognizer").name,
+        "detector": registry.load(vision.detector, "detector", store=vision.store).name,
+        "recognizer": registry.load(vision.recognizer, "recognizer", store=vision.store).name,
     }
 
 

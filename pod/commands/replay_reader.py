@@ -21,12 +21,12 @@ def picture_reader(model: str, config: PodConfig, database: Path) -> Reread:
     """A function that reads the kept picture of one revision of an approach.
 
     Args:
-        model: a bundled recogniser's name, or the path of an .onnx file.
+        model: a recogniser's name, or the path of an .onnx file.
 
     Raises:
         ModelError: the weights cannot be used.
     """
-    manifest = registry.load(model, "recognizer")
+    manifest = registry.load(model, "recognizer", store=config.vision.store)
     registry.verify(manifest)
     recognizer = Recognizer(manifest, config.vision.provider, threads=config.vision.threads)
     index = MediaIndex(database, MediaFolder(Path(config.data_dir) / FOLDER_NAME))

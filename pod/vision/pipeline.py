@@ -4,6 +4,7 @@ import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -206,7 +207,8 @@ def self_check(reader: PlateReader) -> None:
 
 
 def _loaded(vision: VisionConfig, provider: ProviderChoice) -> Models:
-    detector, recognizer = _verified(vision.detector, "detector"), _verified(vision.recognizer, "recognizer")
+    detector = _verified(vision.detector, "detector", vision.store)
+    recognizer = _verified(vision.recognizer, "recognizer", vision.store)
     return Models(
         Detector(detector, provider, threads=vision.threads, confidence=vision.detector_confidence),
         Recognizer(recognizer, provider, threads=vision.threads),
@@ -214,8 +216,8 @@ def _loaded(vision: VisionConfig, provider: ProviderChoice) -> Models:
     )
 
 
-def _verified(name_or_path: str, task: registry.Task) -> registry.Manifest:
-    manifest = registry.load(name_or_path, task)
+def _verified(name_or_path: str, task: registry.Task, store: Path | None) -> registry.Manifest:
+    manifest = registry.load(name_or_path, task, store=store)
     registry.verify(manifest)
     return manifest
 

@@ -42,6 +42,7 @@ class Recognizer:
             )
         if len(inputs) != 1 or inputs[0].type != "tensor(uint8)" or list(inputs[0].shape)[1:] != expected:
             raise _other_shape(manifest, f"it takes {inputs[0].type} {list(inputs[0].shape)}")
+        self.height_px, self.width_px = self._config.img_height, self._config.img_width
         self._batch = 1 if inputs[0].shape[0] == 1 else _MOST_CROPS
         answer = self._run(np.full((1, *expected), 114, np.uint8))
         if answer.shape != (1, SLOTS, len(ALPHABET)):

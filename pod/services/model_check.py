@@ -1,0 +1,118 @@
+"""Tries one model out: loads it beside the bundled one of the other task, and reads the reference picture."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnxruntime as ort
+
+from models import registry
+from models.manifest import InputShape, Manifest, ModelError, Task
+from models.onnx_wire import NotOnnxError, has_external_data
+from pod.vision.detector import Detector
+from pod.vision.pipeline import PlateReader, self_check
+from pod.vision.recognizer import Recognizer
+from pod.vision.session import open_session
+
+_CONFIDENCE = 0.25
+_MARGINS = (0.02, 0.08)
+"""The bundled detector draws loosely, others tightly: those may need the wider rim to be read at all."""
+
+_MOST_SIDE_PX = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What a model was seen to do.
+
+    Attributes:
+        crop_margin: the rim with which the reference plate was read.
+    """
+
+    input: InputShape
+    crop_margin: float
+
+
+def try_out(manifest: Manifest) -> Tried:
+    """Loads a model on the processor and reads the reference picture with it.
+
+    Raises:
+        ModelError: it cannot be loaded, is of another shape or alphabet, or does not read the picture.
+    """
+    refuse_other_files(manifest.file)
+    if manifest.task == "detector":
+        detector = Detector(manifest, "cpu", threads=1, confidence=_CONFIDENCE)
+        recognizer = Recognizer(registry.load("bundled", "recognizer"), "cpu", threads=1)
+        shape = InputShape(height=detector.height_px, width=detector.width_px, layout="NCHW", color="rgb")
+    else:
+        detector = Detector(registry.load("bundled", "detector"), "cpu", threads=1, confidence=_CONFIDENCE)
+        recognizer = Recognizer(manifest, "cpu", threads=1)
+        shape = InputShape(height=recognizer.height_px, width=recognizer.width_px, layout="NHWC", color="rgb")
+    for margin in _MARGINS:
+        try:
+            self_check(PlateReader(detector, recognizer, crop_margin=margin))
+        except ModelError:
+            if margin == _MARGINS[-1]:
+                raise
+        else:
+            return Tried(shape, margin)
+    raise AssertionError("the loop returns or raises")
+
+
+def task_of(path: Path) -> Task:
+    """Which task a network is made for, by what it takes.
+
+    Raises:
+        ModelError: it is no ONNX file, or takes neither what a detector nor what a recogniser takes.
+    """
+    refuse_other_files(path)
+    kind, shape = graph_input(path)
+    if kind == "tensor(float)" and len(shape) == 4 and shape[1] == 3:
+        task: Task = "detector"
+    elif kind == "tensor(uint8)" and len(shape) == 4 and shape[3] in (1, 3):
+        task = "recognizer"
+    else:
+        raise ModelError(
+            f"{path}: takes {kind} {shape}: a detector takes float (1, 3, height, width), a recogniser uint8 "
+            "(N, height, width, 3): export it so"
+        )
+    sides = shape[2:] if task == "detector" else shape[1:3]
+    if not all(isinstance(side, int) and 0 < side <= _MOST_SIDE_PX for side in sides):
+        raise ModelError(
+            f"{path}: takes pictures of {sides[0]} x {sides[1]}: export it for one size, {_MOST_SIDE_PX} "
+            "pixels at most"
+        )
+    return task
+
+
+def graph_input(path: Path) -> tuple[str, list[int | str | None]]:
+    """The type and the shape of a network's first input.
+
+    Raises:
+        ModelError: onnxruntime cannot load it.
+    """
+    session: ort.InferenceSession = open_session(path, "cpu", threads=1)[0]
+    first = session.get_inputs()[0]
+    return first.type, list(first.shape)
+
+
+def refuse_other_files(path: Path) -> None:
+    """Makes sure that a network is one file: what lies beside it would be pinned by no checksum.
+
+    Raises:
+        ModelError: it names other files, or is no ONNX file at all.
+    """
+    try:
+        is_split = has_external_data(path.read_bytes())
+    except NotOnnxError as error:
+        raise ModelError(
+            f"{path}: is no ONNX file ({error}): download it again whole, or export the model as ONNX"
+        ) from error
+    except OSError as error:
+        raise ModelError(
+            f"{path}: cannot be read ({error.strerror}): check the path and its rights"
+        ) from error
+    if is_split:
+        raise ModelError(
+            f"{path}: keeps its weights in another file (external data): save it as one file, in Python with "
+            "onnx.save(model, path, save_as_external_data=False)"
+        )
