@@ -1,8 +1,8 @@
 """Turn checkpoints into the ONNX files that the pod loads, and prove that they answer alike.
 
 `python -m models.training.export detector best.pt out.onnx --pictures DIR --size 320x416` or
-`... reader best.pt out.onnx --pictures DIR --temperature 1.2`. The same checkpoint gives the same bytes: what a tool
-writes of the day, the machine and itself is taken out. Nothing is written unless the proof holds.
+`... reader best.pt out.onnx --pictures DIR --temperature 1.2`. The same checkpoint gives the same bytes:
+what a tool writes of the day, the machine and itself is taken out. Nothing is written unless the proof holds.
 """
 
 import argparse
@@ -77,9 +77,7 @@ def export_detector(
         return _proven(run, part, target, batches, compare_detectors)
 
 
-def export_reader(
-    checkpoint: Path, target: Path, *, pictures: Path, temperature: float = 1.0
-) -> Equality:
+def export_reader(checkpoint: Path, target: Path, *, pictures: Path, temperature: float = 1.0) -> Equality:
     """The slot reader in fast-plate-ocr's contract, its probabilities calibrated by `temperature`.
 
     Args:
@@ -165,14 +163,16 @@ def _pictures(folder: Path) -> Iterator[npt.NDArray[np.uint8]]:
             read += 1
             yield np.asarray(picture, np.uint8)
     if not read:
-        raise ExportError(f"{folder}: holds no picture to prove the exported file with: name a folder that does")
+        raise ExportError(f"{folder}: holds no picture to prove the export with: name a folder that does")
 
 
 def _letterboxed(picture: npt.NDArray[np.uint8], size_px: Size) -> Batch:
     """Shape (1, 3, height, width), float32, RGB in [0, 1], the rest grey."""
     height, width = size_px
     scale = min(height / picture.shape[0], width / picture.shape[1])
-    small = cv2.resize(picture, (max(1, int(picture.shape[1] * scale)), max(1, int(picture.shape[0] * scale))))
+    small = cv2.resize(
+        picture, (max(1, int(picture.shape[1] * scale)), max(1, int(picture.shape[0] * scale)))
+    )
     framed = np.full((height, width, 3), _GREY, np.uint8)
     top, left = (height - small.shape[0]) // 2, (width - small.shape[1]) // 2
     framed[top : top + small.shape[0], left : left + small.shape[1]] = small
@@ -196,7 +196,7 @@ def main() -> None:
     parser.add_argument("model", choices=("detector", "reader"))
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("target", type=Path)
-    parser.add_argument("--pictures", type=Path, required=True, help="a folder to prove the exported file with")
+    parser.add_argument("--pictures", type=Path, required=True, help="a folder to prove the export with")
     parser.add_argument("--size", type=size_of, default=DETECTOR_INPUT_PX, help="of the detector's input")
     parser.add_argument("--temperature", type=float, default=1.0, help="of the reader's probabilities")
     options = parser.parse_args()

@@ -1,7 +1,7 @@
 """Store a network's weights as float16 and compute in float32: half the bytes, the same time. Pure.
 
-Each large initialiser becomes a float16 one and a Cast to float32. onnxruntime folds the Cast when it loads the
-file, so that what runs is the float32 network with weights rounded to 11 bits.
+Each large initialiser becomes a float16 one and a Cast to float32. onnxruntime folds the Cast when it loads
+the file, so that what runs is the float32 network with weights rounded to 11 bits.
 """
 
 import numpy as np
@@ -29,12 +29,14 @@ def with_half_weights(model: onnx.ModelProto) -> onnx.ModelProto:
             continue
         if not np.all(np.abs(values) <= LARGEST_HALF):
             raise ValueError(
-                f"{initializer.name}: holds a weight over {LARGEST_HALF:g} or none at all: the training failed; "
-                "go on from an earlier checkpoint"
+                f"{initializer.name}: holds a weight over {LARGEST_HALF:g} or none at all: the training "
+                "failed; go on from an earlier checkpoint"
             )
         name = initializer.name
         initializer.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}_half"))
-        cast = onnx.helper.make_node("Cast", [f"{name}_half"], [name], f"{name}_cast", to=onnx.TensorProto.FLOAT)
+        cast = onnx.helper.make_node(
+            "Cast", [f"{name}_half"], [name], f"{name}_cast", to=onnx.TensorProto.FLOAT
+        )
         casts.append(cast)
     nodes = [*casts, *halved.graph.node]
     del halved.graph.node[:]

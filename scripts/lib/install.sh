@@ -140,12 +140,13 @@ install_train_environment() {
   touch "$folder/installed-begun"
   say "installing what training needs (torch, ultralytics): about 1.5 GB, with CUDA 8 GB; a minute or more"
   pip=("$folder/bin/python" -m pip install --disable-pip-version-check)
-  logged "${pip[@]}" --require-hashes -r requirements.lock &&
+  if ! { logged "${pip[@]}" --require-hashes -r requirements.lock &&
     logged "${pip[@]}" --no-deps -e . &&
     logged "${pip[@]}" -r <($needs pins) &&
     logged "${pip[@]}" --no-deps -r <($needs ultralytics) &&
-    logged "${pip[@]}" -r <("$folder/bin/python" scripts/lib/training_needs.py rest) ||
-    die "pip could not install what training needs; what it said stands above: check the network and the free disk space"
+    logged "${pip[@]}" -r <("$folder/bin/python" scripts/lib/training_needs.py rest); }; then
+    die "pip could not install what training needs: check the network and the free disk space"
+  fi
   rm -f "$folder/installed-train-"*
   touch "$stamp"
   say "installed in $((SECONDS - started)) s"

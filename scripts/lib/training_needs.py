@@ -1,12 +1,12 @@
 """What `pip` installs for training, one requirement a line; read by `install.sh`.
 
-`training_needs.py pins`: the `train` extra of pyproject.toml without ultralytics. `training_needs.py ultralytics`:
-ultralytics alone. `training_needs.py rest`: what the installed ultralytics needs beside these.
-`training_needs.py stamp FOLDER`: a name for all of this and the lock, which changes when any of it does.
+`training_needs.py pins`: the `train` extra of pyproject.toml without ultralytics; `ultralytics`: that alone;
+`rest`: what the installed ultralytics needs beside these; `stamp FOLDER`: a name for all of this and the
+lock, which changes when any of it does.
 
-Ultralytics cannot be installed with all it asks for: `opencv-python` and the `opencv-python-headless` of the base
-install write the same files, and the wheel of torchvision on PyPI is linked against CUDA, so that it cannot be
-imported beside a torch without it. PlateBridge needs neither: `models/training/torchvision_stub.py` stands in.
+Ultralytics cannot be installed with all it asks for: `opencv-python` and the `opencv-python-headless` of the
+base install write the same files, and the wheel of torchvision on PyPI is linked against CUDA, so that it
+cannot be imported beside a torch without it. A stub in models/training stands in.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ import tomllib
 from pathlib import Path
 
 LEFT_OUT = {"opencv-python", "torchvision", "torch", "ultralytics-platform"}
-"""The first two as above; torch is pinned by the extra; the last reaches a cloud service, and nothing here does."""
+"""The first two as above; torch is pinned by the extra; the last talks to a cloud service."""
 
 _ROOT = Path(__file__).parents[2]
 _PROJECT, _LOCK = _ROOT / "pyproject.toml", _ROOT / "requirements.lock"
@@ -44,7 +44,12 @@ def rest(required: list[str]) -> list[str]:
 def main() -> None:
     which = sys.argv[1]
     if which == "stamp":
-        parts = [sys.argv[2].encode(), Path(__file__).read_bytes(), _LOCK.read_bytes(), *map(str.encode, pins())]
+        parts = [
+            sys.argv[2].encode(),
+            Path(__file__).read_bytes(),
+            _LOCK.read_bytes(),
+            *map(str.encode, pins()),
+        ]
         lines = [hashlib.sha256(b"\n".join(parts)).hexdigest()[:16]]
     elif which == "rest":
         lines = rest(importlib.metadata.requires("ultralytics") or [])
