@@ -9,6 +9,7 @@ A manifest is a YAML file beside the weights that it describes, with the same na
     size_bytes: 3405805
     input: {height: 64, width: 128, layout: NHWC, color: rgb}
     plate_config: {...}                 # recogniser: slots, alphabet, padding, in fast-plate-ocr's words
+    plate_class: 3                      # detector of many kinds of things: which one is a plate, from 0
     thresholds: {confidence: 0.85}
     temperature: 1.7                    # recogniser: what its logits were divided by before the softmax
     licence: AGPL-3.0-only
@@ -91,6 +92,7 @@ class Manifest(_Part):
         sha256: of the file, lower-case hex; None for somebody's own file, which nobody vouches for.
         input: what the model takes; None where only the ONNX file itself says so.
         plate_config: the recogniser's contract, in the fields of fast-plate-ocr's plate configuration.
+        plate_class: which class of a detector is a plate, from 0; None: every one.
         temperature: what a recogniser's logits are divided by inside the network.
         source: where it was fetched.
         origin: how it came here; None for a file that is named by its path.
@@ -105,6 +107,7 @@ class Manifest(_Part):
     size_bytes: int | None = Field(default=None, gt=0)
     input: InputShape | None = None
     plate_config: dict[str, object] | None = None
+    plate_class: int | None = Field(default=None, ge=0, le=1000)
     thresholds: Thresholds = Thresholds()
     temperature: float | None = Field(default=None, gt=0)
     licence: str = "unknown"
@@ -121,6 +124,8 @@ class Manifest(_Part):
             raise ValueError(f"the input of a {self.task} must have the layout {layout}")
         if self.task == "recognizer" and self.plate_config is None:
             raise ValueError("a recognizer needs plate_config: its alphabet, slots and picture size")
+        if self.task == "recognizer" and self.plate_class is not None:
+            raise ValueError("plate_class belongs to a detector")
         if self.task == "detector" and (self.plate_config is not None or self.temperature is not None):
             raise ValueError("plate_config and temperature belong to a recognizer")
         return self

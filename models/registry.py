@@ -11,7 +11,7 @@ from pathlib import Path
 
 from models.manifest import NAME, ModelError, Task, checked, read_fields, read_manifest
 from models.manifest import Manifest as Manifest
-from models.store import default_store
+from models.store import default_store, is_in
 
 __all__ = ["BUNDLED", "Manifest", "ModelError", "Task", "bundled_names", "find", "load", "verify"]
 
@@ -59,8 +59,8 @@ def find(name: str, *, store: Path | None = None) -> Manifest:
         if (bundled := _MANIFESTS / f"{name}.yaml").is_file():
             manifest = read_manifest(bundled)
             return manifest.model_copy(update={"file": _FOLDER / manifest.file.name, "origin": "bundled"})
-        if (stored := folder / f"{name}.yaml").is_file():
-            return read_manifest(stored)
+        if is_in(folder, name):
+            return read_manifest(folder / f"{name}.yaml")
     known = ", ".join(bundled_names()) or "none"
     raise ModelError(
         f"no model is called '{name}': give the path of an .onnx file, a bundled name ({known}), or one of "

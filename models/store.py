@@ -30,12 +30,32 @@ def default_store() -> Path:
 def stored(store: Path) -> list[Manifest | ModelError]:
     """Every model of a store by name; a fault in the place of one whose manifest cannot be used."""
     found: list[Manifest | ModelError] = []
-    for path in sorted(store.glob("*.yaml")):
+    for path in sorted(store / name for name in _names(store) if name.endswith(".yaml")):
         try:
             found.append(read_manifest(path))
         except ModelError as error:
             found.append(error)
     return found
+
+
+def is_in(store: Path, name: str) -> bool:
+    """Whether a store holds a model of that name.
+
+    Raises:
+        ModelError: this user may not look.
+    """
+    return f"{name}.yaml" in _names(store)
+
+
+def _names(store: Path) -> list[str]:
+    try:
+        return os.listdir(store)  # noqa: PTH208 - a glob would pass over a folder that may not be read
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise ModelError(
+            f"{store}: cannot be looked into ({error.strerror}): run this as the POD's user, such as with sudo"
+        ) from error
 
 
 def check_name(name: str) -> str:

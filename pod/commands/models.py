@@ -20,6 +20,18 @@ VERBS = {
         "Check that models are whole and read the reference picture.",
         "Example: platebridge models verify plate-reader-slots-v0",
     ),
+    "pull": Verb(
+        "pod.commands.models_pull",
+        "pull",
+        "Fetch models of fast-plate-ocr's and open-image-models' hubs by name.",
+        "Example: platebridge models pull cct-s-v2-global-model",
+    ),
+    "remove": Verb(
+        "pod.commands.models_pull",
+        "remove",
+        "Take a pulled or imported model out of the store.",
+        "Example: platebridge models remove cct-s-v2-global-model",
+    ),
 }
 
 

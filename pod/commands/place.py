@@ -49,7 +49,7 @@ def find_place(config: Path | None, data_dir: Path | None) -> Place:
         ConfigError: the configuration can't be used, or nothing says where the data lies.
     """
     if config is None and data_dir is None:
-        if not _is_there(DEFAULT_CONFIG):
+        if not is_there(DEFAULT_CONFIG):
             raise ConfigError(
                 f"there is no {DEFAULT_CONFIG}: name the pod by --config FILE or --data-dir DIR"
             )
@@ -65,7 +65,12 @@ def find_place(config: Path | None, data_dir: Path | None) -> Place:
     )
 
 
-def _is_there(config: Path) -> bool:
+def is_there(config: Path) -> bool:
+    """Whether there is such a file.
+
+    Raises:
+        ConfigError: this user may not look.
+    """
     try:
         config.stat()
     except FileNotFoundError:

@@ -2,7 +2,7 @@
 
 Two exports are understood: the plain one of ultralytics, (1, 4 + classes, anchors) with xywh boxes and no
 suppression, and the "end2end" one of open-image-models, (plates, 7) with batch, x1, y1, x2, y2, class, score.
-Every class counts as a plate.
+Every class counts as a plate, unless the manifest names one.
 """
 
 from dataclasses import dataclass
@@ -52,11 +52,15 @@ class Detector:
         Args:
             confidence: boxes that score less are dropped.
 
+        Attributes:
+            classes: how many kinds of things it tells apart; None where only its boxes say so (end2end).
+
         Raises:
             ModelError: the weights cannot be loaded, or are no plate detector.
         """
         self._session, self.provider = open_session(manifest.file, provider, threads=threads)
         self._confidence = confidence
+        self._plate_class = manifest.plate_class
         self.name = manifest.name
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
         shape = list(inputs[0].shape)
@@ -77,6 +81,9 @@ class Detector:
         )
         if not (self._end2end or plain):
             raise _other_shape(manifest, f"it answers with shape {answer.shape}")
+        self.classes = None if self._end2end else answer.shape[1] - 4
+        if self.classes is not None and (self._plate_class or 0) >= self.classes:
+            raise _other_shape(manifest, f"it knows {self.classes} classes, none of them {self._plate_class}")
 
     def fit_px(self, *, height: int, width: int) -> tuple[int, int]:
         """Height and width that a frame of this size is scaled to before the network sees it."""
@@ -97,9 +104,9 @@ class Detector:
         placed = self._letterbox(height, width)
         answer = self._run(placed.tensor(rgb))
         boxes, scores = (
-            decode_end2end(answer, confidence=self._confidence)
+            decode_end2end(answer, confidence=self._confidence, plate_class=self._plate_class)
             if self._end2end
-            else decode_plain(answer, confidence=self._confidence)
+            else decode_plain(answer, confidence=self._confidence, plate_class=self._plate_class)
         )
         return in_frame(boxes, scores, placed=placed)
 
@@ -121,18 +128,22 @@ def in_frame(boxes: Boxes, scores: npt.NDArray[np.float32], *, placed: Letterbox
 
 
 def decode_plain(
-    answer: npt.NDArray[np.float32], *, confidence: float
+    answer: npt.NDArray[np.float32], *, confidence: float, plate_class: int | None = None
 ) -> tuple[Boxes, npt.NDArray[np.float32]]:
     """Boxes and scores of ultralytics' plain output, overlapping ones suppressed, best first.
 
     Args:
         answer: shape (1, 4 + classes, anchors): centre x, centre y, width, height, then a score per class.
+        plate_class: the class that is a plate; None: all of them.
 
     Returns:
         shapes (N, 4), xyxy, and (N,), float32, in pixels of the model's rectangle.
     """
     rows = answer[0]
-    scores = rows[4] if len(rows) == 5 else rows[4:].max(axis=0)
+    if plate_class is not None or len(rows) == 5:
+        scores = rows[4 + (plate_class or 0)]
+    else:
+        scores = rows[4:].max(axis=0)
     candidates = np.flatnonzero(scores >= confidence)
     scores = scores[candidates]
     centres_x, centres_y, widths, heights = rows[:4, candidates]
@@ -143,16 +154,19 @@ def decode_plain(
 
 
 def decode_end2end(
-    answer: npt.NDArray[np.float32], *, confidence: float
+    answer: npt.NDArray[np.float32], *, confidence: float, plate_class: int | None = None
 ) -> tuple[Boxes, npt.NDArray[np.float32]]:
     """Boxes and scores of the end2end output, which the network has suppressed itself, best first.
 
     Args:
         answer: shape (N, 7): batch, x1, y1, x2, y2, class, score.
+        plate_class: the class that is a plate; None: all of them.
 
     Returns:
         shapes (M, 4) and (M,), float32, in pixels of the model's rectangle.
     """
+    if plate_class is not None:
+        answer = answer[answer[:, 5] == plate_class]
     scores = answer[:, 6]
     order = np.argsort(-scores, kind="stable")
     order = order[scores[order] >= confidence][:_MOST_CANDIDATES]
