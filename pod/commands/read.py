@@ -29,7 +29,10 @@ def read(
     sources: Annotated[
         list[str],
         typer.Argument(
-            metavar="PATH|URL...", help="Pictures, folders, videos, or rtsp:// addresses.", show_default=False
+            metavar="PATH|URL...",
+            help="Pictures, folders (links in them to other folders are not followed), videos, or rtsp:// "
+            "addresses. Of a file with several pictures the first is read.",
+            show_default=False,
         ),
     ],
     as_json: Annotated[
@@ -156,8 +159,8 @@ def _report(item: Unreadable, *, as_json: bool) -> None:
 
 
 def _printable(name: str) -> str:
-    """File names may hold bytes that are no text; those show as escapes."""
-    return name.encode("utf-8", "backslashreplace").decode("utf-8")
+    """A file name's line ends, commands to the terminal and bytes that are no text show as escapes."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in name)
 
 
 def _annotated_path(folder: Path, picture: Picture) -> Path:

@@ -19,7 +19,7 @@ from pod.media.location import locate, redact
 from pod.media.slot import LatestFrame
 from pod.media.source import CameraSource
 from pod.media.state import CameraState
-from pod.vision.pictures import PICTURE_SUFFIXES, load_picture
+from pod.vision.pictures import FOREIGN_SUFFIXES, PICTURE_SUFFIXES, load_picture
 
 VIDEO_SUFFIXES = frozenset(
     (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mjpeg", ".h264", ".264", ".h265", ".265")
@@ -78,7 +78,18 @@ def is_url(source: str) -> bool:
 
 def missing(sources: Sequence[str]) -> list[str]:
     """The sources that are paths to nothing."""
-    return [source for source in sources if not is_url(source) and not Path(source).exists()]
+    return [source for source in sources if not is_url(source) and not _is_there(Path(source))]
+
+
+def _is_there(path: Path) -> bool:
+    """Also where one may not look; that is told when it is read."""
+    try:
+        path.stat()
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    return True
 
 
 def inputs(sources: Sequence[str], *, leave_out: Path | None) -> list[Input | Unreadable]:
@@ -90,16 +101,25 @@ def inputs(sources: Sequence[str], *, leave_out: Path | None) -> list[Input | Un
     found: list[Input | Unreadable] = []
     for source in sources:
         path = Path(source)
-        if is_url(source) or not path.is_dir():
+        if is_url(source) or not _is_folder(path):
             found.append(Input(source, Path(path.name)))
             continue
         files, closed = _files_below(path)
-        files = [file for file in files if leave_out is None or leave_out not in file.parents]
+        if leave_out is not None:
+            own = leave_out.resolve()
+            files = [file for file in files if own not in file.resolve().parents]
         found.extend(Input(str(file), file.relative_to(path)) for file in files)
         found.extend(closed)
         if not files and not closed:
             found.append(Unreadable(source, "no pictures or videos in this folder: name one that holds some"))
     return found
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
 
 
 def pictures(source: Input, *, fps: float | None) -> Iterator[Picture | Unreadable]:
@@ -121,8 +141,11 @@ def pictures(source: Input, *, fps: float | None) -> Iterator[Picture | Unreadab
 
 
 def _files_below(folder: Path) -> tuple[list[Path], list[Unreadable]]:
-    """The files to read in a folder and in those below it, sorted; and the places one may not look into."""
-    wanted = PICTURE_SUFFIXES | VIDEO_SUFFIXES
+    """The files to read in a folder and in those below it, sorted; and what cannot be opened there.
+
+    Links to folders are not followed, so no loop of them is entered.
+    """
+    wanted = PICTURE_SUFFIXES | FOREIGN_SUFFIXES | VIDEO_SUFFIXES
     files: list[Path] = []
     closed: list[Unreadable] = []
 
@@ -132,12 +155,15 @@ def _files_below(folder: Path) -> tuple[list[Path], list[Unreadable]]:
 
     for place, _, names in os.walk(folder, onerror=refuse):
         for path in (Path(place, name) for name in names):
+            if path.suffix.lower() not in wanted or path.name.startswith("."):
+                continue
             try:
-                if path.suffix.lower() in wanted and not path.name.startswith(".") and path.is_file():
-                    files.append(path)
+                path.stat()
             except OSError as error:
                 refuse(error)
-    return sorted(files), closed
+            else:
+                files.append(path)
+    return sorted(files), sorted(closed, key=lambda item: item.file)
 
 
 def _thinned(frames: Iterator[Picture], fps: float | None) -> Iterator[Picture]:
@@ -158,10 +184,12 @@ def _video(source: Input) -> Iterator[Picture]:
         PictureError: it holds no video, or breaks off.
     """
     path = Path(source.address)
-    if not path.stat().st_size:
-        raise PictureError("the file is empty: copy it again from where it came from")
     decoded = 0
     try:
+        if not path.is_file():
+            raise PictureError("not a regular file, or gone: name a video, a picture or a folder")
+        if not path.stat().st_size:
+            raise PictureError("the file is empty: copy it again from where it came from")
         with av.open(source.address) as container:
             if not container.streams.video:
                 raise PictureError("the file holds sound but no pictures: name a video")
@@ -174,6 +202,8 @@ def _video(source: Input) -> Iterator[Picture]:
                 decoded += 1
                 rgb = np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
                 yield Picture(source.address, rgb, time_s - start_s, source.under)
+    except PermissionError:
+        raise PictureError("may not be read by this user: change its permissions") from None
     except (av.error.FFmpegError, OSError) as error:
         after = f" after {decoded} pictures" if decoded else ""
         raise PictureError(

@@ -2,6 +2,7 @@
 
 import warnings
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,25 @@ PICTURE_SUFFIXES = frozenset(
 )
 """Lower case; what a folder is searched for."""
 
+FOREIGN_SUFFIXES = frozenset(
+    (
+        ".heic",
+        ".heif",
+        ".avif",
+        ".jxl",
+        ".jp2",
+        ".dng",
+        ".cr2",
+        ".cr3",
+        ".nef",
+        ".arw",
+        ".raf",
+        ".orf",
+        ".rw2",
+    )
+)
+"""Lower case; pictures of phones and cameras that are not read. In a folder they are told of."""
+
 _FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF", "GIF", "PPM")
 """Decoders that may see a stranger's file; Pillow has others that start programs."""
 
@@ -24,8 +44,9 @@ MAX_PIXELS = 100_000_000
 def load_picture(path: Path) -> npt.NDArray[np.uint8]:
     """A picture file as the camera held it upright, whatever its depth, colours or rotation mark.
 
-    Deep grey pictures (16 bit and more) are stretched over their own range; transparent parts become white;
-    of an animation the first picture counts.
+    Deep grey pictures (16 bit and more) are stretched over their own range; transparent parts become white,
+    whatever colour hides there; of an animation or of several pages the first counts. A rotation mark that is
+    none is passed over.
 
     Returns:
         shape (H, W, 3), uint8, RGB, contiguous.
@@ -35,13 +56,14 @@ def load_picture(path: Path) -> npt.NDArray[np.uint8]:
     """
     try:
         if not path.is_file():
-            raise PictureError("not a regular file: give a picture, a video, a folder or an rtsp:// address")
+            raise PictureError(
+                "not a regular file, or gone: give a picture, a video, a folder or an rtsp:// address"
+            )
         if path.stat().st_size == 0:
             raise PictureError("the file is empty: copy it again from where it came from")
-        with path.open("rb") as file, _opened(file) as picture:
-            if picture.width * picture.height > MAX_PIXELS:
-                raise _too_large(f"{picture.width} x {picture.height} pixels")
-            return np.ascontiguousarray(_upright_rgb(picture))
+        # Pillow warns of sizes below our own bound, and of marks beside the picture that it passes over.
+        with warnings.catch_warnings(action="ignore"), path.open("rb") as file:
+            return _read(file)
     except UnidentifiedImageError:
         raise PictureError(
             "not a picture of a known kind: save it as JPEG or PNG (the file's content counts, not its name)"
@@ -57,20 +79,21 @@ def load_picture(path: Path) -> npt.NDArray[np.uint8]:
         raise PictureError(f"broken or cut short: copy it again from where it came from ({error})") from error
 
 
-def _opened(file: object) -> Image.Image:
-    with warnings.catch_warnings():
-        # Pillow's warning comes at its own, lower bound; ours is checked by the caller.
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        return Image.open(file, formats=_FORMATS)  # type: ignore[arg-type]  # any binary file will do
+def _read(file: BinaryIO) -> npt.NDArray[np.uint8]:
+    with Image.open(file, formats=_FORMATS) as picture:
+        if picture.width * picture.height > MAX_PIXELS:
+            raise _too_large(f"{picture.width} x {picture.height} pixels")
+        return np.ascontiguousarray(_upright_rgb(picture))
 
 
 def _upright_rgb(picture: Image.Image) -> npt.NDArray[np.uint8]:
-    picture = ImageOps.exif_transpose(picture)
+    ImageOps.exif_transpose(picture, in_place=True)
     if picture.mode.startswith(("I", "F")):
         return np.repeat(_stretched(np.asarray(picture))[..., None], 3, axis=2)
     if picture.has_transparency_data:
-        picture = picture.convert("RGBA")
-        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
+        shown = picture.convert("RGBA")
+        picture = Image.new("RGB", shown.size, "white")
+        picture.paste(shown, mask=shown.getchannel("A"))
     return np.asarray(picture.convert("RGB"))
 
 

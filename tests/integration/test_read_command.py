@@ -178,6 +178,39 @@ def test_a_name_that_is_no_text_is_still_read_and_shown(folder):
     assert "\\udcff" in shown.stdout
 
 
+def test_a_name_with_line_ends_and_commands_to_the_terminal_shows_them_as_escapes(folder):
+    strange = folder / "x\x1b[2J\n y.png"
+    (folder / "b.png").rename(strange)
+    done = read(strange, folder / "broken.jpg")
+    assert done.stdout.count("\n") == 1
+    assert "x\\x1b[2J\\n y.png" in done.stdout
+    assert read("--json", strange).lines[0]["file"] == str(strange)
+
+
+def test_every_kind_of_bad_file_of_a_folder_gets_its_line_and_the_good_ones_are_read(folder):
+    (folder / "text.jpg").write_text("no picture at all\n" * 40)
+    (folder / "phone.heic").write_bytes(b"\0\0\0\x18ftypheic" + b"\0" * 90)
+    (folder / "cut.png").write_bytes((folder / "b.png").read_bytes()[:5000])
+    (folder / "gone.jpg").symlink_to(folder / "nothing")
+    Image.new("RGB", (500, 1)).save(folder / "thin.png")
+    os.mkfifo(folder / "pipe.png")
+    done = read("--json", folder)
+    assert done.returncode == 1
+    lines = {Path(line["file"]).name: line for line in done.lines}
+    bad = {"broken.jpg", "text.jpg", "phone.heic", "cut.png", "gone.jpg", "pipe.png"}
+    assert {name for name, line in lines.items() if "error" in line} == bad
+    assert {name for name, line in lines.items() if "plates" in line} == {"a.png", "b.png", "thin.png"} | {
+        "a.jpg"
+    }
+    assert lines["b.png"]["plates"][0]["text"] == reference.PLATE
+
+
+def test_a_folder_without_any_picture_exits_1_and_is_named(tmp_path):
+    done = read(tmp_path)
+    assert done.returncode == 1
+    assert f"{tmp_path}: no pictures or videos in this folder" in done.stderr
+
+
 def test_a_reader_that_stops_listening_gets_no_traceback(folder):
     process = subprocess.Popen(
         [*COMMAND, *weights(), "--json", str(folder)],

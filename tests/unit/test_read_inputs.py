@@ -59,6 +59,53 @@ def test_a_folder_with_nothing_to_read_is_an_error_line(tmp_path):
     ]
 
 
+def test_the_folder_this_run_writes_into_is_left_out_whatever_way_it_is_named(tmp_path, monkeypatch):
+    picture(tmp_path / "a.png")
+    picture(tmp_path / "out" / "a.png")
+    monkeypatch.chdir(tmp_path)
+    found = inputs(["."], leave_out=tmp_path / "out")
+    assert [source.under for source in found] == [Path("a.png")]
+
+
+def test_pictures_of_a_kind_that_is_not_read_are_told_and_not_passed_over(tmp_path):
+    (tmp_path / "phone.HEIC").write_bytes(b"\0\0\0\x18ftypheic")
+    (found,) = inputs([str(tmp_path)], leave_out=None)
+    (only,) = pictures(found, fps=None)
+    assert isinstance(only, Unreadable)
+    assert "save it as JPEG or PNG" in only.error
+
+
+def test_links_that_lead_nowhere_or_in_circles_are_told_and_no_circle_of_folders_is_entered(tmp_path):
+    picture(tmp_path / "a.png")
+    (tmp_path / "gone.jpg").symlink_to(tmp_path / "nothing")
+    (tmp_path / "round.jpg").symlink_to(tmp_path / "round.jpg")
+    (tmp_path / "again").symlink_to(tmp_path, target_is_directory=True)
+    (tmp_path / "linked.png").symlink_to(tmp_path / "a.png")
+    first, linked, gone, in_circles = inputs([str(tmp_path)], leave_out=None)
+    assert [first.under.name, linked.under.name] == ["a.png", "linked.png"]
+    assert gone.file == f"{tmp_path}/gone.jpg"
+    assert "No such file" in gone.error
+    assert in_circles.file == f"{tmp_path}/round.jpg"
+    assert "Too many levels of symbolic links" in in_circles.error
+
+
+@pytest.mark.parametrize("name", ["pipe.jpg", "pipe.mp4"])
+def test_a_pipe_among_pictures_is_refused_and_not_waited_for(tmp_path, name):
+    os.mkfifo(tmp_path / name)
+    (found,) = inputs([str(tmp_path)], leave_out=None)
+    (only,) = pictures(found, fps=None)
+    assert "not a regular file" in only.error
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.mp4"])
+def test_a_file_that_goes_between_the_search_and_its_turn_is_one_error_line(tmp_path, name):
+    picture(tmp_path / "a.png").rename(tmp_path / name)
+    (found,) = inputs([str(tmp_path)], leave_out=None)
+    (tmp_path / name).unlink()
+    (only,) = pictures(found, fps=None)
+    assert (only.file, "or gone" in only.error) == (str(tmp_path / name), True)
+
+
 @pytest.fixture
 def somebody():
     """A folder that anybody may reach; within the test this process is no superuser."""
@@ -89,6 +136,27 @@ def test_a_folder_one_may_not_look_into_is_told_beside_what_can_be_read(somebody
         f"{somebody}/closed{which}",
         "it cannot be opened (Permission denied): give this user access to it, or name another",
     )
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.mp4"])
+def test_a_file_one_may_not_read_is_one_error_line(somebody, name):
+    picture(somebody / "a.png").rename(somebody / name)
+    (somebody / name).chmod(0)
+    (only,) = from_file(somebody / name)
+    assert only.error == "may not be read by this user: change its permissions"
+
+
+def test_a_file_in_a_folder_one_may_not_enter_is_not_called_missing(somebody):
+    hidden = picture(somebody / "closed" / "b.png")
+    (somebody / "closed").chmod(0)
+    assert missing([str(hidden)]) == []
+    (found,) = inputs([str(hidden)], leave_out=None)
+    (only,) = pictures(found, fps=None)
+    assert only.error == "may not be read by this user: change its permissions"
+
+
+def test_a_name_too_long_for_any_file_is_missing(tmp_path):
+    assert len(missing([str(tmp_path / ("x" * 300))])) == 1
 
 
 def test_only_paths_can_be_missing(tmp_path):
