@@ -101,9 +101,11 @@ def read(
                 _report(item, as_json=as_json)
                 continue
             started_s = time.perf_counter()
-            reads = reader.read(item.rgb)
+            answers = reader.read_boxes(item.rgb, reader.detect(item.rgb))
             ms = (time.perf_counter() - started_s) * 1000
-            print(_json_line(item, reads, ms=ms) if as_json else _human_line(item, reads, ms=ms), flush=True)
+            reads = [answer for answer in answers if answer.is_plate]
+            line = _json_line if as_json else _human_line
+            print(line(item, reads, no_plate=len(answers) - len(reads), ms=ms), flush=True)
             if annotate is not None:
                 try:
                     save_picture(_annotated_path(annotate, item), annotated(item.rgb, reads))
@@ -129,7 +131,11 @@ def _each(todo: Sequence[Input | Unreadable], fps: float | None) -> Generator[Pi
                 yield from pictures(step, fps=fps)
 
 
-def _json_line(picture: Picture, reads: Sequence[PlateRead], *, ms: float) -> str:
+def _json_line(picture: Picture, reads: Sequence[PlateRead], *, no_plate: int, ms: float) -> str:
+    """
+    Args:
+        no_plate: places that the detector took for a plate, and the recogniser does not.
+    """
     fields: dict[str, object] = {"file": picture.file}
     if picture.time_s is not None:
         fields["time_s"] = round(picture.time_s, 3)
@@ -141,13 +147,16 @@ def _json_line(picture: Picture, reads: Sequence[PlateRead], *, ms: float) -> st
         }
         for read in reads
     ]
+    fields["no_plate"] = no_plate
     fields["ms"] = round(ms, 2)
     return json.dumps(fields)
 
 
-def _human_line(picture: Picture, reads: Sequence[PlateRead], *, ms: float) -> str:
+def _human_line(picture: Picture, reads: Sequence[PlateRead], *, no_plate: int, ms: float) -> str:
     name = _printable(picture.file) + ("" if picture.time_s is None else f" at {picture.time_s:.2f} s")
-    plates = ", ".join(f"{read.text or '?'} {read.confidence:.0%}" for read in reads) or "no plate"
+    plates = ", ".join(f"{read.text} {read.confidence:.0%}" for read in reads) or "no plate"
+    if no_plate:
+        plates += f" ({no_plate} more found, not legible as one)"
     return f"{name:<48} {plates:<32} {ms:7.1f} ms"
 
 

@@ -43,7 +43,9 @@ def picture_reader(model: str, config: PodConfig, database: Path) -> Reread:
         crop = np.asarray(picture[dy : max(dy + 1, height - dy), dx : max(dx + 1, width - dx)], np.uint8)
         (slots,) = recognizer.read([crop])
         evidence = Evidence()
-        evidence.add(plate_read((0.0, 0.0, float(width), float(height)), 1.0, slots=slots))
+        read = plate_read((0.0, 0.0, float(width), float(height)), 1.0, slots=slots)
+        if read.is_plate:
+            evidence.add(read)
         return evidence.consensus()
 
     return reread

@@ -8,6 +8,7 @@ from pod.domain.entry import Entry, Owner, Verdict
 from pod.domain.entry_types import TypeRules
 from pod.domain.evidence import Consensus
 from pod.domain.matching import Match, Matcher
+from pod.domain.plates import MIN_LENGTH
 from pod.domain.policy import Policy
 from pod.domain.situation import Situation
 
@@ -115,7 +116,7 @@ def decide(
     def denied(reason: str, entry: Entry | None = None) -> Decision:
         return Decision(Verdict.DENY, reason, read, consensus.confidence, entry, flags, read, *versions)
 
-    if not consensus.text or not consensus.confidence > 0:  # so that NaN denies too
+    if len(consensus.text) < MIN_LENGTH or not consensus.confidence > 0:  # so that NaN denies too
         return denied("low_confidence")
     matcher = Matcher(consensus, apart=tells_apart(policy.country))
     # By plate, not by entry: a list of before the limit may hold thousands of entries of one plate.

@@ -23,6 +23,12 @@ class PodMetrics:
             ["camera", "fate"],
             registry=self.registry,
         )
+        self.no_plate = Counter(
+            "platebridge_no_plate_total",
+            "Places that the detector took for a plate and the recogniser did not, by camera",
+            ["camera"],
+            registry=self.registry,
+        )
         self.decisions = Counter(
             "platebridge_decisions_total",
             "Decisions by camera, verdict and reason",

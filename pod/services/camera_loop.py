@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
+from pod.domain.access import Decision
 from pod.domain.approach import Action, Approaches, Step
 from pod.domain.evidence import Evidence
 from pod.domain.plates import match_key
@@ -162,18 +163,9 @@ class CameraLoop:
         self._end(update.ended, now_s)
 
     def _step(self, track: Track, read: PlateRead | None, frame: Frame) -> None:
-        now_s, decision = frame.captured_s, None
+        now_s = frame.captured_s
         before = self._best.of(track.id)
-        if read is not None:
-            evidence = self._evidence.setdefault(track.id, Evidence())
-            evidence.add(read)
-            consensus = evidence.consensus()
-            last = self._sightings.get(track.id)
-            if last is not None and last.consensus.confidence > 0:
-                self._sure_before[track.id] = last
-            self._sightings[track.id] = Sighting(now_s, read.box, consensus)
-            decision = self._access.decide(consensus)
-            self._best.note(track.id, frame, read=read, consensus=consensus.text)
+        decision = None if read is None else self._weigh(track, read, frame)
         steps = self._approaches.observe(now_s, track, decision)
         if any(step.action is Action.OPEN for step in steps):
             self._pace.let_in(track.id)
@@ -183,6 +175,27 @@ class CameraLoop:
             for step in steps:
                 self._access.act([step], self._sighting_of(step, track.id))
             self._picture(steps, self._best.of(track.id), before)
+
+    def _weigh(self, track: Track, read: PlateRead, frame: Frame) -> Decision | None:
+        """What follows from the evidence with this read.
+
+        A read of no plate is no evidence, neither for nor against what was read before, and nothing follows
+        from it; but a car with no other read is one that could not be read, and is written down as that.
+        """
+        evidence = self._evidence.setdefault(track.id, Evidence())
+        if read.is_plate:
+            evidence.add(read)
+        else:
+            self._metrics.no_plate.labels(self._camera).inc()
+        consensus = evidence.consensus()
+        if not read.is_plate and consensus.frames:
+            return None
+        last = self._sightings.get(track.id)
+        if last is not None and last.consensus.confidence > 0:
+            self._sure_before[track.id] = last
+        self._sightings[track.id] = Sighting(frame.captured_s, read.box, consensus)
+        self._best.note(track.id, frame, read=read, consensus=consensus.text)
+        return self._access.decide(consensus)
 
     def _sighting_of(self, step: Step, track_id: int) -> Sighting:
         """What was seen of the step's car: the newest sighting, or the last sure one before it.

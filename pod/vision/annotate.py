@@ -27,7 +27,7 @@ def annotated(rgb: npt.NDArray[np.uint8], reads: Sequence[PlateRead]) -> npt.NDA
     for read in reads:
         x1, y1, x2, y2 = (round(edge) for edge in read.box)
         cv2.rectangle(picture, (x1, y1), (x2, y2), _GREEN, thickness)
-        text = f"{read.text or '?'} {read.confidence:.0%}"
+        text = f"{read.text} {read.confidence:.0%}"
         (text_width, text_height), below = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, thickness)
         left = min(max(0, x1), max(0, width - text_width))
         bottom = (

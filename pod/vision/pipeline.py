@@ -59,8 +59,11 @@ class PlateReader:
         self._masks = masks
 
     def read(self, rgb: npt.NDArray[np.uint8]) -> list[PlateRead]:
-        """Finds and reads the plates of a frame, (H, W, 3), uint8, RGB; the surest detection first."""
-        return self.read_boxes(rgb, self.detect(rgb))
+        """Finds and reads the plates of a frame, (H, W, 3), uint8, RGB; the surest detection first.
+
+        What the recogniser sees no plate in is left out; `read_boxes` has it.
+        """
+        return [read for read in self.read_boxes(rgb, self.detect(rgb)) if read.is_plate]
 
     def detect(
         self, rgb: npt.NDArray[np.uint8], *, frame_size_px: tuple[int, int] | None = None
@@ -84,7 +87,7 @@ class PlateReader:
         return found.only(counted)
 
     def read_boxes(self, rgb: npt.NDArray[np.uint8], found: Detections) -> list[PlateRead]:
-        """Reads plates found before, in the order given.
+        """Reads plates found before: one answer for each, in their order, those that are no plate among them.
 
         Args:
             rgb: shape (H, W, 3), uint8, RGB: the full frame that the boxes belong to.

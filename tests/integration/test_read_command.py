@@ -69,7 +69,7 @@ def test_a_folder_gives_one_json_line_per_picture_and_goes_on_after_a_broken_one
     done = read("--json", folder)
     assert done.returncode == 1
     empty, plate, broken, late = done.lines
-    assert empty.keys() == {"file", "plates", "ms"}
+    assert empty.keys() == {"file", "plates", "no_plate", "ms"}
     assert (empty["file"], empty["plates"]) == (str(folder / "a.png"), [])
     (found,) = plate["plates"][:1]
     assert found.keys() == {"text", "confidence", "box"}

@@ -74,6 +74,7 @@ DENIALS = {
     "low_confidence": [
         ("a blurred reading", {"read": read_as("AB123CD", 0.5)}, [ALLOW]),
         ("a reading without text", {"read": read_as("", 0.99)}, [ALLOW]),
+        ("a reading too short for a plate", {"read": read_as("7", 0.99)}, [entry("7")]),
         ("confidence that is no number", {"read": replace(READ, confidence=float("nan"))}, [ALLOW]),
         ("evidence that contradicts itself", {"read": replace(SPLIT, confidence=0.0)}, [entry("AB12B0D")]),
         (

@@ -143,8 +143,8 @@ def denied(plate: str) -> Decision:
 
 @dataclass
 class Played:
-    """What came of a run: tracks begun, tracks ended and when, steps and what was read for each, faults, and
-    frames by fate."""
+    """What came of a run: tracks begun, tracks ended and when, steps and what was read for each, faults,
+    frames by fate, and reads of no plate."""
 
     steps: list[Step]
     readings: list[str]
@@ -152,6 +152,7 @@ class Played:
     ended: dict[int, float]
     faults: list[Exception]
     fates: dict[str, float]
+    no_plate: float = 0.0
 
     @property
     def told(self) -> list[tuple[str, str]]:
@@ -213,7 +214,8 @@ def play(
         or 0.0
         for fate in ("read", "still", "paced", "stale")
     }
-    return Played(access.steps, access.readings, approaches.begun, approaches.ends, faults, fates)
+    no_plate = metrics.registry.get_sample_value("platebridge_no_plate_total", {"camera": "entry"}) or 0.0
+    return Played(access.steps, access.readings, approaches.begun, approaches.ends, faults, fates, no_plate)
 
 
 @pytest.mark.parametrize("every_s", [0.52, 1.02, 2.02], ids=["2 fps", "1 fps", "a frame in two seconds"])
@@ -326,3 +328,38 @@ def test_where_a_track_passes_to_the_next_car_each_is_told_with_its_own_evidence
     played = play([*first, *second], denied)
     assert [step.decision.plate for step in played.steps] == [PLATE, "XY987ZW"]
     assert played.readings == [PLATE, "XY987ZW"]
+
+
+def driving(*texts: str) -> list[Shot]:
+    """A plate that crosses the view, and what it is read as on its way."""
+    return [
+        Shot(1 + 0.6 * i, plates=[(20.0 + 12 * i, 20.0, 60.0 + 12 * i, 30.0)], text=text)
+        for i, text in enumerate(texts)
+    ]
+
+
+def unsure(plate: str) -> Decision:
+    return Decision(Verdict.DENY, "low_confidence", plate, 0.0, None) if len(plate) < 2 else denied(plate)
+
+
+def test_a_frame_in_which_no_plate_is_seen_is_counted_and_says_nothing_against_the_plate_of_its_car() -> None:
+    played = play(driving(PLATE, "", "", "", PLATE), denied, silence_after_s=6)
+    assert (played.no_plate, played.fates["read"], played.begun) == (3, 5, {1})
+    assert (played.told, played.readings) == ([("record", "not_listed")], [PLATE])
+
+
+def test_a_car_is_let_in_by_its_first_legible_frame_however_many_showed_no_plate_before() -> None:
+    played = play(driving("", "7", "", PLATE), lambda plate: allowed(plate) if plate else unsure(plate))
+    assert (played.no_plate, played.told, played.readings) == (3, [("open", "listed")], [PLATE])
+
+
+def test_a_car_that_never_showed_a_legible_plate_is_written_down_as_that() -> None:
+    pictures = Pictures()
+    played = play(driving("", "", "", "", "", "", ""), unsure, silence_after_s=6, pictures=pictures)
+    assert played.no_plate == 7
+    assert (played.told, played.readings) == ([("record", "low_confidence")], [""])
+    assert len(pictures.kept) == 1
+
+
+def test_what_stands_still_and_shows_no_plate_is_no_car() -> None:
+    assert play([Shot(1 + 0.6 * i, text="") for i in range(6)], unsure, silence_after_s=6).told == []

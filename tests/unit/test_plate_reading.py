@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from pod.domain.reads import ALPHABET, SLOTS
-from pod.vision.pipeline import crop, plate_read
+from pod.vision.detector import Detections
+from pod.vision.pipeline import PlateReader, crop, plate_read
 
 FRAME = np.zeros((100, 200, 3), np.uint8)
 FRAME[..., 0] = np.arange(200)
@@ -50,7 +51,7 @@ def slots_for(text, sureness=0.9):
         pytest.param("AB12CDE", "AB12CDE", id="padded at the end"),
         pytest.param("ABCDE12345", "ABCDE12345", id="every slot used"),
         pytest.param("AB_12", "AB12", id="padding in between"),
-        pytest.param("", "", id="nothing but padding"),
+        pytest.param("", "", id="no plate"),
     ],
 )
 def test_slots_spell_the_plate_without_its_padding(shown, text):
@@ -61,3 +62,39 @@ def test_confidence_is_that_of_the_weakest_slot_even_a_padding_one():
     slots = slots_for("AB12")
     slots[9, ALPHABET.index("_")] = 0.6
     assert plate_read((1, 2, 3, 4), 0.5, slots=slots).confidence == pytest.approx(0.6)
+
+
+@pytest.mark.parametrize(
+    ("shown", "is_plate"),
+    [
+        pytest.param("", False, id="no plate"),
+        pytest.param("7", False, id="too short for any list"),
+        pytest.param("A1", True, id="the shortest"),
+        pytest.param("ABCDE12345", True, id="the longest"),
+    ],
+)
+@pytest.mark.parametrize("sureness", [0.3, 0.99], ids=["unsure", "sure"])
+def test_the_empty_text_means_no_plate_however_sure_it_is(shown, is_plate, sureness):
+    assert plate_read((1, 2, 3, 4), 0.5, slots=slots_for(shown, sureness)).is_plate is is_plate
+
+
+class Found:
+    """Stands for a detector that takes three places for plates."""
+
+    def detect(self, rgb, *, frame_size_px=None):
+        boxes = np.array([(0, 0, 40, 10), (50, 0, 90, 10), (100, 0, 140, 10)], np.float32)
+        return Detections(boxes, np.array([0.9, 0.8, 0.7], np.float32))
+
+
+class Answers:
+    """Stands for a recogniser that sees a plate in the first and the last of three crops."""
+
+    def read(self, crops):
+        return np.stack([slots_for(text) for text in ("AB12", "", "CD34")][: len(crops)])
+
+
+def test_a_place_that_shows_no_plate_is_left_out_and_its_answer_can_be_had():
+    reader = PlateReader(Found(), Answers(), crop_margin=0)
+    assert [read.text for read in reader.read(FRAME)] == ["AB12", "CD34"]
+    answers = reader.read_boxes(FRAME, reader.detect(FRAME))
+    assert [answer.text for answer in answers] == ["AB12", "", "CD34"]
