@@ -185,6 +185,12 @@ def checked(path: Path, fields: dict[str, object]) -> Manifest:
     return manifest.model_copy(update={"file": path.parent / manifest.file})
 
 
+def told_of(source: object, part: Path, error: ModelError) -> ModelError:
+    """The same fault, told of where a file came from and not of the copy that was tried."""
+    text = str(error).replace(str(part), str(source))
+    return ModelError(text if str(source) in text else f"{source}: {text}")
+
+
 def as_yaml(manifest: Manifest) -> str:
     """The text of a manifest's file, without what is not known; `read_manifest` reads it back the same."""
     fields = manifest.model_dump(mode="json", exclude_defaults=True) | {"file": manifest.file.name}

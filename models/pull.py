@@ -16,6 +16,7 @@ from models.manifest import (
     Thresholds,
     read_fields,
     read_manifest,
+    told_of,
 )
 from models.store import take_in, writing
 
@@ -96,9 +97,9 @@ def pull(model: HubModel, way: Way, *, store: Path, trial: Trial) -> Pulled:
         )
         try:
             shape = trial(manifest)
-        except ModelError:
+        except ModelError as error:
             _clear(arriving, model.name)
-            raise
+            raise told_of(model.weights.url, part, error) from None
         kept = take_in(store, part, manifest.model_copy(update={"input": shape}))
         _clear(arriving, model.name)
         return Pulled(kept, is_new=True)

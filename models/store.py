@@ -54,7 +54,8 @@ def _names(store: Path) -> list[str]:
         return []
     except OSError as error:
         raise ModelError(
-            f"{store}: cannot be looked into ({error.strerror}): run this as the POD's user, such as with sudo"
+            f"{store}: cannot be looked into ({error.strerror}): run this as the POD's user, such as with "
+            "sudo"
         ) from error
 
 

@@ -26,6 +26,12 @@ VERBS = {
         "Fetch models of fast-plate-ocr's and open-image-models' hubs by name.",
         "Example: platebridge models pull cct-s-v2-global-model",
     ),
+    "import": Verb(
+        "pod.commands.models_import",
+        "import_model",
+        "Take your own network into the store, checked and pinned.",
+        "Example: platebridge models import my-detector.onnx",
+    ),
     "remove": Verb(
         "pod.commands.models_pull",
         "remove",

@@ -47,9 +47,9 @@ def pull(
 ) -> None:
     """Fetch models of fast-plate-ocr's and open-image-models' hubs by name.
 
-    A download that breaks off goes on where it was when you pull again. What comes is compared with a checksum
-    that is known beforehand, and tried on a picture, before it is kept. The models that come with PlateBridge
-    need no pull.
+    A download that breaks off goes on where it was when you pull again. What comes is compared with a
+    checksum that is known beforehand, and tried on a picture, before it is kept. The models that come with
+    PlateBridge need no pull.
     """
     place = find_models(config, store)
     for model in [hub_model(name) for name in names]:

@@ -72,11 +72,11 @@ def _verdicts(place: ModelPlace, asked: list[str] | None) -> Iterator[Verdict]:
 
 
 def _named(name: str, place: ModelPlace) -> Verdict:
-    from pod.services.model_check import task_of
+    from pod.services.model_check import network_facts
 
     try:
         if registry.is_path(name):
-            manifest = registry.load(name, task_of(Path(name).expanduser()), store=place.store)
+            manifest = registry.load(name, network_facts(Path(name).expanduser()).task, store=place.store)
         else:
             manifest = registry.find(name, store=place.store)
     except ModelError as error:

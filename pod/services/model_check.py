@@ -58,14 +58,30 @@ def try_out(manifest: Manifest) -> Tried:
     raise AssertionError("the loop returns or raises")
 
 
-def task_of(path: Path) -> Task:
-    """Which task a network is made for, by what it takes.
+@dataclass(frozen=True, slots=True)
+class NetworkFacts:
+    """What a network says of itself, before it is run.
+
+    Attributes:
+        classes: how many classes a plain detector tells apart; None where the file does not say.
+        metadata: what its maker wrote into the file; nobody checked it.
+    """
+
+    task: Task
+    classes: int | None
+    metadata: dict[str, str]
+
+
+def network_facts(path: Path) -> NetworkFacts:
+    """Which task a network is made for, by what it takes, and what it says of itself.
 
     Raises:
         ModelError: it is no ONNX file, or takes neither what a detector nor what a recogniser takes.
     """
     refuse_other_files(path)
-    kind, shape = graph_input(path)
+    session: ort.InferenceSession = open_session(path, "cpu", threads=1)[0]
+    first = session.get_inputs()[0]
+    kind, shape = first.type, list(first.shape)
     if kind == "tensor(float)" and len(shape) == 4 and shape[1] == 3:
         task: Task = "detector"
     elif kind == "tensor(uint8)" and len(shape) == 4 and shape[3] in (1, 3):
@@ -81,18 +97,11 @@ def task_of(path: Path) -> Task:
             f"{path}: takes pictures of {sides[0]} x {sides[1]}: export it for one size, {_MOST_SIDE_PX} "
             "pixels at most"
         )
-    return task
-
-
-def graph_input(path: Path) -> tuple[str, list[int | str | None]]:
-    """The type and the shape of a network's first input.
-
-    Raises:
-        ModelError: onnxruntime cannot load it.
-    """
-    session: ort.InferenceSession = open_session(path, "cpu", threads=1)[0]
-    first = session.get_inputs()[0]
-    return first.type, list(first.shape)
+    answer = session.get_outputs()[0].shape
+    is_plain = task == "detector" and len(answer) == 3 and isinstance(answer[1], int) and answer[1] > 4
+    return NetworkFacts(
+        task, answer[1] - 4 if is_plain else None, dict(session.get_modelmeta().custom_metadata_map)
+    )
 
 
 def refuse_other_files(path: Path) -> None:
