@@ -26,8 +26,8 @@ class Pairing:
         difference: share that ours has right minus the share that theirs has, -1..1; NaN without examples.
         interval_95: of that difference, drawn by cluster.
         mcnemar_p: chance of votes this lopsided or more if both were equally good; exact, two-sided (McNemar,
-            Psychometrika 12, 1947). Each cluster has one vote, as its examples are near copies: for the reader
-            that has more of it right.
+            Psychometrika 12, 1947). A cluster has one vote, for the reader that has more of it right: its
+            examples are near copies.
     """
 
     n: int
