@@ -12,6 +12,7 @@ if [[ ${1:-} == --quick ]]; then
 fi
 
 install_test_environment "$quick"
+[[ $quick == yes ]] || install_training_tests
 
 step() {
   local name=$1 started=$SECONDS

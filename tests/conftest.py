@@ -1,5 +1,6 @@
 """What every test may ask for, the watch over skipped tests, and the record of what was proved."""
 
+import importlib.util
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,8 +21,12 @@ KNOWN_ABSENCES = (
     "needs /dev/full",
     "needs faketime",
     "needs curl and jq",
+    "needs the training environment",
 )
 """A test may be skipped for these alone; each skip's reason starts with one of them."""
+
+collect_ignore = [] if importlib.util.find_spec("torch") else ["training"]
+"""Tests in tests/training need torch: `test_training_environment.py` runs them where it is installed."""
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:

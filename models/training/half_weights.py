@@ -8,6 +8,8 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
+from models.training.equality import ExportError
+
 SMALLEST_ELEMENTS = 512
 """Smaller tensors stay as they are: biases and norms cost nothing and carry the scale of what follows."""
 
@@ -18,7 +20,7 @@ def with_half_weights(model: onnx.ModelProto) -> onnx.ModelProto:
     """A copy whose large float32 initialisers are stored as float16.
 
     Raises:
-        ValueError: a weight does not fit into float16, or is no number.
+        ExportError: a weight does not fit into float16, or is no number.
     """
     halved = onnx.ModelProto()
     halved.CopyFrom(model)
@@ -28,7 +30,7 @@ def with_half_weights(model: onnx.ModelProto) -> onnx.ModelProto:
         if values.dtype != np.float32 or values.size < SMALLEST_ELEMENTS:
             continue
         if not np.all(np.abs(values) <= LARGEST_HALF):
-            raise ValueError(
+            raise ExportError(
                 f"{initializer.name}: holds a weight over {LARGEST_HALF:g} or none at all: the training "
                 "failed; go on from an earlier checkpoint"
             )

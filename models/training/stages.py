@@ -54,9 +54,8 @@ def run_stages(stages: Sequence[Stage], stamps: Path, say: Callable[[str], None]
         stage.run()
         missing = [str(file) for file in stage.outputs if not file.is_file()]
         if missing:
-            raise StageError(
-                f"{stage.name}: ended without {', '.join(missing)}: its log is in {stamps.parent}"
-            )
+            logs = stamps.parent / "logs"
+            raise StageError(f"{stage.name}: ended without {', '.join(missing)}: its log is in {logs}")
         _write_stamp(stage, stamp, wanted)
         say(f"{where}: done in {clock(time.monotonic() - stage_started_s)}")
 

@@ -151,3 +151,11 @@ install_train_environment() {
   touch "$stamp"
   say "installed in $((SECONDS - started)) s"
 }
+
+# install_training_tests : the training's environment with what its tests need.
+install_training_tests() {
+  install_train_environment
+  .train/venv/bin/python -c 'import pytest, pytest_asyncio, pytest_timeout' 2>/dev/null && return 0
+  logged .train/venv/bin/python -m pip install --disable-pip-version-check pytest pytest-asyncio pytest-timeout ||
+    die "pip could not install pytest for the training's tests: check the network and the free disk space"
+}
