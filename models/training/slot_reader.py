@@ -1,7 +1,8 @@
 """The plate recogniser's network: ten slots, each attending to its place on the plate.
 
 Convolutions turn a 64 x 128 crop into 8 x 16 tokens; a Gaussian prior on the horizontal position breaks the
-symmetry between slots, without which training from scratch stays on a plateau.
+symmetry between slots, without which training from scratch stays on a plateau. What all slots found tells
+each where to look a second time: with one look alone, neighbours were read twice or left out.
 """
 
 import math
@@ -9,9 +10,10 @@ import math
 import torch
 from torch import Tensor, nn
 
-ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_"
-SLOTS = 10
-HEIGHT_PX, WIDTH_PX = 64, 128
+from models.training.alphabet import ALPHABET, HEIGHT_PX, SLOTS, WIDTH_PX
+
+__all__ = ["HEIGHT_PX", "WIDTH_PX", "OnnxContract", "SlotReader"]
+
 _TOKENS_HIGH, _TOKENS_WIDE = 8, 16
 
 
@@ -24,8 +26,7 @@ class SlotReader(nn.Module):
     def __init__(self, width: int = 128, depth: int = 2) -> None:
         super().__init__()
         self.backbone = nn.Sequential(
-            nn.PixelUnshuffle(2),
-            *_convolution(12, 32),
+            *_convolution(3, 32, size=6, stride=2),
             *_convolution(32, 32),
             nn.MaxPool2d(2),
             *_convolution(32, 64),
@@ -43,6 +44,7 @@ class SlotReader(nn.Module):
         self.key = nn.Linear(width, width, bias=False)
         self.value = nn.Linear(width, width)
         self.decoder = EncoderLayer(width)
+        self.second_look = SecondLook(width)
         self.slot_norm = nn.LayerNorm(width)
         self.head = nn.Linear(width, len(ALPHABET))
 
@@ -55,13 +57,14 @@ class SlotReader(nn.Module):
         query = self.slots @ self.key.weight * self.slots.shape[1] ** -0.5
         similarity = query @ tokens.transpose(1, 2)
         looked_at = self.value((similarity + self.prior).softmax(-1) @ tokens)
-        return self.head(self.slot_norm(self.decoder(looked_at + self.slots)))
+        slots = self.second_look(self.decoder(looked_at + self.slots), tokens)
+        return self.head(self.slot_norm(slots))
 
 
 class EncoderLayer(nn.Module):
     """Pre-norm self-attention and feed-forward (Vaswani et al. 2017; Xiong et al. 2020 for pre-norm)."""
 
-    def __init__(self, width: int, heads: int = 4, *, expansion: int = 2, dropout: float = 0.1) -> None:
+    def __init__(self, width: int, heads: int = 4, *, expansion: int = 2) -> None:
         super().__init__()
         self.heads = heads
         self.attention_norm = nn.LayerNorm(width)
@@ -71,18 +74,46 @@ class EncoderLayer(nn.Module):
         self.feed = nn.Sequential(
             nn.Linear(width, expansion * width),
             nn.GELU(),
-            nn.Dropout(dropout),
             nn.Linear(expansion * width, width),
         )
-        self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         n, tokens, width = x.shape
         split = self.qkv(self.attention_norm(x)).view(n, tokens, 3, self.heads, width // self.heads)
         query, key, value = split.permute(2, 0, 3, 1, 4)
         weights = (query @ key.transpose(-1, -2) * (width // self.heads) ** -0.5).softmax(-1)
-        x = x + self.dropout(self.out((weights @ value).transpose(1, 2).reshape(n, tokens, width)))
-        return x + self.dropout(self.feed(self.feed_norm(x)))
+        x = x + self.out((weights @ value).transpose(1, 2).reshape(n, tokens, width))
+        return x + self.feed(self.feed_norm(x))
+
+
+class SecondLook(nn.Module):
+    """Cross-attention from slots to tokens and feed-forward; adds nothing until it has learnt something."""
+
+    def __init__(self, width: int, heads: int = 4, *, expansion: int = 2) -> None:
+        super().__init__()
+        self.heads = heads
+        self.attention_norm = nn.LayerNorm(width)
+        self.query = nn.Linear(width, width)
+        self.key_value = nn.Linear(width, 2 * width)
+        self.out = nn.Linear(width, width)
+        self.feed_norm = nn.LayerNorm(width)
+        self.feed = nn.Sequential(
+            nn.Linear(width, expansion * width),
+            nn.GELU(),
+            nn.Linear(expansion * width, width),
+        )
+        for last in (self.out, self.feed[-1]):
+            nn.init.zeros_(last.weight)
+            nn.init.zeros_(last.bias)
+
+    def forward(self, slots: Tensor, tokens: Tensor) -> Tensor:
+        n, count, width = tokens.shape
+        each = width // self.heads
+        query = self.query(self.attention_norm(slots)).view(n, SLOTS, self.heads, each).transpose(1, 2)
+        key, value = self.key_value(tokens).view(n, count, 2, self.heads, each).permute(2, 0, 3, 1, 4)
+        weights = (query @ key.transpose(-1, -2) * each**-0.5).softmax(-1)
+        slots = slots + self.out((weights @ value).transpose(1, 2).reshape(n, SLOTS, width))
+        return slots + self.feed(self.feed_norm(slots))
 
 
 class OnnxContract(nn.Module):
@@ -98,9 +129,11 @@ class OnnxContract(nn.Module):
         return (logits / self.temperature).softmax(-1)
 
 
-def _convolution(channels_in: int, channels_out: int) -> tuple[nn.Module, ...]:
+def _convolution(
+    channels_in: int, channels_out: int, *, size: int = 3, stride: int = 1
+) -> tuple[nn.Module, ...]:
     return (
-        nn.Conv2d(channels_in, channels_out, 3, padding=1, bias=False),
+        nn.Conv2d(channels_in, channels_out, size, stride, padding=(size - 1) // 2, bias=False),
         nn.BatchNorm2d(channels_out),
         nn.ReLU(inplace=True),
     )
