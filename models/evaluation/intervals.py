@@ -17,7 +17,7 @@ _MOST_DRAWS = 4_000_000
 """Indices held at once, 32 MB."""
 
 
-def wilson(k: int, n: int, *, confidence: float = 0.95) -> Interval:
+def wilson(k: float, n: float, *, confidence: float = 0.95) -> Interval:
     """The score interval of a share k / n (Wilson, JASA 22, 1927): good near 0 and 1, never outside [0, 1].
 
     For independent examples; where several belong together, use `bootstrap`.
@@ -89,3 +89,28 @@ def bootstrap(
         return NOTHING
     low, high = np.nanquantile(every, [tail, 1 - tail])
     return float(low), float(high)
+
+
+def share_interval(
+    counts: Sequence[float] | npt.NDArray[np.floating],
+    clusters: Sequence[Hashable],
+    *,
+    of: Sequence[float] | npt.NDArray[np.floating] | None = None,
+    seed: int = 0,
+) -> Interval:
+    """The interval of a share that is fit to be quoted: the wider of `bootstrap` and `wilson` by clusters.
+
+    Where all examples are right the bootstrap draws nothing else and shrinks to a point; Wilson's, with each
+    cluster counted as one example, does not.
+
+    Args:
+        as `bootstrap`; the counts lie in 0..`of`, so that their ratio is a share.
+    """
+    weights = np.ones(len(counts)) if of is None else np.asarray(of, np.float64)
+    drawn = bootstrap(counts, clusters, of=weights, seed=seed)
+    if math.isnan(drawn[0]):
+        return NOTHING
+    seen = len({cluster for cluster, weight in zip(clusters, weights, strict=True) if weight > 0})
+    share = float(np.sum(counts) / np.sum(weights))
+    low, high = wilson(share * seen, seen)
+    return min(low, drawn[0]), max(high, drawn[1])
