@@ -173,11 +173,19 @@ def check_models(config: PodConfig) -> Iterator[Finding]:
         (config.vision.detector, "detector"),
         (config.vision.recognizer, "recognizer"),
     )
+    whole: dict[str, str] = {}
     for name, task in wanted:
         try:
-            registry.verify(registry.load(name, task))
+            manifest = registry.load(name, task, store=config.vision.store)
+            registry.verify(manifest)
         except registry.ModelError as error:
             faults.append(str(error))
+        else:
+            whole[manifest.name] = (
+                f"SHA-256 {manifest.sha256[:12]} as it should be"
+                if manifest.sha256
+                else "no checksum to compare with; platebridge models import takes it into the store and pins it"
+            )
     if not faults:
         try:
             opened = open_models(config.vision)
@@ -185,7 +193,7 @@ def check_models(config: PodConfig) -> Iterator[Finding]:
             faults.append(str(error))
         else:
             for model in (opened.detector, opened.recognizer):
-                yield Finding("models", "ok", f"{model.name} on {model.provider}")
+                yield Finding("models", "ok", f"{model.name} on {model.provider}, {whole[model.name]}")
     yield from (Finding("models", "fail", fault) for fault in faults)
 
 

@@ -64,8 +64,8 @@ def import_model(
 ) -> None:
     """Take your own network into the store: checked, tried on a picture, pinned by its checksum.
 
-    A detector is a YOLO export for one size of picture; a recogniser is one of fast-plate-ocr's for ten slots,
-    with its configuration. One that does not read the reference picture is refused.
+    A detector is a YOLO export for one size of picture; a recogniser is one of fast-plate-ocr's for ten
+    slots, with its configuration. One that does not read the reference picture is refused.
     """
     from pod.services.model_check import network_facts, try_out
 

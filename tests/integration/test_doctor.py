@@ -14,6 +14,7 @@ from gate_device import OK, GateDevice
 from gate_fixtures import until
 from PIL import Image
 
+from models import registry
 from pod.commands import doctor
 from pod.commands.doctor import Finding, check_certificate
 from pod.config import CameraConfig, GateConfig, PodConfig, WebConfig
@@ -206,7 +207,15 @@ def test_good_models_are_named_with_what_they_run_on(tmp_path: Path, shared: Pat
     }
     findings = list(doctor.check_models(small_config(tmp_path, vision=vision)))
     assert [finding.status for finding in findings] == ["ok", "ok"]
-    assert all(finding.text.endswith(" on cpu") for finding in findings)
+    assert all(" on cpu, no checksum to compare with" in finding.text for finding in findings)
+
+
+def test_models_that_are_whole_are_named_with_their_checksum(tmp_path: Path) -> None:
+    findings = list(doctor.check_models(small_config(tmp_path, vision={"provider": "cpu"})))
+    bundled = [registry.load("bundled", task) for task in ("detector", "recognizer")]
+    assert [finding.text for finding in findings] == [
+        f"{model.name} on cpu, SHA-256 {model.sha256[:12]} as it should be" for model in bundled
+    ]
 
 
 def run_doctor(*arguments: str) -> subprocess.CompletedProcess[str]:
