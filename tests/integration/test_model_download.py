@@ -161,7 +161,9 @@ def test_without_a_pin_the_checksum_of_what_came_is_told(hub: Hub, part: Path) -
             say(200, "text/html; charset=utf-8", b"<html>Sign in"), "a web page came", id="a sign-in page"
         ),
         pytest.param(
-            say(200, "application/octet-stream", b" \n<!DOCTYPE html>"), "a web page", id="mislabelled"
+            say(200, "application/octet-stream", b" \n<!DOCTYPE html>".ljust(len(CONTENT))),
+            "a web page",
+            id="mislabelled",
         ),
         pytest.param(say(404), "has no such file", id="not there"),
         pytest.param(say(403), "refuses", id="forbidden"),
@@ -270,7 +272,7 @@ def test_a_redirect_is_followed_with_its_range(hub: Hub, part: Path) -> None:
 )
 def test_a_redirect_to_anything_but_https_is_refused(hub: Hub, part: Path, target: str) -> None:
     hub.behave = say(302, Location=target)
-    with pytest.raises(ModelError, match="only https is fetched from|is not allowed"):
+    with pytest.raises(ModelError, match=r"only https is fetched from|is not allowed"):
         get(hub, part)
     assert not part.exists()
 
@@ -349,8 +351,7 @@ def test_a_proxy_that_is_not_there_is_named(part: Path, monkeypatch: pytest.Monk
 def test_a_certificate_that_is_not_trusted_is_told_and_not_tried_again(tmp_path: Path, part: Path) -> None:
     key, certificate = tmp_path / "key.pem", tmp_path / "crt.pem"
     subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-        + ["-keyout", str(key), "-out", str(certificate), "-days", "1", "-subj", "/CN=localhost"],
+        f"openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=hub -keyout {key} -out {certificate}".split(),
         check=True,
         capture_output=True,
     )

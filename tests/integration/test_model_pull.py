@@ -1,5 +1,6 @@
 """Models of a hub on this machine come into a store: whole, checked, tried out, and never half."""
 
+import contextlib
 import hashlib
 import subprocess
 import threading
@@ -119,7 +120,7 @@ def test_a_model_whose_checksum_nobody_knows_needs_a_word_and_is_pinned_from_the
     hub: Hub, store: Path
 ) -> None:
     model = on(hub, "detector", pinned=False)
-    with pytest.raises(ModelError, match="nobody has published a checksum of it.*--trust-first-download"):
+    with pytest.raises(ModelError, match=r"nobody has published a checksum of it.*--trust-first-download"):
         fetch(model, store)
     assert hub.asked == []
     assert fetch(model, store, trust_first_download=True).trusted_on_first_download
@@ -257,16 +258,26 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_disk_without_room_is_told_with_what_is_needed_before_anything_is_written(
-    hub: Hub, small_disk: Path
+    hub: Hub, small_disk: Path, tmp_path: Path
 ) -> None:
     (small_disk / "ballast").write_bytes(bytes(4_000_000))
+    stick = tmp_path / "stick"
+    stick.mkdir()
+    (stick / "finder.onnx").write_bytes(FINDER.file.read_bytes())
     with pytest.raises(
         ModelError, match=r"3,[0-9]{3},[0-9]{3} bytes are needed and [0-9,]+ are free: free space"
     ):
         fetch(on(hub, "detector"), small_disk)
     with pytest.raises(ModelError, match="bytes are needed and"):
-        fetch(on(hub, "detector"), small_disk, mirror=str(FINDER.file.parent / "finder"))
+        fetch(on(hub, "detector"), small_disk, mirror=str(stick))
     assert in_store(small_disk) == [".lock", "ballast"]
+
+
+def fill(ballast: Path) -> None:
+    """Take all the room that there is."""
+    with ballast.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while file.write(bytes(4096)):
+            pass
 
 
 def test_a_disk_that_fills_up_during_a_pull_keeps_nothing_half(hub: Hub, small_disk: Path) -> None:
@@ -283,9 +294,7 @@ def test_a_disk_that_fills_up_during_a_pull_keeps_nothing_half(hub: Hub, small_d
     class Filler(Told):
         def progress(self, done_bytes: int, total_bytes: int | None) -> None:
             if done_bytes >= 1_000_000 and not gone_on.is_set():
-                with (small_disk / "ballast").open("wb", buffering=0) as ballast, pytest.raises(OSError):
-                    while True:
-                        ballast.write(bytes(4096))
+                fill(small_disk / "ballast")
                 gone_on.set()
 
     hub.behave = once(fill_midway)
