@@ -1,153 +1,168 @@
-"""Plate crops with their text, and the distortions a camera at a gate adds to them."""
+"""Plate crops to learn from, and sets of them in a folder that training maps into memory.
 
-import csv
-import math
-import random
+A crop keeps surroundings of its plate, so that training may draw the box anew each time it is seen; its
+target is a share per character and slot, so that certainty, a teacher's doubt and "nothing to read" are one.
+"""
+
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 from pathlib import Path
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
-from models.training.slot_reader import ALPHABET, HEIGHT_PX, SLOTS, WIDTH_PX
+from models.training.alphabet import Shares
 
 Picture = npt.NDArray[np.uint8]
+Box = tuple[float, float, float, float]
+"""x1, y1, x2, y2 in pixels of a picture."""
 
-BRAZIL_WEIGHT, NORTH_AMERICA_WEIGHT = 0.5, 1.8
-"""Brazil is a third of the crops, US and Canada a tenth: drawn less and more often."""
+_PIXELS, _TABLE = "pixels.npy", "crops.npz"
+
+
+class Kind(IntEnum):
+    """Where a crop comes from."""
+
+    CROP = 0
+    """A crop of the OCR set."""
+    CUT = 1
+    """Cut anew from a picture of the detection set; only the teacher knows its text."""
+    NOTHING = 2
+    """Background: there is nothing to read."""
+    DRAWN = 3
+    """Rendered."""
 
 
 @dataclass(frozen=True, slots=True)
 class Crop:
-    """One plate.
+    """One plate, or a piece of background.
 
     Attributes:
         picture: shape (h, w, 3), uint8, RGB.
-        labelled: the text came with the picture; otherwise a teacher network read it.
+        box: the plate in it, drawn tightly.
+        text: what it most probably says; "" where there is nothing to read.
+        target: what to learn.
+        region: the country's name as the teacher has it; "" where unknown.
+        trust: how often it is seen among crops alike, 0..1.
+        labelled: the text came with the picture, or is what was drawn; otherwise a teacher read it.
     """
 
     picture: Picture
+    box: Box
     text: str
+    target: Shares
     region: str
+    kind: Kind
+    source: str
+    trust: float
     labelled: bool
 
 
-def load_crops(folder: Path, list_name: str) -> list[Crop]:
-    """The crops that a CSV file of the OCR set names ("train.csv", "val.csv").
+class CropSet(Sequence[Crop]):
+    """Crops in a folder: one file of pixels, mapped into memory, and one table."""
+
+    def __init__(self, folder: Path) -> None:
+        """Opens what `write` made.
+
+        Raises:
+            FileNotFoundError: there is no set in the folder.
+        """
+        if not (folder / _TABLE).exists():
+            raise FileNotFoundError(f"{folder}: no set of crops: models.training.prepare_reader makes one")
+        self._pixels: Picture = np.load(folder / _PIXELS, mmap_mode="r")
+        with np.load(folder / _TABLE, allow_pickle=False) as table:
+            self._columns = {name: table[name] for name in table.files}
+        sizes = self._columns["size"].astype(np.int64)
+        self._starts = np.concatenate([[0], np.cumsum(sizes[:, 0] * sizes[:, 1] * 3)])
+
+    def __len__(self) -> int:
+        return len(self._columns["text"])
+
+    def __getitem__(self, index: int) -> Crop:  # type: ignore[override]  # slices have no use here
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        row = {name: column[index] for name, column in self._columns.items()}
+        height, width = row["size"]
+        pixels = self._pixels[self._starts[index] : self._starts[index + 1]]
+        return Crop(
+            picture=pixels.reshape(height, width, 3),
+            box=tuple(row["box"].tolist()),
+            text=str(row["text"]),
+            target=row["target"].astype(np.float32),
+            region=str(row["region"]),
+            kind=Kind(row["kind"]),
+            source=str(row["source"]),
+            trust=float(row["trust"]),
+            labelled=bool(row["labelled"]),
+        )
+
+    def column(self, name: str) -> npt.NDArray[np.generic]:
+        """One attribute of all crops, shape (N, ...), by its name in Crop."""
+        return self._columns[name]
+
+
+def write(folder: Path, crops: Iterable[Crop]) -> int:
+    """Makes a set of crops; returns how many. A kill leaves no set, or the one before.
 
     Raises:
-        FileNotFoundError: the set, or a picture of it, is not there.
+        ValueError: there are no crops.
     """
-    origin: dict[str, tuple[bool, str]] = {}
-    for table, labelled in (("labels.csv", True), ("pseudo_labels.csv", False)):
-        with (folder / table).open(newline="") as lines:
-            for row in csv.DictReader(lines):
-                origin[row["image_path"]] = (labelled, row["teacher_region"])
-    crops = []
-    with (folder / list_name).open(newline="") as lines:
-        for row in csv.DictReader(lines):
-            picture = cv2.imread(str(folder / row["image_path"]))
-            if picture is None:
-                raise FileNotFoundError(f"{folder / row['image_path']}: missing or unreadable")
-            labelled, region = origin[row["image_path"]]
-            if len(row["plate_text"]) <= SLOTS:
-                rgb = cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
-                crops.append(Crop(rgb, row["plate_text"], region, labelled))
-    return crops
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / _TABLE).unlink(missing_ok=True)
+    kept = list(crops)
+    if not kept:
+        raise ValueError(f"{folder}: a set of no crops: give another source, or a higher limit")
+    np.save(folder / _PIXELS, np.concatenate([crop.picture.reshape(-1) for crop in kept]))
+    part = folder / "part.npz"
+    np.savez(
+        part,
+        size=np.array([crop.picture.shape[:2] for crop in kept], np.int32),
+        box=np.array([crop.box for crop in kept], np.float32),
+        text=np.array([crop.text for crop in kept]),
+        target=np.stack([crop.target for crop in kept]).astype(np.float16),
+        region=np.array([crop.region for crop in kept]),
+        kind=np.array([crop.kind for crop in kept], np.uint8),
+        source=np.array([crop.source for crop in kept]),
+        trust=np.array([crop.trust for crop in kept], np.float32),
+        labelled=np.array([crop.labelled for crop in kept]),
+    )
+    part.replace(folder / _TABLE)
+    return len(kept)
 
 
-def sampling_weights(crops: list[Crop]) -> npt.NDArray[np.float64]:
-    """How often each crop is drawn; sums to 1."""
-    weights = np.array([_weight(crop.region) for crop in crops])
-    return weights / weights.sum()
+def how_often(crops: Sequence[CropSet], shares: dict[Kind, float]) -> list[npt.NDArray[np.float64]]:
+    """How often to draw each crop of each set; all together sum to 1.
+
+    Each kind gets its share. Within a kind trusted crops come more often, countries by `_country_weight`,
+    and a text that n crops show counts as the root of n: frames of one plate teach little more than one.
+
+    Raises:
+        ValueError: no kind that has a share is in the sets.
+    """
+    weights = []
+    for part in crops:
+        texts, first = np.unique(part.column("text"), return_inverse=True)
+        alike = np.bincount(first, minlength=len(texts))[first].astype(np.float64)
+        alike[part.column("text") == ""] = 1.0
+        country = np.array([_country_weight(str(region)) for region in part.column("region")])
+        weights.append(part.column("trust").astype(np.float64) * country / np.sqrt(alike))
+    present = {}
+    for kind, share in shares.items():
+        total = sum(w[part.column("kind") == kind].sum() for part, w in zip(crops, weights, strict=True))
+        if share > 0 and total > 0:
+            present[kind] = share / total
+    if not present:
+        raise ValueError("the sets hold no crop of a kind that is to be drawn")
+    scale = sum(shares[kind] for kind in present)
+    return [
+        w * np.array([present.get(Kind(kind), 0.0) for kind in part.column("kind")]) / scale
+        for part, w in zip(crops, weights, strict=True)
+    ]
 
 
-def _weight(region: str) -> float:
-    if region == "Brazil":
-        return BRAZIL_WEIGHT
-    return NORTH_AMERICA_WEIGHT if region in ("United States", "Canada") else 1.0
-
-
-def to_input(picture: Picture) -> Picture:
-    """Stretched to the network's rectangle, shape (64, 128, 3)."""
-    return cv2.resize(picture, (WIDTH_PX, HEIGHT_PX), interpolation=cv2.INTER_LINEAR)
-
-
-def encode(text: str) -> list[int]:
-    """Alphabet indices, padded to SLOTS."""
-    return [ALPHABET.index(c) for c in text] + [len(ALPHABET) - 1] * (SLOTS - len(text))
-
-
-def decode(indices: npt.NDArray[np.intp]) -> str:
-    return "".join(ALPHABET[i] for i in indices).rstrip("_")
-
-
-def augment(picture: Picture, rng: random.Random) -> Picture:
-    """A plausible other photograph of the same plate, shape (64, 128, 3), uint8."""
-    warped = _warp(picture, rng) if rng.random() < 0.85 else to_input(picture)
-    return _spoil(_relight(_blur(warped, rng), rng), rng)
-
-
-def _warp(picture: Picture, rng: random.Random) -> Picture:
-    """Another box around the plate: scale, shift, rotation, shear and perspective in one warp."""
-    height, width = picture.shape[:2]
-    angle, shear = math.radians(rng.gauss(0, 4)), rng.gauss(0, 0.08)
-    size = np.array([rng.uniform(0.88, 1.12) * width, rng.uniform(0.85, 1.18) * height])
-    centre = [width / 2 + rng.uniform(-0.05, 0.05) * width, height / 2 + rng.uniform(-0.07, 0.07) * height]
-    corners = np.array([[-0.5, -0.5], [0.5, -0.5], [0.5, 0.5], [-0.5, 0.5]]) * size
-    corners[:, 0] += shear * corners[:, 1]
-    turn = np.array([[math.cos(angle), math.sin(angle)], [-math.sin(angle), math.cos(angle)]])
-    jitter = np.array([[rng.gauss(0, 0.02) * width, rng.gauss(0, 0.03) * height] for _ in range(4)])
-    source = (corners @ turn + centre + jitter).astype(np.float32)
-    target = np.array([[0, 0], [WIDTH_PX, 0], [WIDTH_PX, HEIGHT_PX], [0, HEIGHT_PX]], np.float32)
-    matrix = cv2.getPerspectiveTransform(source, target)
-    return cv2.warpPerspective(picture, matrix, (WIDTH_PX, HEIGHT_PX), borderMode=cv2.BORDER_REPLICATE)
-
-
-def _blur(picture: Picture, rng: random.Random) -> Picture:
-    """Too few pixels, out of focus, or moved."""
-    kind = rng.random()
-    if kind < 0.2:
-        factor = rng.uniform(0.3, 0.8)
-        small = (int(WIDTH_PX * factor), int(HEIGHT_PX * factor))
-        return to_input(cv2.resize(picture, small, interpolation=cv2.INTER_AREA))
-    if kind < 0.3:
-        return cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.4, 1.3))
-    if kind < 0.4:
-        length = rng.choice((3, 5))
-        kernel = np.zeros((length, length), np.float32)
-        kernel[length // 2] = 1 / length
-        return cv2.filter2D(picture, -1, kernel if rng.random() < 0.7 else kernel.T)
-    return picture
-
-
-def _relight(picture: Picture, rng: random.Random) -> Picture:
-    """Exposure, gamma, colour cast and sensor noise."""
-    if rng.random() >= 0.6:
-        return picture
-    gain, offset, gamma = rng.uniform(0.55, 1.3), rng.uniform(-35, 35), rng.uniform(0.7, 1.4)
-    light = np.clip(255 * (picture.astype(np.float32) / 255) ** gamma * gain + offset, 0, 255)
-    if rng.random() < 0.3:
-        light *= np.array([rng.uniform(0.85, 1.1) for _ in range(3)], np.float32)
-    if rng.random() < 0.3:
-        channels = rng.choice((1, 3))
-        noise = np.random.default_rng(rng.getrandbits(32)).standard_normal((HEIGHT_PX, WIDTH_PX, channels))
-        light += noise * rng.uniform(2, 14)
-    return np.clip(light, 0, 255).astype(np.uint8)
-
-
-def _spoil(picture: Picture, rng: random.Random) -> Picture:
-    """Infrared, a negative, hard compression, or something in front of the plate."""
-    if rng.random() < 0.15:
-        picture = cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
-    if rng.random() < 0.03:
-        picture = 255 - picture
-    if rng.random() < 0.15:
-        _, packed = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, rng.randint(20, 70)])
-        picture = np.asarray(cv2.imdecode(packed, cv2.IMREAD_COLOR), np.uint8)
-    if rng.random() < 0.1:
-        left, top = rng.randint(0, WIDTH_PX - 8), rng.randint(0, HEIGHT_PX - 8)
-        picture = picture.copy()
-        picture[top : top + rng.randint(3, 12), left : left + rng.randint(3, 12)] = rng.randint(0, 255)
-    return picture
+def _country_weight(region: str) -> float:
+    """Brazil is a third of the crops and nearly learnt; North America a tenth, and hard."""
+    if region in ("Brazil", "Argentina"):
+        return 0.45
+    return 2.0 if region in ("United States", "Canada") else 1.0

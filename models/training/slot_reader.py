@@ -53,7 +53,7 @@ class SlotReader(nn.Module):
         for layer in self.encoder:
             tokens = layer(tokens)
         tokens = self.token_norm(tokens)
-        # The ten slots are projected instead of the 128 tokens: the same sums in another order, a third of the time.
+        # Ten slots are projected instead of 128 tokens: the same sums in another order.
         query = self.slots @ self.key.weight * self.slots.shape[1] ** -0.5
         similarity = query @ tokens.transpose(1, 2)
         looked_at = self.value((similarity + self.prior).softmax(-1) @ tokens)

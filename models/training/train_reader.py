@@ -1,16 +1,18 @@
-"""Train the plate recogniser: `python -m models.training.train_reader CROPS_FOLDER RUN_FOLDER --epochs 30`.
+"""Train the plate recogniser: `python -m models.training.train_reader PLATES/ocr RUN --teacher X.onnx`.
 
-One epoch of the 7,251 training crops takes 35 to 80 s on one core in bfloat16. Each leaves a checkpoint, and
-the same command goes on from the last one. The averaged weights that read most of the validation crops end in
-`best.pt`.
+The learning rate stays until the last epochs, in which it falls to a hundredth (Hägele et al., "Scaling laws
+and compute-optimal training beyond fixed training durations", 2024). Each epoch leaves a checkpoint, and the
+same command goes on from it; with more epochs than before, from the last one at the full rate. So a training
+can be brought to an end at any time, and still be gone on with. `best.pt` are the averaged weights that read
+most of the held-out crops; validation crops are read each epoch, and choose nothing.
 """
 
 import argparse
 import copy
 import json
-import math
 import random
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -20,72 +22,99 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from models.training.crops import Crop, augment, decode, encode, load_crops, sampling_weights, to_input
+from models.training.alphabet import decode
+from models.training.augment import photograph
+from models.training.crops import Crop, CropSet, Kind, how_often
+from models.training.prepare_reader import prepare
+from models.training.reader_schedule import Schedule
+from models.training.reader_slices import exact_percent
 from models.training.slot_reader import SlotReader
-from models.training.synthetic import draw_crop
+from models.training.views import inputs
 
-WARM_UP_STEPS = 300
 WEIGHT_DECAY = 0.03
-LABEL_SMOOTHING = 0.02
-EMA_DECAY = 0.996
+LABEL_SMOOTHING = 0.01
+AVERAGE_DECAY = 0.998
 EVALUATION_BATCH = 128
+SHARES = {Kind.CROP: 0.62, Kind.CUT: 0.34, Kind.NOTHING: 0.04}
+"""Of the real crops; what is drawn comes on top and takes from all alike."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """What a run does; a checkpoint resumes only under the recipe it was made with."""
+    """What a run does; a checkpoint goes on only under the recipe it was made with, but for its length.
 
-    epochs: int
+    Attributes:
+        epoch_crops: crops between two checkpoints.
+        drawn_share: drawn plates among all, 0..1.
+    """
+
+    learning_rate: float = 1.2e-3
     batch: int = 64
-    learning_rate: float = 2e-3
-    synthetic_share: float = 0.0
+    epoch_crops: int = 12_800
+    drawn_share: float = 0.2
     seed: int = 0
 
 
 class Training:
     """One run: the network, its running average, the optimiser, and how far they are."""
 
-    def __init__(self, recipe: Recipe, train: list[Crop]) -> None:
+    def __init__(self, recipe: Recipe, schedule: Schedule, sets: Sequence[CropSet]) -> None:
         torch.manual_seed(recipe.seed)
         self.recipe = recipe
-        self.train = train
+        self.schedule = schedule
+        self.sets = sets
+        shares = {kind: share * (1 - recipe.drawn_share) for kind, share in SHARES.items()}
+        self._often = np.concatenate(how_often(sets, shares | {Kind.DRAWN: recipe.drawn_share}))
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         self.network = SlotReader().to(self.device, memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.network).eval()
         self.optimizer = _optimizer(self.network, recipe.learning_rate)
-        self.steps_an_epoch = max(1, len(train) // recipe.batch)
         self.epoch = 0
         self.step = 0
-        self.best = 0.0
+        self.best = -1.0
 
     def run_epoch(self) -> float:
-        """As many crops as the set has, drawn by weight. Returns the mean loss."""
+        """Recipe.epoch_crops crops, drawn by weight. Returns the mean loss.
+
+        Raises:
+            FloatingPointError: the loss is no number any more.
+        """
         seed = (self.recipe.seed, self.epoch)
         rng = random.Random(repr(seed))
+        steps = max(1, self.recipe.epoch_crops // self.recipe.batch)
         drawn = np.random.default_rng(seed).choice(
-            len(self.train), (self.steps_an_epoch, self.recipe.batch), p=sampling_weights(self.train)
+            len(self._often), (steps, self.recipe.batch), p=self._often
         )
         self.network.train()
         total = 0.0
-        for indices in drawn:
-            crops = [
-                draw_crop(rng) if rng.random() < self.recipe.synthetic_share else self.train[i]
-                for i in indices
-            ]
-            pictures = np.stack([augment(crop.picture, rng) for crop in crops])
-            texts = torch.tensor([encode(crop.text) for crop in crops], device=self.device)
-            total += self._learn(_to_tensor(pictures, self.device), texts)
+        for number, indices in enumerate(drawn):
+            for group in self.optimizer.param_groups:
+                rate = self.schedule.rate(self.epoch + number / steps, step=self.step)
+                group["lr"] = self.recipe.learning_rate * rate
+            crops = [self._crop(index) for index in indices]
+            pictures = np.stack([photograph(crop.picture, crop.box, rng) for crop in crops])
+            targets = torch.from_numpy(np.stack([crop.target for crop in crops])).to(self.device)
+            total += self._learn(_to_tensor(pictures, self.device), targets)
         self.epoch += 1
-        return total / self.steps_an_epoch
+        return total / steps
 
-    def _learn(self, pictures: Tensor, texts: Tensor) -> float:
-        for group in self.optimizer.param_groups:
-            group["lr"] = self._learning_rate()
+    def _crop(self, index: int) -> Crop:
+        for part in self.sets:
+            if index < len(part):
+                return part[index]
+            index -= len(part)
+        raise IndexError(index)
+
+    def _learn(self, pictures: Tensor, targets: Tensor) -> float:
         with torch.autocast(self.device, dtype=torch.bfloat16):
             logits = self.network(pictures)
         loss = nn.functional.cross_entropy(
-            logits.float().flatten(0, 1), texts.flatten(), label_smoothing=LABEL_SMOOTHING
+            logits.float().flatten(0, 1), targets.flatten(0, 1), label_smoothing=LABEL_SMOOTHING
         )
+        if not torch.isfinite(loss):
+            raise FloatingPointError(
+                f"step {self.step}: the loss is {loss.item()}: go on from the last checkpoint at a lower rate"
+            )
         self.optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
@@ -94,23 +123,16 @@ class Training:
         self._update_average()
         return float(loss.item())
 
-    def _learning_rate(self) -> float:
-        """Linear warm-up, then a cosine down to 1 % of the peak."""
-        peak, total = self.recipe.learning_rate, self.recipe.epochs * self.steps_an_epoch
-        if self.step < WARM_UP_STEPS:
-            return peak * (self.step + 1) / WARM_UP_STEPS
-        done = (self.step - WARM_UP_STEPS) / max(1, total - WARM_UP_STEPS)
-        return peak * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
-
     @torch.no_grad()
     def _update_average(self) -> None:
-        decay = min(EMA_DECAY, (1 + self.step) / (10 + self.step))
-        pairs = zip(self.average.state_dict().values(), self.network.state_dict().values(), strict=True)
-        for kept, new in pairs:
+        """Follows quickly at first, while the weights are still far from where they go."""
+        decay = min(AVERAGE_DECAY, self.step / (10 + self.step))
+        news = self.network.state_dict()
+        for name, kept in self.average.state_dict().items():
             if kept.dtype.is_floating_point:
-                kept.lerp_(new, 1 - decay)
+                kept.lerp_(news[name], 1 - decay)
             else:
-                kept.copy_(new)
+                kept.copy_(news[name])
 
     @torch.no_grad()
     def read(self, pictures: npt.NDArray[np.uint8]) -> list[str]:
@@ -128,6 +150,7 @@ class Training:
         torch.save(
             {
                 "recipe": asdict(self.recipe),
+                "schedule": asdict(self.schedule),
                 "progress": progress,
                 "network": self.network.state_dict(),
                 "average": self.average.state_dict(),
@@ -160,38 +183,60 @@ class Training:
         self.epoch, self.step, self.best = (state["progress"][k] for k in ("epoch", "step", "best"))
 
 
-def train(crops_folder: Path, run_folder: Path, recipe: Recipe, *, start_from: Path | None = None) -> float:
-    """Train to the end of the recipe. Returns the best share of validation crops read exactly.
+def train(
+    sets_folder: Path,
+    run_folder: Path,
+    recipe: Recipe,
+    *,
+    schedule: Schedule,
+    start_from: Path | None = None,
+) -> float:
+    """Train to the end of the schedule. Returns the best share of held-out crops read exactly, in percent.
 
     Args:
+        sets_folder: what `prepare` made.
         start_from: weights of an earlier run to begin with; a checkpoint in `run_folder` goes first.
     """
     cv2.setNumThreads(1)
     run_folder.mkdir(parents=True, exist_ok=True)
-    training = Training(recipe, load_crops(crops_folder, "train.csv"))
-    if (run_folder / "last.pt").exists():
-        training.resume(run_folder / "last.pt")
+    sets = [CropSet(sets_folder / name) for name in ("train", "drawn") if (sets_folder / name).exists()]
+    training = Training(recipe, schedule, sets)
+    if (checkpoint := _checkpoint(run_folder, schedule)) is not None:
+        training.resume(checkpoint)
     elif start_from is not None:
         training.begin_with(start_from)
-    validation = load_crops(crops_folder, "val.csv")
-    pictures = np.stack([to_input(crop.picture) for crop in validation])
-    while training.epoch < recipe.epochs:
+    held_out, validation = CropSet(sets_folder / "held_out"), CropSet(sets_folder / "val")
+    pictures = {"held_out": inputs(held_out), "val": inputs(validation)}
+    while training.epoch < schedule.epochs:
         started_s = time.monotonic()
         loss = training.run_epoch()
-        exact = [text == crop.text for text, crop in zip(training.read(pictures), validation, strict=True)]
-        share = sum(exact) / len(exact)
-        if share >= training.best:
-            training.best = share
+        seconds = time.monotonic() - started_s
+        found = exact_percent(held_out, training.read(pictures["held_out"]))
+        if found["all"] >= training.best:
+            training.best = found["all"]
             torch.save(training.average.state_dict(), run_folder / "best.pt")
+        if training.epoch == schedule.stable_epochs:
+            training.save(run_folder / "stable.pt")
         training.save(run_folder / "last.pt")
         line = {
             "epoch": training.epoch,
+            "seconds": round(seconds, 1),
+            "crops_per_s": round(recipe.epoch_crops / seconds),
             "loss": round(loss, 4),
-            "exact": round(share, 4),
-            "seconds": round(time.monotonic() - started_s),
+            "held_out_percent": found["all"],
+            "val_percent": exact_percent(validation, training.read(pictures["val"])),
         }
         print(json.dumps(line), flush=True)
     return training.best
+
+
+def _checkpoint(run_folder: Path, schedule: Schedule) -> Path | None:
+    """Where to go on: the last checkpoint, or, where a shorter run ended, its last one at the full rate."""
+    last, stable = run_folder / "last.pt", run_folder / "stable.pt"
+    if not last.exists():
+        return None
+    made_for = Schedule(**torch.load(last, map_location="cpu", weights_only=True)["schedule"])
+    return stable if made_for != schedule and stable.exists() else last
 
 
 def _optimizer(network: nn.Module, learning_rate: float) -> torch.optim.Optimizer:
@@ -210,24 +255,39 @@ def _to_tensor(pictures: npt.NDArray[np.uint8], device: str) -> Tensor:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("crops_folder", type=Path, help="the folder with train.csv and val.csv")
     parser.add_argument(
-        "run_folder", type=Path, help="where checkpoints go; an earlier run there is continued"
+        "crops_folder", type=Path, help="the folder ocr/ of the plates; detect/ lies beside it"
     )
-    parser.add_argument("--epochs", type=int, default=30)
-    parser.add_argument("--learning-rate", type=float, default=2e-3)
-    parser.add_argument("--synthetic-share", type=float, default=0.0, help="drawn plates among all, 0 to 1")
+    parser.add_argument("run_folder", type=Path, help="for sets and checkpoints; an earlier run goes on")
+    parser.add_argument("--epochs", type=int, default=60, help=f"of {Recipe().epoch_crops} crops each")
+    parser.add_argument("--teacher", type=Path, help="a recogniser's ONNX file to learn from, too")
+    parser.add_argument("--drawn", type=int, default=0, help="how many plates to render and learn from")
+    parser.add_argument("--limit", type=int, help="crops from each source, and in an epoch, for a drill")
     parser.add_argument("--start-from", type=Path, help="best.pt of an earlier run")
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    recipe = Recipe(
-        epochs=options.epochs,
-        learning_rate=options.learning_rate,
-        synthetic_share=options.synthetic_share,
+    sets_folder = options.run_folder / "sets"
+    made = prepare(
+        options.crops_folder.parent,
+        sets_folder,
+        options.teacher,
+        drawn=options.drawn,
+        limit=options.limit,
     )
-    best = train(options.crops_folder, options.run_folder, recipe, start_from=options.start_from)
-    print(json.dumps({"best_exact": round(best, 4)}))
+    print(json.dumps({"crops": made, "teacher": options.teacher and options.teacher.name}), flush=True)
+    recipe = Recipe(
+        drawn_share=Recipe().drawn_share if options.drawn else 0.0,
+        epoch_crops=min(Recipe().epoch_crops, options.limit or Recipe().epoch_crops),
+    )
+    best = train(
+        sets_folder,
+        options.run_folder,
+        recipe,
+        schedule=Schedule(options.epochs),
+        start_from=options.start_from,
+    )
+    print(json.dumps({"best_held_out_percent": best}))
 
 
 if __name__ == "__main__":
