@@ -38,6 +38,18 @@ VERBS = {
         "Take a pulled or imported model out of the store.",
         "Example: platebridge models remove cct-s-v2-global-model",
     ),
+    "eval": Verb(
+        "pod.commands.models_eval",
+        "evaluate",
+        "Measure how well models find and read plates, beside fast-alpr.",
+        "Example: platebridge models eval ../shared/plates --report report.html",
+    ),
+    "false-opens": Verb(
+        "pod.commands.models_false_opens",
+        "false_opens",
+        "Measure how often the gate would open for a stranger.",
+        "Example: platebridge models false-opens --data ../shared/plates --quick",
+    ),
 }
 
 

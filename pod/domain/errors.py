@@ -31,3 +31,7 @@ class PlateListError(PlateBridgeError):
 
 class PictureError(PlateBridgeError):
     """A picture or video file cannot be read, or one cannot be written."""
+
+
+class MeasurementError(PlateBridgeError):
+    """A figure cannot be had: what it is measured on is missing, broken or too little."""

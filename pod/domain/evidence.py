@@ -56,7 +56,13 @@ class Evidence:
     a third.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, k_eff: float = K_EFF) -> None:
+        """
+        Args:
+            k_eff: how many independent frames a whole track is worth at most, 1 or more; another than the
+                shipped one only to measure what it would change.
+        """
+        self._k_eff = k_eff
         self._reads: deque[npt.NDArray[np.float64]] = deque(maxlen=_WINDOW)
         self._stranger: npt.NDArray[np.float64] | None = None
 
@@ -74,7 +80,7 @@ class Evidence:
             )
         slots = np.clip(slots, _FLOOR, None)
         slots /= slots.sum(axis=1, keepdims=True)
-        if not self._reads or not _contradict(_combine(self._reads), slots):
+        if not self._reads or not _contradict(self._combined(), slots):
             self._stranger = None
             self._reads.append(slots)
         elif self._stranger is None:
@@ -92,7 +98,7 @@ class Evidence:
         if not self._reads:
             uniform = np.full((SLOTS, len(ALPHABET)), 1 / len(ALPHABET), dtype=np.float32)
             return Consensus("", 0.0, uniform, 0)
-        slots = _combine(self._reads)
+        slots = self._combined()
         folded = slots @ FOLD
         members = np.where(FOLD.T[folded.argmax(axis=1)] > 0, slots, -1.0)
         chosen = members.argmax(axis=1)
@@ -100,8 +106,11 @@ class Evidence:
         confidence = 0.0 if self._stranger is not None else float(folded.max(axis=1).min())
         return Consensus(text, min(confidence, 1.0), slots.astype(np.float32), len(self._reads))
 
+    def _combined(self) -> npt.NDArray[np.float64]:
+        return _combine(self._reads, self._k_eff)
 
-def _combine(reads: deque[npt.NDArray[np.float64]]) -> npt.NDArray[np.float64]:
+
+def _combine(reads: deque[npt.NDArray[np.float64]], k_eff: float) -> npt.NDArray[np.float64]:
     """Posteriors, shape (SLOTS, 37), of reads weighted by how legible each is.
 
     The folded classes and the characters inside a class are combined apart, so that an O that flickers
@@ -111,7 +120,7 @@ def _combine(reads: deque[npt.NDArray[np.float64]]) -> npt.NDArray[np.float64]:
     folded = tables @ FOLD
     legible = folded.max(axis=2).min(axis=1) ** 2
     count = legible.sum() ** 2 / (legible**2).sum()
-    independent = count / (1 + (count - 1) / K_EFF)
+    independent = count / (1 + (count - 1) / k_eff)
     weights = independent * legible / legible.sum()
     classes = _softmax(np.tensordot(weights, np.log(folded), axes=1))
     inside = np.exp(np.tensordot(weights / weights.sum(), np.log(tables), axes=1))
