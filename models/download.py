@@ -143,8 +143,9 @@ class _Download:
             start, total = self._accepted(answer, offset)
             if start == 0:
                 self._forget()
-                self._note(answer, total)
             self._check_space(start, total)
+            if start == 0:
+                self._note(answer)
             self._receive(answer, start, total, deadline_s)
 
     def _opened(self, request: urllib.request.Request) -> Any | None:
@@ -286,7 +287,7 @@ class _Download:
     def _note_file(self) -> Path:
         return self.part.with_name(f"{self.part.name}.note")
 
-    def _note(self, answer: Any, total: int | None) -> None:
+    def _note(self, answer: Any) -> None:
         """Writes down what the server calls this content; without a name for it nothing can be resumed."""
         etag, date = answer.headers.get("ETag", ""), answer.headers.get("Last-Modified", "")
         validator = etag if etag and not etag.startswith("W/") else date

@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from models import registry
+from models.manifest import as_yaml
 from models.registry import ModelError, load, verify
 
 WEIGHTS = b"not really a network"
@@ -105,7 +106,19 @@ def test_a_model_of_another_task_is_refused(own):
         pytest.param(
             manifest(task="recognizer", input=None), "plate_config", id="a recogniser without its contract"
         ),
+        pytest.param(manifest(plate_config=PLATE_CONFIG), "belong to a recognizer", id="another task's part"),
+        pytest.param(manifest(file="../mine.onnx"), "without a folder", id="a file elsewhere"),
+        pytest.param(
+            manifest(metrics={"recall_percent": {"value": 90.0, "interval_95_percent": [91, 95]}}),
+            "90 lies outside of its interval 91 to 95",
+            id="a figure outside of its interval",
+        ),
+        pytest.param(manifest(metrics={"Recall": 90.0}), "metrics.Recall", id="a figure of a strange name"),
+        pytest.param(
+            manifest(thresholds={"confidence": 25}), "thresholds.confidence", id="a bound in percent"
+        ),
         pytest.param("a: [1, 2", "cannot be read as YAML", id="broken YAML"),
+        pytest.param("a: " + "b" * 300_000, "too large for a description", id="a huge file"),
         pytest.param("- 1\n- 2\n", "must hold 'key: value' lines", id="a list"),
         pytest.param("", "must hold 'key: value' lines", id="an empty file"),
     ],
@@ -124,3 +137,28 @@ def test_a_recogniser_without_a_configuration_is_told_which_file_is_wanted(own):
 def test_an_unknown_name_is_answered_with_the_known_ones():
     with pytest.raises(ModelError, match="no model is called 'yolo': give the path of an"):
         load("yolo", "detector")
+
+
+def test_a_manifest_is_written_as_it_is_read(own, tmp_path):
+    fields = manifest(
+        task="recognizer",
+        input={"height": 64, "width": 128, "layout": "NHWC", "color": "rgb"},
+        plate_config=PLATE_CONFIG,
+        temperature=1.25,
+        source="https://example.org/mine.onnx",
+        metrics={
+            "exact_percent": {"value": 93.1, "interval_95_percent": [91.2, 94.6], "n": 825},
+            "ms": 1.8,
+        },
+    )
+    found = load(own(fields), "recognizer")
+    (tmp_path / "mine.yaml").write_text(as_yaml(found))
+    assert load(str(tmp_path / "mine.onnx"), "recognizer") == found
+    assert found.alphabet == PLATE_CONFIG["alphabet"]
+
+
+def test_figures_of_bundled_models_carry_their_unit():
+    for name in registry.bundled_names():
+        figures = registry.find(name).metrics
+        assert figures
+        assert all(figure.endswith(("_percent", "_ms", "_px")) for figure in figures)

@@ -1,0 +1,141 @@
+"""The store of models: names that lead nowhere else, one writer at a time, and nothing that is half there."""
+
+import hashlib
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from models import registry
+from models.manifest import Manifest, ModelError
+from models.store import check_name, default_store, remove, stored, take_in, writing
+
+WEIGHTS = b"not really a network"
+
+
+def arriving(store: Path, name: str = "mine", weights: bytes = WEIGHTS) -> Manifest:
+    """Takes a model in the way a pull does."""
+    with writing(store) as folder:
+        part = folder / f"{name}.part"
+        part.write_bytes(weights)
+        manifest = Manifest(
+            name=name,
+            task="detector",
+            file=part,
+            sha256=hashlib.sha256(weights).hexdigest(),
+            origin="imported",
+        )
+        return take_in(store, part, manifest)
+
+
+def test_what_was_taken_in_is_found_and_whole(tmp_path):
+    kept = arriving(tmp_path / "store")
+    assert registry.find("mine", store=tmp_path / "store") == kept
+    registry.verify(kept)
+    assert stored(tmp_path / "store") == [kept]
+
+
+def test_another_user_may_read_what_was_taken_in(tmp_path):
+    before = os.umask(0o077)
+    try:
+        kept = arriving(tmp_path / "store")
+    finally:
+        os.umask(before)
+    assert kept.file.stat().st_mode & 0o777 == 0o644
+    assert (tmp_path / "store" / "mine.yaml").stat().st_mode & 0o777 == 0o644
+
+
+def test_the_default_store_follows_xdg(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    assert default_store() == tmp_path / "platebridge" / "models"
+    monkeypatch.setenv("XDG_DATA_HOME", "relative")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert default_store() == tmp_path / "home" / ".local" / "share" / "platebridge" / "models"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../../etc/passwd",
+        "/etc/passwd",
+        "a/b",
+        "..",
+        ".hidden",
+        "",
+        "A",
+        "a b",
+        "a\n",
+        "a" * 65,
+        "-rf",
+        "a\0b",
+    ],
+    ids=repr,
+)
+def test_a_name_that_leads_elsewhere_is_refused(name, tmp_path):
+    with pytest.raises(ModelError, match="cannot be a model's name"):
+        check_name(name)
+    with pytest.raises(ModelError, match="cannot be a model's name"):
+        remove(tmp_path, name)
+    with pytest.raises(ModelError, match="no model is called"):
+        registry.find(name, store=tmp_path)
+
+
+def test_a_manifest_that_names_a_file_elsewhere_is_refused(tmp_path):
+    arriving(tmp_path)
+    described = tmp_path / "mine.yaml"
+    described.write_text(described.read_text().replace("file: ", "file: ../"))
+    with pytest.raises(ModelError, match=r"mine\.yaml: file: must be the name of a file beside it"):
+        registry.find("mine", store=tmp_path)
+    (fault,) = stored(tmp_path)
+    assert isinstance(fault, ModelError)
+
+
+def test_removing_a_model_takes_its_weights_along(tmp_path):
+    kept = arriving(tmp_path)
+    arriving(tmp_path, "mine-too")
+    remove(tmp_path, "mine")
+    assert not kept.file.exists()
+    assert [model.name for model in stored(tmp_path)] == ["mine-too"]
+    with pytest.raises(ModelError, match="holds no model 'mine'"):
+        remove(tmp_path, "mine")
+
+
+def test_a_model_without_a_usable_manifest_can_be_removed(tmp_path):
+    arriving(tmp_path)
+    (tmp_path / "mine.yaml").write_text("broken: [")
+    remove(tmp_path, "mine")
+    assert stored(tmp_path) == []
+
+
+def test_nothing_is_removed_while_another_writes(tmp_path):
+    arriving(tmp_path)
+    with writing(tmp_path), pytest.raises(ModelError, match="another pull or import is at work there"):
+        remove(tmp_path, "mine")
+    assert len(stored(tmp_path)) == 1
+
+
+def test_what_nobody_came_back_for_in_a_week_is_cleared_away(tmp_path):
+    with writing(tmp_path) as folder:
+        old, young = folder / "old.part", folder / "young.part"
+        for part in (old, young):
+            part.write_bytes(b"half")
+        eight_days_ago = time.time() - 8 * 86_400
+        os.utime(old, (eight_days_ago, eight_days_ago))
+    with writing(tmp_path):
+        assert not old.exists()
+        assert young.exists()
+
+
+def test_a_bundled_model_is_never_hidden_by_one_of_the_store(tmp_path):
+    name = registry.bundled_names()[0]
+    arriving(tmp_path, name)
+    assert registry.find(name, store=tmp_path).origin == "bundled"
+
+
+def test_a_store_that_is_not_there_holds_nothing(tmp_path):
+    assert stored(tmp_path / "none") == []
+    with pytest.raises(
+        ModelError, match=r"one of the store .*none, which `platebridge models pull NAME` fills"
+    ):
+        registry.find("mine", store=tmp_path / "none")
