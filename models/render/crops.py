@@ -5,11 +5,21 @@ from random import Random
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-from models.render.lens import blur, dirty, expose, glare, shaded, smear
+from models.render.camera import Conditions, photographed
+from models.render.catalogue import DESIGNS, SHARES
+from models.render.designs import Design
+from models.render.grammar import written
+from models.render.lens import dirty, shaded
 from models.render.lettering import Picture
-from models.render.plates import STYLES, PlateStyle, bare, draw_plate, random_text
+from models.render.press import press_plate
+from models.render.weather import Corners, holder, in_front, snowed_in, surroundings
+
+_NAMES, _WEIGHTS = tuple(SHARES), tuple(SHARES.values())
+_NARROWEST_PX, _WIDEST_PX = 40, 256
+_LEGIBLE_PX_PER_LETTER = 6.5
+"""Below this many pixels a character no one reads, so no crop is drawn smaller."""
+_SUPERSAMPLE = 1.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,70 +27,112 @@ class Crop:
     """One crop and the truth about it.
 
     Attributes:
-        picture: shape (h, w, 3), uint8, RGB; w is 60 to 260.
-        text: letters and digits alone.
+        picture: shape (h, w, 3), uint8, RGB; w is 40 to 256.
+        text: letters and digits alone, line by line, as a reader should give them; at most ten.
+        style: name of the design in `catalogue.DESIGNS`.
+        region: country, in the words of the real crops' tables; "Unknown" for made-up kinds.
     """
 
     picture: Picture
     text: str
     style: str
+    region: str
 
 
-def render_crop(seed: int, *, style: PlateStyle | None = None, harm: float = 1.0) -> Crop:
+def render_crop(seed: int, *, style: Design | None = None, harm: float = 1.0) -> Crop:
     """A made-up plate as a camera shows it; equal arguments give equal pictures.
 
     Args:
-        style: one of `plates.STYLES`; None: any, by the seed.
+        style: one of `catalogue.DESIGNS`; None: any, as often as `catalogue.SHARES` says.
         harm: 0 clean and sharp, 1 as bad as cameras at gates get.
     """
     draw, rng = Random(seed), np.random.default_rng(seed)
-    style = style or draw.choice(tuple(STYLES.values()))
-    text = random_text(style, draw)
-    plate = draw_plate(text, style, slogan=draw.randrange(8))
-    plate = dirty(plate, harm * max(0.0, draw.uniform(-0.7, 0.8)), rng)
-    if draw.random() < 0.3 * harm:
-        plate = shaded(plate, rng, depth=draw.uniform(0.2, 0.5))
-    seen = _tilted(plate, draw, rng, harm=harm)
-    night = draw.random() < 0.3
-    if night and draw.random() < 0.5 * harm:
-        spot = (draw.uniform(0, seen.shape[1]), draw.uniform(-0.4, 1.4) * seen.shape[0])
-        glare(seen, spot, radius_px=seen.shape[0] * draw.uniform(0.3, 0.8), strength=draw.uniform(40, 120))
-    if draw.random() < 0.4:
-        seen = np.asarray(smear(seen, (draw.uniform(-4, 4) * harm, draw.uniform(-2, 2) * harm)))
-    seen = blur(seen, harm * draw.uniform(0.0, 1.2))
-    seen = expose(seen, draw.uniform(0.35, 0.7) if night else draw.uniform(0.75, 1.25))
-    sigma = harm * draw.uniform(3, 14) if night else harm * draw.uniform(0, 6)
-    noisy = seen + rng.normal(0, 1, seen.shape) * sigma
-    return Crop(np.asarray(np.clip(noisy, 0, 255), np.uint8), bare(text), style.name)
+    design = style or DESIGNS[draw.choices(_NAMES, _WEIGHTS)[0]]
+    text = written(draw.choice(design.patterns), letters=design.letters, rng=draw)
+    longest = max(len(line) for line in text)
+    low = max(_NARROWEST_PX, longest * _LEGIBLE_PX_PER_LETTER) + (1 - harm) * 90
+    wide = min(_WIDEST_PX, low * (_WIDEST_PX / low) ** (draw.random() ** 1.15))
+    pressed = press_plate(design, draw, width_px=round(max(96, wide * _SUPERSAMPLE)), text=text)
+    plate = _worn(pressed.picture, draw, rng, harm=harm)
+    seen = _in_place(plate, wide, draw, rng, harm=harm)
+    conditions = Conditions.drawn(draw, harm=harm)
+    return Crop(photographed(seen, conditions, draw, rng), pressed.text, design.name, design.region)
 
 
-def _tilted(plate: Picture, draw: Random, rng: np.random.Generator, *, harm: float) -> Picture:
-    """The plate in perspective on a piece of bumper, small as in a gate picture."""
+def _worn(plate: Picture, draw: Random, rng: np.random.Generator, *, harm: float) -> Picture:
+    """Years of use: dirt, faded ink, snow, a shadow edge."""
+    if draw.random() < 0.45 * harm:
+        plate = dirty(plate, harm * draw.uniform(0.05, 0.8), rng)
+    if draw.random() < 0.06 * harm:
+        snowed_in(plate, draw, amount=draw.random() * harm)
+    if draw.random() < 0.18 * harm:
+        plate = shaded(plate, rng, depth=draw.uniform(0.2, 0.6))
+    if draw.random() < 0.2 * harm:
+        veil = draw.uniform(0.05, 0.4) * harm
+        level = draw.randint(90, 220)
+        plate = np.asarray(cv2.convertScaleAbs(plate, alpha=1 - veil, beta=veil * level), np.uint8)
+    return plate
+
+
+def _in_place(plate: Picture, wide: float, draw: Random, rng: np.random.Generator, *, harm: float) -> Picture:
+    """The plate in perspective on a car, cut out with a detector's margin, or through its first or last letter."""
     height, width = plate.shape[:2]
-    out_w = draw.randint(60, 260)
-    margin = draw.uniform(0.04, 0.15)
-    out_h = round(out_w * height / width * draw.uniform(0.85, 1.25))
-    scale = out_w / width
-    if scale < 1:
-        plate = np.asarray(cv2.resize(plate, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA))
+    stretch = 1 + harm * draw.uniform(-0.15, 0.22)
+    plate_w, plate_h = wide, wide * height / width * stretch
+    corners = np.array([[0, 0], [plate_w, 0], [plate_w, plate_h], [0, plate_h]])
+    corners = _turned(corners, draw, harm=harm)
+    low, high = corners.min(axis=0), corners.max(axis=0)
+    margins = [_margin(draw, harm) for _ in range(4)]
+    size = high - low
+    left, top = margins[0] * size[0] * 0.6, margins[1] * size[1]
+    out_w = max(24, round(size[0] + left + margins[2] * size[0] * 0.6))
+    out_h = max(12, round(size[1] + top + margins[3] * size[1]))
+    corners = corners - low + (left, top)
+    picture = surroundings(out_w, out_h, draw, rng)
+    if draw.random() < 0.35:
+        holder(picture, corners, draw)
+    _lay(plate, corners, picture)
+    if draw.random() < 0.05 * harm:
+        in_front(picture, corners, draw)
+    return picture
+
+
+def _margin(draw: Random, harm: float) -> float:
+    """Of the plate's size, on one side; a few boxes cut the plate's rim off."""
+    if draw.random() < 0.16 * harm:
+        return draw.uniform(-0.035, 0.01)
+    return draw.uniform(0.0, 0.15)
+
+
+def _turned(corners: Corners, draw: Random, *, harm: float) -> Corners:
+    """Rotated, sheared and in perspective, mostly a little."""
+    centre = corners.mean(axis=0)
+    size = corners.max(axis=0) - corners.min(axis=0)
+    angle = harm * draw.gauss(0, 0.05) * (2.2 if draw.random() < 0.12 else 1.0)
+    shear = harm * draw.gauss(0, 0.07)
+    narrow = 1 - harm * abs(draw.gauss(0, 0.1))
+    offset = (corners - centre) * (narrow, 1.0)
+    offset[:, 0] += shear * offset[:, 1]
+    offset = offset @ np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    nearer = harm * draw.gauss(0, 0.05)
+    offset[[0, 3], 1] *= 1 + nearer
+    offset[[1, 2], 1] *= 1 - nearer
+    jitter = np.array([[draw.gauss(0, 0.008), draw.gauss(0, 0.015)] for _ in range(4)]) * size * harm
+    return np.asarray(offset + jitter + centre)
+
+
+def _lay(plate: Picture, corners: Corners, into: Picture) -> None:
+    """Warp the plate onto its four corners; changes `into`."""
+    height, width = plate.shape[:2]
+    scale = float(np.hypot(*(corners[1] - corners[0]))) / width
+    if scale < 0.7:
+        plate = np.asarray(
+            cv2.resize(plate, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8
+        )
         height, width = plate.shape[:2]
-    centre = np.array([out_w, out_h]) / 2
-    half = centre * (1 - margin)
-    corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * half
-    angle = harm * draw.gauss(0, 0.05)
-    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
-    corners = corners @ turn + centre + rng.uniform(-0.05, 0.05, (4, 2)) * harm * (out_w, out_h)
-    source = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
-    matrix = cv2.getPerspectiveTransform(source, corners.astype(np.float32))
-    paint = np.array([draw.randint(20, 210)] * 3) + rng.integers(-12, 12, 3)
-    ground = _bumper(out_w, out_h, paint.astype(np.float64))
+    source = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32) - 0.5
+    matrix = cv2.getPerspectiveTransform(source, corners.astype(np.float32) - 0.5)
+    size = (into.shape[1], into.shape[0])
     cv2.warpPerspective(
-        plate, matrix, (out_w, out_h), dst=ground, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_TRANSPARENT
+        plate, matrix, size, dst=into, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_TRANSPARENT
     )
-    return ground
-
-
-def _bumper(width: int, height: int, paint: npt.NDArray[np.float64]) -> Picture:
-    fall = np.linspace(1.1, 0.8, height)[:, None, None]
-    sheet = np.broadcast_to(paint * fall, (height, width, 3))
-    return np.asarray(np.clip(sheet, 0, 255), np.uint8).copy()
