@@ -10,6 +10,7 @@ A manifest is a YAML file beside the weights that it describes, with the same na
     input: {height: 64, width: 128, layout: NHWC, color: rgb}
     plate_config: {...}                 # recogniser: slots, alphabet, padding, in fast-plate-ocr's words
     plate_class: 3                      # detector of many kinds of things: which one is a plate, from 0
+    crop_margin: 0.08                   # detector: the rim that readers want around its boxes
     thresholds: {confidence: 0.85}
     temperature: 1.7                    # recogniser: what its logits were divided by before the softmax
     licence: AGPL-3.0-only
@@ -93,6 +94,8 @@ class Manifest(_Part):
         input: what the model takes; None where only the ONNX file itself says so.
         plate_config: the recogniser's contract, in the fields of fast-plate-ocr's plate configuration.
         plate_class: which class of a detector is a plate, from 0; None: every one.
+        crop_margin: what readers want around a detector's boxes on each side, a fraction of the box: little
+            where it draws loosely, more where it draws tightly; None: nobody measured it.
         temperature: what a recogniser's logits are divided by inside the network.
         source: where it was fetched.
         origin: how it came here; None for a file that is named by its path.
@@ -108,6 +111,7 @@ class Manifest(_Part):
     input: InputShape | None = None
     plate_config: dict[str, object] | None = None
     plate_class: int | None = Field(default=None, ge=0, le=1000)
+    crop_margin: float | None = Field(default=None, ge=0, le=0.3)
     thresholds: Thresholds = Thresholds()
     temperature: float | None = Field(default=None, gt=0)
     licence: str = "unknown"
@@ -124,8 +128,8 @@ class Manifest(_Part):
             raise ValueError(f"the input of a {self.task} must have the layout {layout}")
         if self.task == "recognizer" and self.plate_config is None:
             raise ValueError("a recognizer needs plate_config: its alphabet, slots and picture size")
-        if self.task == "recognizer" and self.plate_class is not None:
-            raise ValueError("plate_class belongs to a detector")
+        if self.task == "recognizer" and (self.plate_class, self.crop_margin) != (None, None):
+            raise ValueError("plate_class and crop_margin belong to a detector")
         if self.task == "detector" and (self.plate_config is not None or self.temperature is not None):
             raise ValueError("plate_config and temperature belong to a recognizer")
         return self

@@ -131,8 +131,8 @@ class VisionConfig(Section):
     detector: Annotated[str, AfterValidator(_path_text), BesideConfig()] = "bundled"
     recognizer: Annotated[str, AfterValidator(_path_text), BesideConfig()] = "bundled"
     model_store: Annotated[Annotated[str, AfterValidator(_path_text)] | None, BesideConfig()] = None
-    detector_confidence: float = Field(default=0.25, ge=0.05, le=0.95)
-    crop_margin: float = Field(default=0.02, ge=0, le=0.3)
+    detector_confidence: float | None = Field(default=None, ge=0.05, le=0.95)
+    crop_margin: float | None = Field(default=None, ge=0, le=0.3)
 
     @property
     def store(self) -> Path | None:

@@ -13,7 +13,7 @@ from pod.services.replay import Reread
 from pod.store.media import FOLDER_NAME
 from pod.store.media_folder import MediaFolder
 from pod.store.media_index import MediaIndex
-from pod.vision.pipeline import plate_read
+from pod.vision.pipeline import crop_margin, plate_read
 from pod.vision.recognizer import Recognizer
 
 
@@ -30,7 +30,8 @@ def picture_reader(model: str, config: PodConfig, database: Path) -> Reread:
     registry.verify(manifest)
     recognizer = Recognizer(manifest, config.vision.provider, threads=config.vision.threads)
     index = MediaIndex(database, MediaFolder(Path(config.data_dir) / FOLDER_NAME))
-    cut = (PLATE_MARGIN - config.vision.crop_margin) / (1 + 2 * PLATE_MARGIN)
+    detector = registry.load(config.vision.detector, "detector", store=config.vision.store)
+    cut = (PLATE_MARGIN - crop_margin(config.vision, detector)) / (1 + 2 * PLATE_MARGIN)
 
     def reread(approach: str, revision: int) -> Consensus | None:
         kept = [i for i in index.find(approach) if i.kind == "plate" and i.revision == revision]

@@ -59,7 +59,7 @@ class Detector:
             ModelError: the weights cannot be loaded, or are no plate detector.
         """
         self._session, self.provider = open_session(manifest.file, provider, threads=threads)
-        self._confidence = confidence
+        self.confidence = confidence
         self._plate_class = manifest.plate_class
         self.name = manifest.name
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
@@ -104,9 +104,9 @@ class Detector:
         placed = self._letterbox(height, width)
         answer = self._run(placed.tensor(rgb))
         boxes, scores = (
-            decode_end2end(answer, confidence=self._confidence, plate_class=self._plate_class)
+            decode_end2end(answer, confidence=self.confidence, plate_class=self._plate_class)
             if self._end2end
-            else decode_plain(answer, confidence=self._confidence, plate_class=self._plate_class)
+            else decode_plain(answer, confidence=self.confidence, plate_class=self._plate_class)
         )
         return in_frame(boxes, scores, placed=placed)
 

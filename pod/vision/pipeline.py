@@ -23,6 +23,10 @@ from pod.vision.session import ProviderChoice
 
 _log = logging.getLogger(__name__)
 
+DEFAULT_CONFIDENCE = 0.25
+DEFAULT_CROP_MARGIN = 0.02
+"""For detectors whose manifest says neither."""
+
 MAX_PLATE_SHARE = 0.5
 """At a gate no plate is wider than half the frame; what is, is a house or a hedge."""
 
@@ -212,11 +216,18 @@ def self_check(reader: PlateReader) -> None:
 def _loaded(vision: VisionConfig, provider: ProviderChoice) -> Models:
     detector = _verified(vision.detector, "detector", vision.store)
     recognizer = _verified(vision.recognizer, "recognizer", vision.store)
+    confidence = vision.detector_confidence or detector.thresholds.confidence or DEFAULT_CONFIDENCE
     return Models(
-        Detector(detector, provider, threads=vision.threads, confidence=vision.detector_confidence),
+        Detector(detector, provider, threads=vision.threads, confidence=confidence),
         Recognizer(recognizer, provider, threads=vision.threads),
-        vision.crop_margin,
+        crop_margin(vision, detector),
     )
+
+
+def crop_margin(vision: VisionConfig, detector: registry.Manifest) -> float:
+    """What crops add on each side: as configured, else as the detector's manifest says, else the default."""
+    stated = (vision.crop_margin, detector.crop_margin, DEFAULT_CROP_MARGIN)
+    return next(margin for margin in stated if margin is not None)
 
 
 def _verified(name_or_path: str, task: registry.Task, store: Path | None) -> registry.Manifest:

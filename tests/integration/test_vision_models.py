@@ -151,6 +151,79 @@ def test_a_margin_around_the_crop_is_really_taken(drawn):
     assert not np.array_equal(tight.read_boxes(drawn, found)[0].slots, wide.read_boxes(drawn, found)[0].slots)
 
 
+def stating(tmp_path, **fields) -> str:
+    """A copy of upstream's detector whose manifest says something more."""
+    path = weights(tmp_path, UPSTREAM_DETECTOR)
+    said = {"name": "own", "task": "detector", "file": path.name, **fields}
+    path.with_suffix(".yaml").write_text(yaml.safe_dump(said), encoding="utf-8")
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("stated", "configured", "expected"),
+    [
+        pytest.param({}, {}, pipeline.DEFAULT_CROP_MARGIN, id="nobody says"),
+        pytest.param({"crop_margin": 0.07}, {}, 0.07, id="the manifest says"),
+        pytest.param({"crop_margin": 0.07}, {"crop_margin": 0.11}, 0.11, id="the configuration overrules it"),
+        pytest.param({"crop_margin": 0.07}, {"crop_margin": 0.0}, 0.0, id="even with none"),
+    ],
+)
+def test_the_margin_is_the_detector_s_own_unless_it_is_configured(tmp_path, stated, configured, expected):
+    models = open_models(upstream(detector=stating(tmp_path, **stated), **configured))
+    assert models.crop_margin == expected
+
+
+@pytest.mark.parametrize(
+    ("stated", "configured", "expected"),
+    [
+        pytest.param({}, {}, True, id="nobody says"),
+        pytest.param(
+            {"thresholds": {"confidence": 0.94}}, {}, False, id="the manifest says more than it scores"
+        ),
+        pytest.param(
+            {"thresholds": {"confidence": 0.94}},
+            {"detector_confidence": 0.3},
+            True,
+            id="the configuration overrules it",
+        ),
+        pytest.param({}, {"detector_confidence": 0.94}, False, id="the configuration alone"),
+    ],
+)
+def test_how_sure_a_detector_must_be_is_its_own_unless_it_is_configured(
+    tmp_path, monkeypatch, drawn, stated, configured, expected
+):
+    monkeypatch.setattr(pipeline, "self_check", lambda reader: None)
+    models = open_models(upstream(detector=stating(tmp_path, **stated), **configured))
+    assert bool(len(models.reader().detect(drawn))) is expected
+
+
+def test_a_margin_belongs_to_a_detector(tmp_path):
+    fields = {"task": "recognizer", "plate_config": {"alphabet": "A_"}}
+    with pytest.raises(ModelError, match="plate_class and crop_margin belong to a detector"):
+        open_models(upstream(recognizer=stating(tmp_path, **fields, crop_margin=0.1)))
+
+
+def test_every_bundled_detector_states_its_margin_and_how_sure_it_must_be():
+    for name in registry.bundled_names():
+        if "detector" in name:
+            manifest = registry.load(name, "detector")
+            assert None not in (manifest.crop_margin, manifest.thresholds.confidence)
+
+
+def test_what_the_recogniser_calls_no_plate_is_no_read(shared):
+    """A street without any plate, in which the bundled detector takes something for one."""
+    street = load_picture(shared / "plates" / "detect" / "images" / "val" / "neg_openalpr_00016.jpg")
+    reader = open_reader(upstream(detector="bundled", detector_confidence=0.05))
+    found = reader.detect(street)
+    answers = reader.read_boxes(street, found)
+    assert len(answers) == len(found)
+    dropped = [answer for answer in answers if not answer.is_plate]
+    assert dropped
+    assert max(answer.confidence for answer in dropped) > 0.9
+    kept = [answer.text for answer in answers if answer.is_plate]
+    assert [read.text for read in reader.read(street)] == kept
+
+
 @pytest.mark.parametrize("provider", ["cuda", "openvino"])
 def test_a_provider_that_is_not_there_is_replaced_by_the_processor_and_the_log_names_the_mend(
     provider, caplog
