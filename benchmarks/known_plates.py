@@ -8,6 +8,7 @@ upstream reader, from far more pixels than the pictures here still have.
 
 import csv
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.prerequisites import CACHE, SHARED, need_files
+from pod.domain.geometry import iou_matrix
 
 _PLATES = SHARED / "plates"
 _CACHED = CACHE / "known_plates.json"
@@ -30,7 +32,13 @@ _SURER_BY = 0.05
 _SURE = 0.9
 """The upstream reader's confidence from which on a crop's text is a truth, as in the set's own val.csv."""
 
+SAME_PLATE_IOU = 0.4
+"""Overlap with the labelled box from which on a find is of that plate; the labels are drawn loosely."""
+
 Boxes = npt.NDArray[np.float32]
+
+Read = tuple[Sequence[float], str]
+"""Box, xyxy in pixels, and text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +71,19 @@ def known_plates() -> list[KnownPlate]:
         KnownPlate(pictures / half / f"{stem}.jpg", np.array(box, np.float32), text, half == "val")
         for half, stem, box, text in json.loads(_CACHED.read_text(encoding="utf-8"))
     ]
+
+
+def text_at(box: Boxes, reads: Sequence[Read]) -> str:
+    """What was read where a plate is; empty where nothing was found there.
+
+    Args:
+        box: shape (4,), float32, xyxy in pixels.
+    """
+    if not reads:
+        return ""
+    overlaps = iou_matrix(np.array([read[0] for read in reads], np.float32).reshape(-1, 4), box[None])[:, 0]
+    best = int(overlaps.argmax())
+    return reads[best][1] if overlaps[best] >= SAME_PLATE_IOU else ""
 
 
 def _searched() -> list[tuple[str, str, list[float], str]]:

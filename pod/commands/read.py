@@ -156,7 +156,7 @@ def _human_line(picture: Picture, reads: Sequence[PlateRead], *, no_plate: int, 
     name = _printable(picture.file) + ("" if picture.time_s is None else f" at {picture.time_s:.2f} s")
     plates = ", ".join(f"{read.text} {read.confidence:.0%}" for read in reads) or "no plate"
     if no_plate:
-        plates += f" ({no_plate} more found, not legible as one)"
+        plates += f" ({no_plate} not legible as one)"
     return f"{name:<48} {plates:<32} {ms:7.1f} ms"
 
 

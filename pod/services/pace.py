@@ -14,6 +14,11 @@ _NEAR_SHARE = 0.05
 """Narrower plates, as a share of the frame's long side, are rarely legible yet; nothing is lost."""
 
 
+def hurried_period_s(detect_fps: float) -> float:
+    """Between two searches while a near car waits, where the camera gives as many frames."""
+    return _TOLERANCE / detect_fps / _HURRY
+
+
 class SearchPace:
     """Says when the next search is due. Not thread-safe: one camera's loop owns it.
 
@@ -23,6 +28,7 @@ class SearchPace:
 
     def __init__(self, detect_fps: float) -> None:
         self._period_s = _TOLERANCE / detect_fps
+        self._hurried_s = hurried_period_s(detect_fps)
         self._last_s = float("-inf")
         self._hurries = False
         self._left: dict[int, int] = {}
@@ -36,7 +42,7 @@ class SearchPace:
         return now_s - self._last_s
 
     def is_due(self, now_s: float) -> bool:
-        period_s = self._period_s / _HURRY if self._hurries else self._period_s
+        period_s = self._hurried_s if self._hurries else self._period_s
         return self.since_s(now_s) >= period_s
 
     def searched(self, now_s: float) -> None:

@@ -84,6 +84,15 @@ def test_a_folder_gives_one_json_line_per_picture_and_goes_on_after_a_broken_one
     assert late["plates"][0]["text"] == reference.PLATE
 
 
+def test_places_that_are_no_plate_are_counted_beside_the_plates(shared):
+    """The upstream recogniser knows windows from plates; the bundled detector takes one for a plate here."""
+    street = shared / "plates" / "detect" / "images" / "val" / "neg_openalpr_00016.jpg"
+    upstream = f"--recognizer={SHARED_WEIGHTS / 'cct_xs_v2_global.onnx'}"
+    (line,) = read("--json", upstream, street).lines
+    assert (line["plates"], line["no_plate"]) == ([], 1)
+    assert "no plate (1 not legible as one)" in read(upstream, street).stdout
+
+
 def test_without_json_a_line_for_people_goes_out_and_faults_go_to_stderr(folder):
     done = read(folder)
     assert done.returncode == 1
