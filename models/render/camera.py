@@ -1,4 +1,4 @@
-"""How a gate's camera takes a picture: focus, movement, light, infrared, sensor noise, compression. Pure; seeded."""
+"""How a gate's camera takes a picture: focus, movement, light, infrared, noise, compression. Pure; seeded."""
 
 from dataclasses import dataclass
 from random import Random
@@ -20,7 +20,7 @@ _TINTS = (
     (0.8, 1.12, 0.95),
     (1.1, 1.0, 0.75),
 )
-"""Colour casts; the fourth is a sensor without infrared filter, the fifth tinted glass, the last sodium light."""
+"""Colour casts; the fourth is a sensor without infrared filter, the fifth tinted glass, the last sodium."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ def photographed(scene: Picture, taken: Conditions, draw: Random, rng: np.random
         picture = np.clip(picture + grain * np.float32(taken.noise), 0, 255).astype(np.uint8)
     if taken.jpeg:
         _, packed = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, taken.jpeg])
-        picture = cv2.imdecode(packed, cv2.IMREAD_COLOR)
+        picture = np.asarray(cv2.imdecode(packed, cv2.IMREAD_COLOR), np.uint8)
     return np.asarray(picture, np.uint8)
 
 
@@ -132,4 +132,4 @@ def _lit_by_infrared(picture: Picture, draw: Random) -> Picture:
     """Retro-reflecting paper returns the lamp's light; all around it is dark."""
     grey = _greyed(picture).astype(np.float32)
     contrast = draw.uniform(1.0, 1.5)
-    return np.clip((grey - 90) * contrast + draw.uniform(70, 110), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip((grey - 90) * contrast + draw.uniform(70, 110), 0, 255), np.uint8)

@@ -75,7 +75,7 @@ def _worn(plate: Picture, draw: Random, rng: np.random.Generator, *, harm: float
 
 
 def _in_place(plate: Picture, wide: float, draw: Random, rng: np.random.Generator, *, harm: float) -> Picture:
-    """The plate in perspective on a car, cut out with a detector's margin, or through its first or last letter."""
+    """The plate in perspective on a car, cut out with a detector's margin or less."""
     height, width = plate.shape[:2]
     stretch = 1 + harm * draw.uniform(-0.15, 0.22)
     plate_w, plate_h = wide, wide * height / width * stretch
@@ -91,7 +91,7 @@ def _in_place(plate: Picture, wide: float, draw: Random, rng: np.random.Generato
     picture = surroundings(out_w, out_h, draw, rng)
     if draw.random() < 0.35:
         holder(picture, corners, draw)
-    _lay(plate, corners, picture)
+    lay(plate, corners, picture)
     if draw.random() < 0.05 * harm:
         in_front(picture, corners, draw)
     return picture
@@ -121,7 +121,7 @@ def _turned(corners: Corners, draw: Random, *, harm: float) -> Corners:
     return np.asarray(offset + jitter + centre)
 
 
-def _lay(plate: Picture, corners: Corners, into: Picture) -> None:
+def lay(plate: Picture, corners: Corners, into: Picture) -> None:
     """Warp the plate onto its four corners; changes `into`."""
     height, width = plate.shape[:2]
     scale = float(np.hypot(*(corners[1] - corners[0]))) / width

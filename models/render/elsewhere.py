@@ -1,4 +1,4 @@
-"""Plates of Britain, South America, Asia, Oceania and the Middle East, and kinds for diplomats, taxis and trade."""
+"""Plates of Britain, South America, Asia, Africa and Oceania, of diplomats and of no country."""
 
 from models.render.designs import BLACK, CREAM, WHITE, YELLOW, Box, Design, Look
 from models.render.emblems import any_of, map_of, one_seal, shield, star

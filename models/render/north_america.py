@@ -249,8 +249,7 @@ _ISSUES = (
         ("MICHIGAN", "Michigan"),
         ("PURE MICHIGAN", "GREAT LAKES SPLENDOR", "World's Motor Capital", "www.michigan.gov"),
         ("AAA 9999", "9AAA99", "AAA 999", "999A999"),
-        _on((WHITE,), ((40, 90, 170),), (WHITE, WHITE, SKY), ink=NAVY)[:1]
-        + (Look((WHITE, SKY), NAVY), Look(((30, 80, 160),), WHITE)),
+        (Look((WHITE,), NAVY), Look((WHITE, SKY), NAVY), Look(((30, 80, 160),), WHITE)),
         title_ink=(BLUE, WHITE),
         below_ink=(BLUE, WHITE),
         behind=(patch((0, 0, 1, 0.2), BLUE, chance=0.4),),
@@ -281,8 +280,7 @@ _ISSUES = (
         ("New Jersey", "NEW JERSEY"),
         ("Garden State", "GARDEN STATE"),
         ("A99-AAA", "A99*AAA", "AAA-99A", "A99 AAA"),
-        _on((CREAM, (236, 214, 130)), ((232, 200, 90), CREAM), ((20, 50, 120),), ink=BLACK)[:2]
-        + (Look(((40, 60, 110),), GOLD),),
+        (*_on((CREAM, (236, 214, 130)), ((232, 200, 90), CREAM), ink=BLACK), Look(((40, 60, 110),), GOLD)),
         ("us-narrow", "us-slim", "us-slash"),
         (*_SCRIPT, *_PLAIN),
         (BLACK, NAVY),
@@ -347,8 +345,7 @@ _ISSUES = (
         ("Tennessee", "TENNESSEE"),
         ("The Volunteer State", "DAVIDSON", "Govt. Service", "tnvacation.com"),
         ("AAA 9999", "999-AAA", "A99-99A", "AA-9999"),
-        _on((WHITE, (150, 190, 140)), (WHITE,), ((30, 60, 100),), ink=(30, 50, 90))[:2]
-        + (Look(((26, 52, 92),), WHITE),),
+        (*_on((WHITE, (150, 190, 140)), (WHITE,), ink=(30, 50, 90)), Look(((26, 52, 92),), WHITE)),
         fonts=(*_SCRIPT, *_PLAIN),
         title_ink=(NAVY, GREY),
         behind=(scenery("ridge", ((90, 140, 80), (120, 170, 110)), strength=(0.3, 0.8), base=0.85),),
@@ -470,8 +467,7 @@ _ISSUES = (
         ("Oregon", "OREGON"),
         ("", "Pacific Wonderland"),
         ("999 AAA", "AAA 999", "999-AAA"),
-        _on(((170, 190, 220), (214, 204, 216)), ((40, 60, 130), (200, 140, 60)), ink=NAVY)[:1]
-        + (Look(((24, 44, 110),), GOLD),),
+        (*_on(((170, 190, 220), (214, 204, 216)), ink=NAVY), Look(((24, 44, 110),), GOLD)),
         fonts=(*_SERIF, *_PLAIN),
         behind=(
             scenery("trees", ((60, 110, 90),), strength=(0.5, 0.9), base=0.7),

@@ -1,6 +1,7 @@
-"""Press a number into a plate: lay its marks out, ink them, draw the ornaments. Pure; seeded by the caller."""
+"""Press a number into a plate: lay its marks out, ink them, draw the ornaments. Pure; seeded."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from random import Random
 
 import cv2
@@ -84,10 +85,7 @@ def _set_line(
     left, top, right, foot = box[0] * width_px, box[1] * height_px, box[2] * width_px, box[3] * height_px
     tall, room = foot - top, right - left
     widths = [_width(mark, die, gap) for mark in marks]
-    gaps = [
-        0.0 if "gap" in (one.form, other.form) else spacing
-        for one, other in zip(marks, marks[1:], strict=False)
-    ]
+    gaps = [0.0 if "gap" in (one.form, other.form) else spacing for one, other in pairwise(marks)]
     natural = sum(widths) + sum(gaps)
     narrow = min(design.stretch, room / (natural * tall))
     if narrow < _LEAST_NARROW:
@@ -110,13 +108,13 @@ def _set_line(
 def _width(mark: Mark, die: str, gap: float) -> float:
     if mark.form == "full":
         shape = glyph(die, mark.text)
-        return shape.shape[1] / shape.shape[0]
+        return float(shape.shape[1] / shape.shape[0])
     if mark.form == "gap":
         return gap
     if mark.form in ("stacked", "side"):
         tall = _STACKED_TALL if mark.form == "stacked" else _SIDE_TALL
         shapes = [glyph(die, character).shape for character in mark.text]
-        return tall * 1.05 * max(wide / high for high, wide in shapes)
+        return float(tall * 1.05 * max(wide / high for high, wide in shapes))
     return _WIDTHS[mark.form]
 
 

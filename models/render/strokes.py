@@ -108,7 +108,7 @@ def letter_shape(character: str, hand: Hand) -> npt.NDArray[np.uint8]:
     for way in hand.ways:
         skeleton = _OTHER_SKELETONS[way].get(character, skeleton)
     line = max(2, round(hand.bold * _TALL_PX))
-    if character == "I" and "slab-i" not in hand.ways or character == "1" and "bar-1" in hand.ways:
+    if (character == "I" and "slab-i" not in hand.ways) or (character == "1" and "bar-1" in hand.ways):
         wide = line + 2
     else:
         wide = round(hand.aspect * _TALL_PX * (1.0 if hand.even else _WIDTHS.get(character, 1.0)))
@@ -117,11 +117,11 @@ def letter_shape(character: str, hand: Hand) -> npt.NDArray[np.uint8]:
     radius = hand.round * wide - line / 2
     for stroke in skeleton.split(";"):
         points, rounded, closed = _parsed(stroke)
-        way = points * inner + line / 2
-        path = _filleted(way, rounded, closed=closed, radius=max(radius, 1.0))
+        track = points * inner + line / 2
+        path = _filleted(track, rounded, closed=closed, radius=max(radius, 1.0))
         cv2.polylines(sheet, [np.rint(path * 16).astype(np.int32)], closed, 255, line, cv2.LINE_AA, 4)
         if hand.square_ends:
-            _square(sheet, way, rounded, line)
+            _square(sheet, track, rounded, line)
     return sheet
 
 

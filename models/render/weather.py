@@ -1,4 +1,4 @@
-"""What comes between a plate and the lens, and what surrounds a plate: tow bars, rain, snow, bumpers. Pure; seeded."""
+"""What surrounds a plate and comes before the lens: bumpers, tow bars, rain, snow. Pure; seeded."""
 
 from random import Random
 
