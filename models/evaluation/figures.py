@@ -1,7 +1,7 @@
 """From what came of each picture to figures with intervals, as JSON has them. Pure.
 
-A figure is {"value": ..., "interval_95_percent": [low, high], "n": ...}, the form of the manifests. Crops of one
-plate, and plates of one picture, are drawn together (`intervals`).
+A figure is {"value": ..., "interval_95_percent": [low, high], "n": ...}, the form of the manifests. Crops
+of one plate, and plates of one picture, are drawn together (`intervals`).
 """
 
 import math
@@ -161,6 +161,7 @@ def _reading(crops: Sequence[CropOutcome], sides: Sequence[str]) -> Figures:
         folded = _right(crops, side)
         sure = [read.confidence >= SURE for read in reads]
         wrong_of_sure = [float(not right) for right, certain in zip(folded, sure, strict=True) if certain]
+        sure_clusters = [cluster for cluster, certain in zip(clusters, sure, strict=True) if certain]
         held = reliability([min(1.0, read.confidence) for read in reads], folded)
         errors = [
             float(edits(fold(read.text), fold(crop.truth))) for read, crop in zip(reads, crops, strict=True)
@@ -180,7 +181,7 @@ def _reading(crops: Sequence[CropOutcome], sides: Sequence[str]) -> Figures:
             ),
             "wrong_of_sure_percent": _figure(
                 100 * sum(wrong_of_sure) / len(wrong_of_sure) if wrong_of_sure else math.nan,
-                wilson(sum(wrong_of_sure), len(wrong_of_sure)),
+                share_interval(wrong_of_sure, sure_clusters),
                 len(wrong_of_sure),
             ),
             "expected_calibration_error_percent": _number(100 * held.expected_calibration_error),
@@ -269,9 +270,12 @@ def _slices(
         parts[name(item)].append(item)
     if set(parts) <= {""}:
         return {}
-    others = [item for part in parts.values() if len(part) < _LEAST_SLICE for item in part]
+    small = [n for n, part in parts.items() if len(part) < _LEAST_SLICE]
+    if len(small) == 1:
+        small = []
+    others = [item for n in small for item in parts[n]]
     sizes = sorted(
-        ((n or "not said", part) for n, part in parts.items() if len(part) >= _LEAST_SLICE),
+        ((n or "not said", part) for n, part in parts.items() if n not in small),
         key=lambda item: (-len(item[1]), item[0]),
     )
     told = {n: figures(part) for n, part in sizes}

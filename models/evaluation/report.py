@@ -68,10 +68,10 @@ def _head(outcomes: Outcomes) -> str:
 
 def _summary(figures: Figures) -> str:
     sides = [side for side in (OURS, UPSTREAM) if side in figures["sides"]]
-    head = "".join(f"<th scope=col>{title}</th>" for title in ("", *(f"{s}, %" for s in sides), ""))
+    head = "".join(f"<th scope=col>{title}</th>" for title in ("figure", *(f"{s}, %" for s in sides)))
     rows = "".join(
-        f"<tr><th scope=row>{escape(row[0])}{_unit(row[0])}</th>"
-        + "".join(f"<td>{escape(cell)}</td>" for cell in row[1:])
+        f"<tr><th scope=row>{escape(row[0])}{_unit(row[0])} <small>{escape(row[-1])}</small></th>"
+        + "".join(f"<td>{escape(cell)}</td>" for cell in row[1:-1])
         + "</tr>"
         for row in table_rows(figures)
     )
@@ -130,8 +130,8 @@ def _detection(figures: Figures) -> str:
                 "Precision against recall",
                 svg.lines(
                     "Precision against recall",
-                    svg.Axis("recall, percent", 0, 100, _PERCENT),
-                    svg.Axis("precision, percent", 0, 100, _PERCENT),
+                    svg.Axis("recall, percent", 40, 100, _PERCENT[2:]),
+                    svg.Axis("precision, percent", 40, 100, _PERCENT[2:]),
                     series=against,
                 ),
             ),

@@ -22,8 +22,8 @@ ul{padding-left:1.2rem;margin:.5rem 0}
 .scroll{overflow-x:auto}
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
 th,td{text-align:left;padding:.35rem .75rem .35rem 0;border-bottom:1px solid var(--line);vertical-align:top}
-td{white-space:nowrap}
-th[scope=row]{font-weight:400;min-width:11rem}
+th[scope=row]{font-weight:400}
+th small{display:block}
 section{display:flow-root}
 figure{margin:1rem 0;background:var(--card);border:1px solid var(--line);border-radius:8px;padding:12px}
 figcaption{font-weight:600;margin-bottom:.5rem}
@@ -32,12 +32,13 @@ svg{display:block;width:100%;height:auto;font:12px system-ui,sans-serif}
 .tick{fill:var(--soft)}
 .line{fill:none;stroke-width:2.2}
 .dash{stroke-dasharray:5 4}
+.axis.dash{stroke:var(--soft)}
 .line.s0{stroke:var(--ours)}
 .line.s1{stroke:var(--theirs)}
 .dot.s0{fill:var(--ours)}
 .dot.s1{fill:var(--theirs)}
 summary{cursor:pointer;font-weight:600;padding:.6rem 0;min-height:44px}
-.sheet{list-style:none;padding:0;display:grid;grid-template-columns:repeat(auto-fill,minmax(210px,1fr));gap:12px}
+.sheet{list-style:none;padding:0;display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,210px),1fr));gap:12px}
 .sheet li{background:var(--card);border:1px solid var(--line);border-radius:8px;padding:10px}
 .sheet img{display:block;width:100%;height:96px;object-fit:contain;background:#000;border-radius:4px}
 dl{display:grid;grid-template-columns:auto 1fr;gap:0 .6rem;margin:.5rem 0}
@@ -50,5 +51,5 @@ small{color:var(--soft);overflow-wrap:anywhere}
 section{display:grid;grid-template-columns:1fr 1fr;column-gap:16px;align-items:start}
 section>:not(figure){grid-column:1/-1}
 }
-@media(max-width:480px){svg{font-size:15px}.sheet{grid-template-columns:repeat(auto-fill,minmax(150px,1fr))}}
+@media(max-width:480px){svg{font-size:15px}}
 """

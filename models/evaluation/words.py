@@ -66,15 +66,16 @@ def verdicts(figures: Figures) -> list[str]:
     for group, part in figures["reading"].items():
         if "paired" not in part:
             continue
-        sentence = f"{group}: {_told(part['paired'])}"
-        if group == "teacher":
-            sentence += " (upstream wrote these texts: no verdict)"
-        said.append(sentence)
+        # Upstream wrote the teacher's texts: whatever they say about it is no verdict.
+        verdict = "no verdict" if group == "teacher" else _VERDICTS[part["paired"]["verdict"]]
+        said.append(f"{group}: {verdict}: {_difference(part['paired'])}")
     if (detection := figures["detection"]) and "paired_recall" in detection:
-        said.insert(0, f"finding plates: {_told(detection['paired_recall']).replace('reads', 'finds')}")
+        said.insert(0, _finding(detection["paired_recall"]))
     whole = figures["end_to_end"]
     if whole and "paired" in whole and whole["paired"]["n"]:
-        said.append(f"whole pictures: {_told(whole['paired'])}")
+        said.append(
+            f"whole pictures: {_VERDICTS[whole['paired']['verdict']]}: {_difference(whole['paired'])}"
+        )
     if whole and "cpu_ratio_to_upstream" in whole:
         ratio = whole["cpu_ratio_to_upstream"]
         low, high = ratio["interval_95"]
@@ -82,12 +83,18 @@ def verdicts(figures: Figures) -> list[str]:
     return said
 
 
-def _told(pairing: Figures) -> str:
+def _finding(pairing: Figures) -> str:
+    verdict = _VERDICTS[pairing["verdict"]].replace("reads better", "finds more")
+    return f"finding plates: {verdict}: {_difference(pairing)}"
+
+
+def _difference(pairing: Figures) -> str:
     low, high = pairing["difference_percent"]["interval_95_percent"]
     value = pairing["difference_percent"]["value"]
     return (
-        f"{_VERDICTS[pairing['verdict']]}: {value:+.1f} points ({low:+.1f} to {high:+.1f}); only ours is right "
-        f"{pairing['only_ours']} times, only upstream {pairing['only_upstream']}, p {pairing['mcnemar_p']:.2g}"
+        f"{value:+.1f} points ({low:+.1f} to {high:+.1f}); only ours is right "
+        f"{pairing['only_ours']} times, only upstream {pairing['only_upstream']}, "
+        f"p = {pairing['mcnemar_p']:.2g}"
     )
 
 

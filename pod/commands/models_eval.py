@@ -128,7 +128,9 @@ def evaluate(
         print(json.dumps(figures))
     else:
         console = Console(soft_wrap=not sys.stdout.isatty())
-        titles = ("figure", *(f"{side}: {facts.name}" for side, facts in outcomes.sides.items()), "")
+        for side, facts in outcomes.sides.items():
+            print(f"{side}: {facts.name}, from {facts.weights_from}")
+        titles = ("percent, 95 % interval", *outcomes.sides, "")
         console.print(plain_table(titles, table_rows(figures)))
         for sentence in verdicts(figures):
             print(sentence)

@@ -3,6 +3,7 @@
 fast-alpr is no dependency: where it or the weights are missing, that is said and only ours is measured.
 """
 
+import os
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -68,7 +69,9 @@ def find_upstream(place: Path, *, asked: Path | None, store: Path | None) -> Ups
             )
         return found
     folder = default_store() if store is None else store
-    beside = place.absolute().parent / "weights"
+    folder_of_data = place.parent if place.is_file() else place
+    # By its text, not the file system's: messages and reports show the path as it was given.
+    beside = Path(os.path.normpath(folder_of_data / ".." / "weights"))
     found = _in_store(folder) or _in_folder(beside)
     return found or Absent(
         f"upstream: not found, neither in the store {folder} nor in {beside}: "
