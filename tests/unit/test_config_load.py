@@ -280,6 +280,13 @@ def test_a_bundled_model_is_a_name_and_no_path(write) -> None:
     assert load_config(write(GOOD + "vision: {detector: plates-v2}\n")).vision.detector == "plates-v2"
 
 
+def test_models_are_kept_with_the_data_unless_the_configuration_says_where(write, tmp_path: Path) -> None:
+    kept = load_config(write(GOOD + "data_dir: data\n")).vision
+    assert kept.store == tmp_path / "data" / "models"
+    elsewhere = load_config(write(GOOD + "data_dir: data\nvision: {model_store: nets}\n")).vision
+    assert elsewhere.store == tmp_path / "nets"
+
+
 @pytest.mark.proof(21)
 @pytest.mark.parametrize("load", [load_config, load_rules], ids=["configuration", "rules"])
 def test_a_spoilt_file_gives_settings_or_names_its_problems(
