@@ -17,7 +17,7 @@ from pod.domain.errors import MeasurementError
 from pod.services.false_opens.measure import QUICK, Effort, measure
 from pod.services.false_opens.modelled import Scenario
 from pod.services.false_opens.report import as_json, as_markdown, as_pictures, as_report
-from pod.vision.pipeline import open_models
+from pod.vision.pipeline import load_models
 from pod.vision.recognizer import Recognizer
 
 _DEFAULT = Scenario()
@@ -92,8 +92,11 @@ def false_opens(
 
       platebridge models false-opens --data ../shared/plates --quick --check
     """
+    for path in (report, markdown, None if svg is None else svg / "false-opens.svg"):
+        if path is not None:
+            _make_room(path)
     sizes = tuple(sorted(set(listed or (100, 1000, 10_000))))
-    models = open_models(VisionConfig(provider="cpu", recognizer=recognizer))
+    models = load_models(VisionConfig(provider="cpu", recognizer=recognizer))
     effort = QUICK if quick else Effort()
     scenario = replace(
         _DEFAULT, form=form, neighbours_percent=neighbours, approaches=effort.approaches, seed=seed
@@ -142,11 +145,24 @@ def _upstream(data: Path, given: Path | None) -> Recognizer | None:
     return Recognizer(manifest, "cpu", threads=1)
 
 
-def _write(path: Path, text: str) -> None:
+def _make_room(path: Path) -> None:
+    """Finds out before the work, not after it, that a result has nowhere to go."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8"):
+            pass
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def _write(path: Path, text: str) -> None:
+    try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise MeasurementError(
-            f"{path}: cannot be written ({error.strerror}): name a place this user may write to"
-        ) from error
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> MeasurementError:
+    return MeasurementError(
+        f"{path}: cannot be written ({error.strerror}): name a place this user may write to"
+    )

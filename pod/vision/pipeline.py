@@ -186,6 +186,15 @@ def open_models(vision: VisionConfig) -> Models:
     return models
 
 
+def load_models(vision: VisionConfig) -> Models:
+    """Loads both models without asking what they read: to measure them, however bad they are.
+
+    Raises:
+        ModelError: weights are missing, damaged or of another kind.
+    """
+    return _loaded(vision, vision.provider)
+
+
 def open_reader(vision: VisionConfig, camera: CameraConfig | None = None) -> PlateReader:
     """Loads the models for one view; a POD of several cameras shares one `open_models` instead.
 

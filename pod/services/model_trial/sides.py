@@ -16,7 +16,7 @@ from models.evaluation.outcomes import Read, SideFacts
 from pod.config import VisionConfig
 from pod.domain.reads import ALPHABET
 from pod.services.model_trial.upstream import UpstreamWeights
-from pod.vision.pipeline import DEFAULT_CONFIDENCE, crop, open_models
+from pod.vision.pipeline import DEFAULT_CONFIDENCE, crop, load_models
 from pod.vision.recognizer import Recognizer
 
 Picture = npt.NDArray[np.uint8]
@@ -54,12 +54,12 @@ class OurSide:
     def __init__(self, vision: VisionConfig) -> None:
         """
         Raises:
-            ModelError: the models are missing or damaged, or don't read the reference picture.
+            ModelError: the models are missing or damaged.
         """
         one_thread = vision.model_copy(update={"provider": "cpu", "threads": 1})
-        self._reader = open_models(one_thread).reader()
+        self._reader = load_models(one_thread).reader()
         every = one_thread.model_copy(update={"detector_confidence": LOW_CONFIDENCE})
-        self._detector = open_models(every).detector
+        self._detector = load_models(every).detector
         bundled = {vision.detector, vision.recognizer} == {"bundled"}
         self.facts = SideFacts(
             name=f"{self._reader.detector.name} and {self._reader.recognizer.name}",
@@ -159,7 +159,7 @@ def _read(slots: npt.NDArray[np.float32]) -> Read:
 
 
 def _confidence(vision: VisionConfig) -> float:
-    """The threshold that `open_models` gives the detector."""
+    """The threshold that `load_models` gives the detector."""
     said = registry.load(vision.detector, "detector", store=vision.store).thresholds.confidence
     return vision.detector_confidence or said or DEFAULT_CONFIDENCE
 
