@@ -16,7 +16,7 @@ def corrections() -> dict[str, str]:
     What people saw who knew no reading (`models.evaluation.relabelled`), where they were sure; and plates with
     two labels, found by looking at every stranger that was let in (`one_plate_two_labels.csv`).
     """
-    seen = {path.rpartition("/")[2]: match_key(one.text) for path, one in relabelled().items() if one.text}
+    seen = {path.split("/")[-1]: match_key(one.text) for path, one in relabelled().items() if one.text}
     table = resources.files("models.evaluation").joinpath("one_plate_two_labels.csv")
     rows = csv.DictReader(table.read_text(encoding="utf-8").splitlines())
     return seen | {row["file"]: match_key(row["plate_text"]) for row in rows}

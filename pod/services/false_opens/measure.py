@@ -34,6 +34,7 @@ from pod.services.false_opens.real import ListFigure, real_figures
 from pod.services.false_opens.rendered import rendered_approaches
 from pod.services.false_opens.shipped import Finding, check_confusions, check_k_eff
 from pod.services.false_opens.sightings import (
+    LEAST_PLATES,
     Alikeness,
     Contradictions,
     Sighting,
@@ -183,7 +184,8 @@ def measure(
     alike: dict[str, Alikeness] = {}
     for name, reads in (("training", plain), ("training, spoilt", spoilt), ("validation", true)):
         seen = sightings(reads)
-        alike[name] = alikeness(seen, seed=seed, progress=stage(f"fitting K_EFF, {name}", len(seen)))
+        if name == "training" or len(seen) >= LEAST_PLATES:
+            alike[name] = alikeness(seen, seed=seed, progress=stage(f"fitting K_EFF, {name}", len(seen)))
     fitted_on = alike["training"]
     scenario = replace(scenario, correlation=round(max(0.0, fitted_on.correlation), 2))
 
@@ -266,7 +268,7 @@ def _rendered(models: Models, count: int, policy: Policy, *, seed: int, stage: S
         keys = openings(list(sighting.frames)).keys(policy)
         opened += sighting.key in keys
         another += bool(keys - {sighting.key})
-    alike = alikeness(seen, seed=seed) if len(seen) >= 20 else None
+    alike = alikeness(seen, seed=seed) if len(seen) >= LEAST_PLATES else None
     return RenderedFigure(count, count - len(seen), opened, another, alike)
 
 

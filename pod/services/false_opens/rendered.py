@@ -23,7 +23,7 @@ _BEFORE_S, _AFTER_S, _STEP_S = 2.4, 0.6, 0.25
 def rendered_approaches(reader: PlateReader, count: int, *, seed: int) -> Iterator[Sighting | None]:
     """Approaches as a gate camera sees them; None where the plate was found in fewer than two pictures."""
     view = View()
-    stages = {name: Stage.build(view, light, seed=seed) for name, light in LIGHTS.items()}
+    stages: dict[str, Stage] = {}
     for number in range(count):
         draw = Random(seed * 1_000_003 + number)
         rng = np.random.default_rng((seed, number))
@@ -41,6 +41,8 @@ def rendered_approaches(reader: PlateReader, count: int, *, seed: int) -> Iterat
             slogan=draw.randrange(8),
             dirt=max(0.0, draw.uniform(-0.6, 0.7)),
         )
+        if visit.light not in stages:
+            stages[visit.light] = Stage.build(view, LIGHTS[visit.light], seed=seed)
         yield _seen(reader, visit, stages[visit.light], view, rng)
 
 

@@ -38,8 +38,13 @@ class Finding:
     mend: str
 
 
-def check_k_eff(fit: Alikeness, *, shipped: float = K_EFF) -> Finding:
-    """Whether as many independent frames are counted as were measured."""
+def check_k_eff(fit: Alikeness, *, shipped: float | None = None) -> Finding:
+    """Whether as many independent frames are counted as were measured.
+
+    Args:
+        shipped: None: `K_EFF`.
+    """
+    shipped = K_EFF if shipped is None else shipped
     low, high = fit.k_eff_interval_95
     holds = low / K_TOLERANCE <= shipped <= high * K_TOLERANCE
     return Finding(
@@ -64,6 +69,7 @@ def check_confusions(
     Args:
         train: counted on training crops, which `fitted` comes from.
         fitted: the heaviest first.
+        shipped: None: the pairs of the table.
     """
     named = shipped_pairs() if shipped is None else shipped
     least = min((train.weights[pair] for pair in fitted), default=0.0)

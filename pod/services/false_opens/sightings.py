@@ -20,7 +20,8 @@ K_TRIED = (1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0, 3.5, 4.0, 5.0, 6.0, 8.0, 12.0)
 """Values of `K_EFF` that are compared."""
 
 _ROUNDS = 2000
-_LEAST_PLATES = 20
+LEAST_PLATES = 20
+"""Plates seen more than once that say how alike frames are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +74,9 @@ def alikeness(seen: Sequence[Sighting], *, seed: int, progress: Progress = lambd
     Raises:
         MeasurementError: too few plates were seen more than once.
     """
-    if len(seen) < _LEAST_PLATES:
+    if len(seen) < LEAST_PLATES:
         raise MeasurementError(
-            f"only {len(seen)} plates were seen more than once; {_LEAST_PLATES} are the least that say how "
+            f"only {len(seen)} plates were seen more than once; {LEAST_PLATES} are the least that say how "
             "alike frames are: take the whole plate set"
         )
     surprise, wrong = [], []
