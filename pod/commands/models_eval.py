@@ -24,6 +24,8 @@ from pod.services.model_trial.upstream import Absent, find_upstream
 
 _DEFAULTS = VisionConfig()
 _MOST_TOLD = 20
+_WIDTH = 140
+"""Of a table that no terminal shows."""
 
 
 def evaluate(
@@ -127,7 +129,7 @@ def evaluate(
     if as_json:
         print(json.dumps(figures))
     else:
-        console = Console(soft_wrap=not sys.stdout.isatty())
+        console = Console(width=None if sys.stdout.isatty() else _WIDTH)
         for side, facts in outcomes.sides.items():
             print(f"{side}: {facts.name}, from {facts.weights_from}")
         titles = ("percent, 95 % interval", *outcomes.sides, "")
