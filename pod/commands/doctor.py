@@ -184,7 +184,7 @@ def check_models(config: PodConfig) -> Iterator[Finding]:
             whole[manifest.name] = (
                 f"SHA-256 {manifest.sha256[:12]} as it should be"
                 if manifest.sha256
-                else "no checksum to compare with; platebridge models import takes it into the store and pins it"
+                else "no checksum to compare with; pin it with platebridge models import"
             )
     if not faults:
         try:

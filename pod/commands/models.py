@@ -18,7 +18,7 @@ VERBS = {
         "pod.commands.models_verify",
         "verify",
         "Check that models are whole and read the reference picture.",
-        "Example: platebridge models verify plate-reader-slots-v0",
+        "Example: platebridge models verify --json",
     ),
     "pull": Verb(
         "pod.commands.models_pull",

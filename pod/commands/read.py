@@ -55,11 +55,20 @@ def read(
         typer.Option(min=1, help="Stop after so many pictures; ends a stream, too.", show_default="none"),
     ] = None,
     detector: Annotated[
-        str, typer.Option(metavar="MODEL", help="Name of a bundled detector, or the path of an .onnx file.")
+        str, typer.Option(metavar="MODEL", help="A detector of `models list`, or the path of an .onnx file.")
     ] = _DEFAULTS.detector,
     recognizer: Annotated[
-        str, typer.Option(metavar="MODEL", help="Name of a bundled recogniser, or the path of an .onnx file.")
+        str,
+        typer.Option(metavar="MODEL", help="A recogniser of `models list`, or the path of an .onnx file."),
     ] = _DEFAULTS.recognizer,
+    store: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR",
+            help="The folder of pulled and imported models.",
+            show_default="this user's own",
+        ),
+    ] = None,
     provider: Annotated[
         str, typer.Option(metavar="auto|cpu|openvino|cuda", help="What computes.")
     ] = _DEFAULTS.provider,
@@ -85,7 +94,13 @@ def read(
         raise PictureError(f"no such file or folder: {', '.join(absent)}: check the spelling")
     try:
         vision = VisionConfig.model_validate(
-            {"detector": detector, "recognizer": recognizer, "provider": provider, "threads": threads}
+            {
+                "detector": detector,
+                "recognizer": recognizer,
+                "model_store": store,
+                "provider": provider,
+                "threads": threads,
+            }
         )
     except ValidationError as error:
         first = error.errors()[0]

@@ -24,7 +24,10 @@ from hub_server import Hub, Request, serving
 
 from models import reference, registry
 from models.hub import hub_models
+from models.store import default_store
 from pod import cli
+from pod.commands.doctor import check_models
+from pod.config_load import load_config
 from pod.vision.detector import decode_end2end, decode_plain
 
 READER = registry.load("bundled", "recognizer")
@@ -196,6 +199,19 @@ def test_a_pulled_model_reads_for_read_and_for_a_pod(config: Path, hub: Hub) -> 
     words = ["read", "--detector", UNPINNED.name, reference.PICTURE]
     read, _ = process(*words, stdout=subprocess.PIPE).communicate(timeout=60)
     assert reference.PLATE in read
+    config.write_text(CONFIG + f"vision: {{detector: {UNPINNED.name}, model_store: {default_store()}}}\n")
+    findings = list(check_models(load_config(config)))
+    assert [finding.status for finding in findings] == ["ok", "ok"]
+    assert findings[0].text.startswith(f"{UNPINNED.name} on ")
+
+
+def test_read_takes_models_of_any_store(store: Path, hub: Hub) -> None:
+    pulled = models("pull", UNPINNED.name, "--trust-first-download", "--from", hub.url, "--store", store)
+    assert pulled.returncode == 0
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        words = ["read", "--detector", UNPINNED.name, "--store", str(store), str(reference.PICTURE)]
+        cli.root_command()(words, standalone_mode=False)
+    assert reference.PLATE in out.getvalue()
 
 
 def test_a_pull_tells_its_quarters_where_there_is_no_terminal(hub: Hub) -> None:
