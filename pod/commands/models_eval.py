@@ -32,7 +32,7 @@ def evaluate(
     data: Annotated[
         Path,
         typer.Argument(
-            metavar="DIR|CSV", help="The data set; see docs/models.md for the layouts.", show_default=False
+            metavar="DIR|CSV", help="The data set: folder or CSV, see docs/models.md.", show_default=False
         ),
     ],
     as_json: Annotated[bool, typer.Option("--json", help="Print all figures as one JSON line.")] = False,
