@@ -74,11 +74,7 @@ def pull(model: HubModel, way: Way, *, store: Path, trial: Trial) -> Pulled:
                 "not be told from the right one: pull one that `platebridge models list` calls pinned, or "
                 "add --trust-first-download"
             )
-        contract = None
-        if model.plate_config is not None:
-            described = arriving / f"{model.name}_plate_config.yaml"
-            _bring(model.plate_config, described, way, most_bytes=MOST_MANIFEST_BYTES)
-            contract = read_fields(described)
+        contract = _contract(model, arriving, way)
         part = arriving / f"{model.name}.part"
         sha256 = _bring(model.weights, part, way, most_bytes=MOST_WEIGHTS_BYTES)
         manifest = Manifest(
@@ -114,6 +110,19 @@ def _there(store: Path, model: HubModel) -> Manifest | None:
         return None
     is_the_pinned = model.weights.sha256 in (None, manifest.sha256)
     return manifest if is_the_pinned and manifest.origin == "pulled" else None
+
+
+def _contract(model: HubModel, arriving: Path, way: Way) -> dict[str, object] | None:
+    """A recogniser's plate configuration, fetched first: it is small, and tells what cannot be read."""
+    if model.plate_config is None:
+        return None
+    described = arriving / f"{model.name}_plate_config.yaml"
+    _bring(model.plate_config, described, way, most_bytes=MOST_MANIFEST_BYTES)
+    try:
+        return read_fields(described)
+    except ModelError as error:
+        _clear(arriving, model.name)
+        raise told_of(model.plate_config.url, described, error) from None
 
 
 def _bring(file: HubFile, part: Path, way: Way, *, most_bytes: int) -> str:

@@ -9,9 +9,9 @@ import hashlib
 import re
 from pathlib import Path
 
-from models.manifest import NAME, ModelError, Task, checked, read_fields, read_manifest
+from models.manifest import NAME, ModelError, Task, checked, read_fields
 from models.manifest import Manifest as Manifest
-from models.store import default_store, is_in
+from models.store import default_store, is_in, read_named
 
 __all__ = ["BUNDLED", "Manifest", "ModelError", "Task", "bundled_names", "find", "load", "verify"]
 
@@ -57,10 +57,10 @@ def find(name: str, *, store: Path | None = None) -> Manifest:
     folder = default_store() if store is None else store
     if re.fullmatch(NAME, name):
         if (bundled := _MANIFESTS / f"{name}.yaml").is_file():
-            manifest = read_manifest(bundled)
+            manifest = read_named(bundled)
             return manifest.model_copy(update={"file": _FOLDER / manifest.file.name, "origin": "bundled"})
         if is_in(folder, name):
-            return read_manifest(folder / f"{name}.yaml")
+            return read_named(folder / f"{name}.yaml")
     known = ", ".join(bundled_names()) or "none"
     raise ModelError(
         f"no model is called '{name}': give the path of an .onnx file, a bundled name ({known}), or one of "

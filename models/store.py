@@ -9,7 +9,7 @@ import os
 import re
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from models.manifest import NAME, Manifest, ModelError, as_yaml, read_manifest
@@ -17,6 +17,7 @@ from models.manifest import NAME, Manifest, ModelError, as_yaml, read_manifest
 _LOCK = ".lock"
 _ARRIVING = ".arriving"
 _KEPT_FOR_S = 7 * 86_400
+_OPEN_TO_ALL = 0o755
 _READABLE_BY_ALL = 0o644  # weights are no secret, and the POD runs as another user than who pulls
 
 
@@ -32,10 +33,24 @@ def stored(store: Path) -> list[Manifest | ModelError]:
     found: list[Manifest | ModelError] = []
     for path in sorted(store / name for name in _names(store) if name.endswith(".yaml")):
         try:
-            found.append(read_manifest(path))
+            found.append(read_named(path))
         except ModelError as error:
             found.append(error)
     return found
+
+
+def read_named(path: Path) -> Manifest:
+    """The manifest of a model that is known by the name of that file.
+
+    Raises:
+        ModelError: it cannot be used, or gives the model another name.
+    """
+    manifest = read_manifest(path)
+    if manifest.name != path.stem:
+        raise ModelError(
+            f"{path}: name: is '{manifest.name}', and must be '{path.stem}' as the file's: correct it"
+        )
+    return manifest
 
 
 def is_in(store: Path, name: str) -> bool:
@@ -85,7 +100,10 @@ def writing(store: Path) -> Iterator[Path]:
         ModelError: another process writes, or this user may not.
     """
     try:
+        is_new = not store.exists()
         (store / _ARRIVING).mkdir(parents=True, exist_ok=True)
+        if is_new:
+            store.chmod(_OPEN_TO_ALL)
         lock = os.open(store / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _READABLE_BY_ALL)
     except OSError as error:
         raise ModelError(
@@ -136,9 +154,10 @@ def take_in(store: Path, weights: Path, manifest: Manifest) -> Manifest:
         if former not in (None, kept.file):
             former.unlink(missing_ok=True)
     except OSError as error:
-        new.unlink(missing_ok=True)
-        if former != kept.file:
-            kept.file.unlink(missing_ok=True)
+        with suppress(OSError):
+            new.unlink(missing_ok=True)
+            if former != kept.file:
+                kept.file.unlink(missing_ok=True)
         raise ModelError(
             f"{store}: '{kept.name}' could not be kept ({error.strerror}): free space there, or name another "
             "folder with --store"
@@ -165,10 +184,10 @@ def remove(store: Path, name: str) -> None:
         raise ModelError(f"{store}: holds no model '{name}': `platebridge models list` shows what it holds")
     with writing(store):
         try:
-            weights = weights_of(described)
             described.unlink(missing_ok=True)
-            if weights is not None:
-                weights.unlink(missing_ok=True)
+            for file in _names(store):
+                if re.fullmatch(rf"{re.escape(name)}-[0-9a-f]{{12}}\.onnx", file):
+                    (store / file).unlink(missing_ok=True)
             sync_folder(store)
         except OSError as error:
             raise ModelError(

@@ -42,6 +42,7 @@ def test_another_user_may_read_what_was_taken_in(tmp_path):
         kept = arriving(tmp_path / "store")
     finally:
         os.umask(before)
+    assert (tmp_path / "store").stat().st_mode & 0o777 == 0o755
     assert kept.file.stat().st_mode & 0o777 == 0o644
     assert (tmp_path / "store" / "mine.yaml").stat().st_mode & 0o777 == 0o644
 
@@ -102,10 +103,33 @@ def test_removing_a_model_takes_its_weights_along(tmp_path):
 
 
 def test_a_model_without_a_usable_manifest_can_be_removed(tmp_path):
-    arriving(tmp_path)
+    kept = arriving(tmp_path)
+    other = arriving(tmp_path, "mine-0123456789ab")
     (tmp_path / "mine.yaml").write_text("broken: [")
     remove(tmp_path, "mine")
-    assert stored(tmp_path) == []
+    assert not kept.file.exists()
+    assert stored(tmp_path) == [other]
+    registry.verify(other)
+
+
+def test_a_manifest_under_another_name_is_refused(tmp_path):
+    arriving(tmp_path)
+    (tmp_path / "mine.yaml").rename(tmp_path / "yours.yaml")
+    with pytest.raises(ModelError, match=r"yours\.yaml: name: is 'mine', and must be 'yours'"):
+        registry.find("yours", store=tmp_path)
+
+
+def test_where_the_manifest_cannot_be_written_the_weights_go_too(tmp_path):
+    before = arriving(tmp_path)
+    with writing(tmp_path) as folder:
+        (folder / "mine.yaml").mkdir()
+        (folder / "next.yaml").mkdir()
+    with pytest.raises(ModelError, match="'mine' could not be kept"):
+        arriving(tmp_path, weights=WEIGHTS + b"!")
+    with pytest.raises(ModelError, match="'next' could not be kept"):
+        arriving(tmp_path, "next")
+    assert stored(tmp_path) == [before]
+    registry.verify(before)
 
 
 def test_nothing_is_removed_while_another_writes(tmp_path):
