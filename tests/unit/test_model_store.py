@@ -59,6 +59,7 @@ def test_the_default_store_follows_xdg(monkeypatch, tmp_path):
     "name",
     [
         "../../etc/passwd",
+        "../hub",
         "/etc/passwd",
         "a/b",
         "..",
