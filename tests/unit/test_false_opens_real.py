@@ -146,8 +146,22 @@ def test_crops_that_cannot_be_read_are_counted_and_named(plate_set, fault):
         read_crops(Blank(), load_crops(plate_set))
 
 
-def test_labels_that_people_corrected_take_the_place_of_the_sets():
-    crop = LabelledCrop(Path("images/openalpr_br_cam_00055.jpg"), "1VD8248", "s", True)
-    other = LabelledCrop(Path("images/nobody_looked.jpg"), "AB01", "s", True)
-    assert [c.key for c in corrected([crop, other])] == ["1V08248", "AB01"]
+@pytest.mark.parametrize(
+    ("path", "label", "seen"),
+    [
+        ("images/openalpr_br_cam_00055.jpg", "1VD8248", "1V08248"),
+        ("images/nobody_looked.jpg", "AB01", "AB01"),
+        ("pseudo_images/openalpr_eu2_00008.jpg", "W2WFW", "W2WFW"),
+        ("images/openalpr_br_cam_00055.jpg", "ZZ9", "ZZ9"),
+    ],
+    ids=[
+        "corrected",
+        "not looked at",
+        "of the same name in another folder",
+        "of the same name in another set",
+    ],
+)
+def test_a_label_is_corrected_on_the_crop_that_was_looked_at_and_no_other(path, label, seen):
+    (crop,) = corrected([LabelledCrop(Path("plates/ocr") / path, label, "s", True)])
+    assert crop.key == seen
     assert all(key.isalnum() for key in corrections().values())

@@ -178,7 +178,7 @@ def measure(
             )
         )
 
-    train = _some_training(truths, effort.crops)
+    train = some_training(truths, effort.crops)
     plain = read_crops(recognizer, train, progress=stage("reading training crops", len(train)))
     spoilt = read_crops(recognizer, train, spoilt=True, progress=stage("reading spoilt crops", len(train)))
     alike: dict[str, Alikeness] = {}
@@ -238,7 +238,7 @@ def _findings(
     return [check_k_eff(fitted_on), check_confusions(counted, on_validation, fitted=pairs)]
 
 
-def _some_training(crops: Sequence[LabelledCrop], most: int) -> list[LabelledCrop]:
+def some_training(crops: Sequence[LabelledCrop], most: int) -> list[LabelledCrop]:
     """Training crops, plates seen most often first, so that several looks at one plate stay together."""
     train = [crop for crop in crops if not crop.held_out]
     looks = Counter((crop.source, crop.key) for crop in train)

@@ -85,7 +85,11 @@ class PlateForm:
         self.places = [
             "".join(c for c in (_LETTERS if kind == "L" else _DIGITS) if c in characters) for kind in form
         ]
-        if min(map(len, self.places)) < 2:
+        # O and I are among the letters as 0 and 1, and alone they are none.
+        if any(
+            sum(c.isalpha() == (kind == "L") for c in place) < 2
+            for kind, place in zip(form, self.places, strict=True)
+        ):
             raise MeasurementError("the held-out crops show fewer than two of the characters this form needs")
         self.size = prod(len(place) for place in self.places)
         self.neighbours = sum(len(place) - 1 for place in self.places)
