@@ -62,11 +62,11 @@ class Conditions:
         blurred = draw.random()
         return cls(
             light=light,
-            focus=harm * (draw.uniform(0.012, 0.034) if blurred < 0.25 else draw.uniform(0.0, 0.012)),
+            focus=harm * (draw.uniform(0.012, 0.034) if blurred < 0.18 else draw.uniform(0.0, 0.011)),
             moved=(draw.gauss(0, 0.05) * harm, draw.gauss(0, 0.025) * harm)
             if draw.random() < 0.25
             else (0.0, 0.0),
-            coarse=draw.uniform(0.5, 0.95) if draw.random() < 0.25 * harm else 1.0,
+            coarse=draw.uniform(0.5, 0.95) if draw.random() < 0.18 * harm else 1.0,
             gain=1 + harm * (draw.uniform(-0.66, -0.15) if dark else draw.uniform(-0.35, 0.3)),
             offset=harm * draw.uniform(-12, 30),
             gamma=1 + harm * draw.uniform(-0.3, 0.4),

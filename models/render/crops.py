@@ -51,7 +51,7 @@ def render_crop(seed: int, *, style: Design | None = None, harm: float = 1.0) ->
     text = written(draw.choice(design.patterns), letters=design.letters, rng=draw)
     longest = max(len(line) for line in text)
     low = max(_NARROWEST_PX, longest * _LEGIBLE_PX_PER_LETTER) + (1 - harm) * 90
-    wide = min(_WIDEST_PX, low * (_WIDEST_PX / low) ** (draw.random() ** 1.15))
+    wide = min(_WIDEST_PX, low * (_WIDEST_PX / low) ** draw.random())
     pressed = press_plate(design, draw, width_px=round(max(96, wide * _SUPERSAMPLE)), text=text)
     plate = _worn(pressed.picture, draw, rng, harm=harm)
     seen = _in_place(plate, wide, draw, rng, harm=harm)
@@ -67,7 +67,7 @@ def _worn(plate: Picture, draw: Random, rng: np.random.Generator, *, harm: float
         snowed_in(plate, draw, amount=draw.random() * harm)
     if draw.random() < 0.18 * harm:
         plate = shaded(plate, rng, depth=draw.uniform(0.2, 0.6))
-    if draw.random() < 0.2 * harm:
+    if draw.random() < 0.14 * harm:
         veil = draw.uniform(0.05, 0.4) * harm
         level = draw.randint(90, 220)
         plate = np.asarray(cv2.convertScaleAbs(plate, alpha=1 - veil, beta=veil * level), np.uint8)

@@ -101,7 +101,6 @@ DIES: dict[str, Die] = {
     "staatliches": Die("Staatliches-Regular"),
     "times": Die("Tinos-Bold", narrow=0.9),
     "slab": Die("Rokkitt-Bold", narrow=0.95),
-    "jp": Die("MPLUSRounded1c-ExtraBold", narrow=0.8),
     "au": Die(Hand(0.44, 0.13, 0.38, ways=("foot-1", "slab-i"))),
     "au-print": Die(Hand(0.50, 0.14, 0.42, True)),
 }

@@ -562,7 +562,7 @@ _RUSSIA = (
         "ru-red",
         "Russia",
         LONG_MM,
-        (f"999{{A}}999/{_REGIONS}", f"999{{CD|D|T}}9/{_REGIONS}"),
+        ("999{D|T}999/{77|99|78}", "999{CD}9/{77|99|78}", "A9999/{77|99|50}"),
         _RU_LINES,
         ("gost",),
         _looks((RED, WHITE), (BLUE, WHITE)),

@@ -20,7 +20,7 @@ ORANGE, TEAL, GREY, PURPLE = (236, 130, 40), (40, 150, 150), (150, 152, 156), (8
 _SIZE_MM = (305.0, 152.0)
 _NUMBER: Box = (0.06, 0.265, 0.94, 0.755)
 _ABOVE: Box = (0.24, 0.035, 0.76, 0.2)
-_BELOW: Box = (0.2, 0.835, 0.8, 0.955)
+_BELOW: Box = (0.23, 0.835, 0.77, 0.955)
 _BOLTS = bolts((0.2, 0.1), (0.8, 0.1), (0.2, 0.9), (0.8, 0.9))
 _TOP_BOLTS = bolts((0.2, 0.09), (0.8, 0.09), chance=0.7)
 _STICKERS = (
@@ -733,7 +733,7 @@ _ISSUES = (
             "9999<AB|CD|TR>",
             "<P|T|A|C>99999",
             "AA9999<A|B|C|L|Y>",
-            "[APPORTIONED]99999",
+            "[APP]99999",
             "99A999[TX]",
         ),
         (*_on((WHITE,), (CREAM,), ink=BLACK), *_on((WHITE,), ink=NAVY), *_on((WHITE,), ink=GREEN)),

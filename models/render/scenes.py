@@ -22,7 +22,7 @@ _INPUT_WIDTH_PX = 416
 _WIDTHS_AT_INPUT_PX = (12.0, 60.0)
 _SMALLEST_SWAPPED_PX = 10.0
 _MOST_NEW, _MOST_CLUTTER, _TRIES = 3, 4, 12
-_SWAPPED, _MORE, _CLUTTERED, _NIGHT = 0.6, 0.35, 0.6, 0.15
+_SWAPPED, _FILLED, _MORE, _CLUTTERED, _NIGHT = 0.6, 0.75, 0.35, 0.6, 0.15
 _NAMES, _WEIGHTS = tuple(SHARES), np.array(tuple(SHARES.values()))
 _RATIOS = np.array([DESIGNS[name].size_mm[0] / DESIGNS[name].size_mm[1] for name in _NAMES])
 
@@ -30,7 +30,7 @@ _RATIOS = np.array([DESIGNS[name].size_mm[0] / DESIGNS[name].size_mm[1] for name
 def paste_plates(picture: Picture, boxes: Boxes, rng: np.random.Generator) -> tuple[Picture, Boxes]:
     """Swap some plates for drawn ones, lay others on free places, add clutter, at times turn it night.
 
-    A picture without boxes always gets one to three plates; one with boxes gets more only now and then.
+    A picture without boxes mostly gets one to three plates; one with boxes gets more only now and then.
 
     Args:
         picture: shape (h, w, 3), uint8, RGB; it stays as it is.
@@ -49,7 +49,7 @@ def paste_plates(picture: Picture, boxes: Boxes, rng: np.random.Generator) -> tu
             fresh.append(placed[index])
     if draw.random() < _CLUTTERED:
         _add_clutter(made, placed, draw)
-    if not placed or draw.random() < _MORE:
+    if draw.random() < (_MORE if placed else _FILLED):
         for _ in range(draw.randint(1, _MOST_NEW)):
             added = _lay_on_free_place(made, placed, draw, rng)
             if added is not None:

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from models.render import lettering
-from models.render.crops import render_crop
 from models.render.plates import STYLES, bare, draw_plate, random_text
 
 each_style = pytest.mark.parametrize("style", STYLES.values(), ids=STYLES)
@@ -38,13 +37,6 @@ def test_two_texts_give_two_plates_that_differ_only_where_the_number_is(style):
     assert right <= max(box[2] for box in style.boxes) + 0.01
     assert min(box[1] for box in style.boxes) - 0.01 <= top
     assert foot <= max(box[3] for box in style.boxes) + 0.01
-
-
-def test_equal_seeds_give_equal_crops_and_other_seeds_others():
-    first, again, other = render_crop(5), render_crop(5), render_crop(6)
-    assert (first.text, first.style) == (again.text, again.style)
-    np.testing.assert_array_equal(first.picture, again.picture)
-    assert first.text != other.text
 
 
 def test_the_licence_of_every_font_lies_beside_it():
