@@ -349,6 +349,18 @@ def test_a_reader_with_a_wrong_contract_is_refused(
     assert list((store / ".arriving").iterdir()) == []
 
 
+def test_a_network_that_does_not_read_the_known_plate_is_refused_and_not_kept(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reference, "PLATE", "XX999XX")
+    taken = models("import", FINDER.file, "--name", "mine", "--store", store)
+    assert taken.returncode == 2
+    assert taken.stderr.startswith(f"platebridge: {FINDER.file}: mine on cpu and {READER.name} on cpu read ")
+    assert "in the reference picture, not XX999XX" in taken.stderr
+    assert [path.name for path in store.iterdir() if path.is_file()] == [".lock"]
+    assert models("verify").returncode == 1
+
+
 def test_a_network_for_another_task_than_the_one_named_is_refused(store: Path) -> None:
     done = models("import", FINDER.file, "--name", "mine", "--task", "recognizer", "--store", store)
     assert done.returncode == 2
