@@ -13,7 +13,7 @@ from models import reference, registry
 from models.registry import ModelError
 from pod.config import CameraConfig, VisionConfig
 from pod.domain.geometry import iou_matrix
-from pod.vision import pipeline
+from pod.vision import pipeline, session
 from pod.vision.detector import Detections
 from pod.vision.pictures import load_picture
 from pod.vision.pipeline import PlateReader, open_models, open_reader, self_check
@@ -222,6 +222,22 @@ def test_what_the_recogniser_calls_no_plate_is_no_read(shared):
     assert max(answer.confidence for answer in dropped) > 0.9
     kept = [answer.text for answer in answers if answer.is_plate]
     assert [read.text for read in reader.read(street)] == kept
+
+
+def test_an_inference_uses_as_many_threads_as_configured_and_they_sleep_while_they_wait(monkeypatch):
+    opened = []
+
+    def noted(*arguments, **options):
+        opened.append(session.open_session(*arguments, **options))
+        return opened[-1]
+
+    monkeypatch.setattr("pod.vision.detector.open_session", noted)
+    monkeypatch.setattr("pod.vision.recognizer.open_session", noted)
+    open_models(upstream(threads=3))
+    used = [network.get_session_options() for network, _ in opened]
+    assert [options.intra_op_num_threads for options in used] == [3, 3]
+    spinning = {options.get_session_config_entry("session.intra_op.allow_spinning") for options in used}
+    assert spinning == {"0"}
 
 
 @pytest.mark.parametrize("provider", ["cuda", "openvino"])
