@@ -34,12 +34,14 @@ def run(
     name: str,
     epochs: int | None = None,
     output: Path | None = None,
+    good: tuple[int, ...] = (0,),
 ) -> None:
     """Run to the end.
 
     Args:
         epochs: how many lines with an "epoch" the command will print as JSON; None for a command without any.
         output: a file for what it writes to its standard output, which is else kept in the log.
+        good: exit statuses that are no failure.
 
     Raises:
         StageError: it failed; the message ends with the last lines it said.
@@ -72,7 +74,7 @@ def run(
             for line in lines:
                 progress.hear(line)
         status = process.wait()
-    if status != 0:
+    if status not in good:
         raise StageError(_what_went_wrong(name, status, log))
     if part is not None and output is not None:
         part.replace(output)

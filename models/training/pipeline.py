@@ -11,15 +11,29 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from models.training import command, machine, plates_set
+from models.training import command, machine, plates_set, release
+from models.training.alphabet import HEIGHT_PX, WIDTH_PX
 from models.training.recipe import RECIPES, Recipe
-from models.training.stages import Stage, StageError, run_stages, sha256_of
+from models.training.results import (
+    EVALUATION,
+    FALSE_OPENS,
+    FALSE_OPENS_TEXT,
+    PLACE_OF_PICTURES,
+    TASKS,
+    ResultsError,
+    Task,
+)
+from models.training.stages import Stage, StageError, fingerprint, run_stages, sha256_of
 
 ROOT = Path(__file__).parents[2]
 DEFAULT_PLATES = ROOT.parent / "shared" / "plates"
+TEACHER = "cct_xs_v2_global.onnx"
+STEMS: dict[Task, str] = {"detector": "plate-detector-pico", "reader": "plate-reader-slots"}
+README = ROOT / "models" / "README.md"
+FACTS = Path(__file__).with_name("card_facts.yaml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +43,8 @@ class Run:
     Attributes:
         plates: the set, whole; `work`: where everything goes.
         version: the end of the new models' names.
-        checkpoints: of a task ("detector", "reader"), where it was trained before; such a one is not trained.
+        checkpoints: by task, where it was trained before; such a one is not trained.
+        logs: by task, the lines of JSON of such a training.
         gpu: the name of the GPU in use; None: the processor.
     """
 
@@ -37,7 +52,8 @@ class Run:
     work: Path
     recipe: Recipe
     version: str
-    checkpoints: Mapping[str, Path]
+    checkpoints: Mapping[Task, Path]
+    logs: Mapping[Task, Path]
     gpu: str | None
     say: Callable[[str], None]
 
@@ -50,21 +66,54 @@ class Run:
     def listing(self) -> Path:
         return self.work / "listing.json"
 
-    def checkpoint(self, task: str) -> Path:
+    @property
+    def results(self) -> Path:
+        return self.work / "results"
+
+    @property
+    def release(self) -> Path:
+        """What belongs into the repository, at the same places as there."""
+        return self.work / "release"
+
+    @property
+    def teacher(self) -> Path | None:
+        """The network that the reader learns from, too: upstream's, where it lies beside the pictures."""
+        file = self.plates.parent / "weights" / TEACHER
+        return file if file.is_file() else None
+
+    def epochs(self, task: Task) -> int:
+        return self.recipe.detector_epochs if task == "detector" else self.recipe.reader_epochs
+
+    def checkpoint(self, task: Task) -> Path:
         return self.work / "checkpoints" / f"{task}.pt"
 
-    def name(self, task: str) -> str:
+    def name(self, task: Task) -> str:
         """Of the new model."""
-        stem = {"detector": "plate-detector-pico", "reader": "plate-reader-slots"}[task]
-        return f"{stem}-{self.version}"
+        return f"{STEMS[task]}-{self.version}"
 
-    def model(self, task: str) -> Path:
+    def model(self, task: Task) -> Path:
         return self.work / "models" / f"{self.name(task)}.onnx"
 
-    def call(
-        self, name: str, *arguments: str | Path, epochs: int | None = None, output: Path | None = None
+    def call_module(self, name: str, module: str, *arguments: str | Path, epochs: int | None = None) -> None:
+        """Run a module of the training in a process of its own."""
+        whole = [sys.executable, "-u", "-m", f"models.training.{module}", *arguments]
+        self._call(name, whole, epochs=epochs)
+
+    def call_platebridge(self, name: str, *arguments: str | Path, output: Path) -> None:
+        """Run a verb of the installed program; status 1 says that it left something out, and named it."""
+        output.parent.mkdir(parents=True, exist_ok=True)
+        whole = [Path(sys.executable).with_name("platebridge"), *arguments]
+        self._call(name, whole, output=output, good=(0, 1))
+
+    def _call(
+        self,
+        name: str,
+        arguments: Sequence[str | Path],
+        *,
+        epochs: int | None = None,
+        output: Path | None = None,
+        good: tuple[int, ...] = (0,),
     ) -> None:
-        """Run a module of the training, or a program, in a process of its own."""
         command.run(
             [str(argument) for argument in arguments],
             self.work / "logs" / f"{name}.log",
@@ -73,15 +122,14 @@ class Run:
             name=name,
             epochs=epochs,
             output=output,
+            good=good,
         )
-
-    def call_module(self, name: str, module: str, *arguments: str | Path, epochs: int | None = None) -> None:
-        self.call(name, sys.executable, "-u", "-m", f"models.training.{module}", *arguments, epochs=epochs)
 
 
 def stages(run: Run) -> list[Stage]:
     """All of them, in order; each asks for its inputs when its turn comes."""
     recipe, models = run.recipe, (run.model("detector"), run.model("reader"))
+    manifests = [model.with_suffix(".yaml") for model in models]
     return [
         Stage(
             "data",
@@ -90,8 +138,8 @@ def stages(run: Run) -> list[Stage]:
             (run.listing,),
             lambda: _data(run),
         ),
-        _training(run, "detector", recipe.detector_epochs, {"side_px": recipe.detector_side_px}),
-        _training(run, "reader", recipe.reader_epochs, {}),
+        _training(run, "detector"),
+        _training(run, "reader"),
         Stage(
             "export",
             "writing both networks as ONNX and comparing their answers",
@@ -100,7 +148,7 @@ def stages(run: Run) -> list[Stage]:
                 "input_px": recipe.detector_input_px,
                 "name": run.name("detector"),
             },
-            (models[0], run.work / "uncalibrated" / "reader.onnx"),
+            (models[0], models[0].with_suffix(".yaml"), run.work / "uncalibrated" / "reader.onnx"),
             lambda: _export(run),
         ),
         Stage(
@@ -110,20 +158,34 @@ def stages(run: Run) -> list[Stage]:
                 {"reader": _hashes(run.work / "uncalibrated" / "reader.onnx"), "data": _hashes(run.listing)}
                 | {"name": run.name("reader")}
             ),
-            (models[1], run.work / "calibration.json"),
+            (models[1], models[1].with_suffix(".yaml"), run.work / "calibration.json"),
             lambda: _calibrate(run),
         ),
         Stage(
             "evaluation",
-            "reading the validation pictures",
-            lambda: {"models": _hashes(*models), "data": _hashes(run.listing)},
-            (run.work / "results" / "evaluation.json",),
+            "reading the validation pictures, ours and upstream's side by side",
+            lambda: _hashes(*manifests, run.listing),
+            (run.results / EVALUATION,),
             lambda: _evaluate(run),
+        ),
+        Stage(
+            "false-opens",
+            "counting and modelling how often a stranger would be let in",
+            lambda: _hashes(manifests[1], run.listing) | {"of": recipe.false_opens_of},
+            (run.results / FALSE_OPENS, run.results / FALSE_OPENS_TEXT),
+            lambda: _false_opens(run),
+        ),
+        Stage(
+            "cards",
+            "writing manifests, cards and pictures",
+            lambda: _hashes(*models, run.results / EVALUATION, run.results / FALSE_OPENS, FACTS, README),
+            (run.release / "models" / "README.md",),
+            lambda: _lay_out(run),
         ),
     ]
 
 
-def _training(run: Run, task: str, epochs: int, options: dict[str, object]) -> Stage:
+def _training(run: Run, task: Task) -> Stage:
     checkpoint, given = run.checkpoint(task), run.checkpoints.get(task)
     if given is not None:
         return Stage(
@@ -133,14 +195,36 @@ def _training(run: Run, task: str, epochs: int, options: dict[str, object]) -> S
             (checkpoint,),
             lambda: _copy(given, checkpoint),
         )
-    digest = "detect_digest" if task == "detector" else "ocr_digest"
     return Stage(
         task,
-        f"training the {task}, {epochs} epochs",
-        lambda: {"epochs": epochs, "data": json.loads(run.listing.read_text())[digest]} | options,
+        f"training the {task}, {run.epochs(task)} epochs",
+        lambda: _training_inputs(run, task),
         (checkpoint,),
-        lambda: {"detector": _train_detector, "reader": _train_reader}[task](run),
+        lambda: _train(run, task),
     )
+
+
+def _options(run: Run, task: Task) -> dict[str, int]:
+    """What the module that trains is told, and what its outcome depends on beside the pictures."""
+    recipe = run.recipe
+    if task == "detector":
+        return {
+            "--epochs": recipe.detector_epochs,
+            "--side-px": recipe.detector_side_px,
+            "--pasted": recipe.detector_pasted,
+            "--drawn": recipe.detector_drawn,
+        }
+    limit = {} if recipe.part is None else {"--limit": recipe.part.train_crops}
+    return {"--epochs": recipe.reader_epochs, "--drawn": recipe.reader_drawn} | limit
+
+
+def _training_inputs(run: Run, task: Task) -> dict[str, object]:
+    listing = json.loads(run.listing.read_text())
+    inputs: dict[str, object] = {"options": _options(run, task), "pictures": listing["detect_digest"]}
+    if task == "reader":
+        teacher = None if run.teacher is None else sha256_of(run.teacher)
+        inputs |= {"crops": listing["ocr_digest"], "teacher": teacher}
+    return inputs
 
 
 def _data(run: Run) -> None:
@@ -151,53 +235,30 @@ def _data(run: Run) -> None:
     run.listing.write_text(json.dumps(asdict(listing), indent=1))
 
 
-def _run_folder(run: Run, task: str) -> Path:
-    """One for each recipe and data set: a changed one begins anew and leaves the old run where it was."""
-    epochs = run.recipe.detector_epochs if task == "detector" else run.recipe.reader_epochs
-    digest = json.loads(run.listing.read_text())["detect_digest" if task == "detector" else "ocr_digest"]
-    return run.work / "runs" / f"{task}-{epochs}-epochs-{digest[:8]}"
-
-
-def _train_detector(run: Run) -> None:
-    folder = _run_folder(run, "detector")
-    run.call_module(
-        "detector",
-        "train_detector",
-        run.used_plates / "detect",
-        folder,
-        "--epochs",
-        str(run.recipe.detector_epochs),
-        "--threads",
-        str(machine.cores()),
-        epochs=run.recipe.detector_epochs,
-    )
-    _copy(folder / "detector" / "weights" / "best.pt", run.checkpoint("detector"))
-
-
-def _train_reader(run: Run) -> None:
-    folder = _run_folder(run, "reader")
-    run.call_module(
-        "reader",
-        "train_reader",
-        run.used_plates / "ocr",
-        folder,
-        "--epochs",
-        str(run.recipe.reader_epochs),
-        "--threads",
-        str(machine.cores()),
-        epochs=run.recipe.reader_epochs,
-    )
-    _copy(folder / "best.pt", run.checkpoint("reader"))
+def _train(run: Run, task: Task) -> None:
+    """In a folder for these options and pictures: others begin anew and leave the old run where it was."""
+    options = _options(run, task)
+    mark = fingerprint(_training_inputs(run, task))
+    folder = run.work / "runs" / f"{task}-{mark[:12]}"
+    set_of = {"detector": run.used_plates / "detect", "reader": run.used_plates / "ocr"}
+    arguments = [str(word) for option in options.items() for word in option]
+    if task == "reader" and run.teacher is not None:
+        arguments += ["--teacher", str(run.teacher)]
+    arguments += ["--threads", str(machine.cores())]
+    run.call_module(task, f"train_{task}", set_of[task], folder, *arguments, epochs=run.epochs(task))
+    best = {"detector": folder / "detector" / "weights" / "best.pt", "reader": folder / "best.pt"}
+    _copy(best[task], run.checkpoint(task))
 
 
 def _export(run: Run) -> None:
     for folder in (run.work / "models", run.work / "uncalibrated"):
-        folder.mkdir(exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
     height, width = run.recipe.detector_input_px
     run.call_module(
         "export-detector", "export", "detector", run.checkpoint("detector"), run.model("detector"),
         "--size", f"{height}x{width}", "--pictures", run.used_plates / "detect" / "images" / "val",
     )  # fmt: skip
+    release.describe("detector", run.model("detector"), run.recipe.detector_input_px)
     run.call_module(
         "export-reader", "export", "reader", run.checkpoint("reader"),
         run.work / "uncalibrated" / "reader.onnx", "--pictures", run.used_plates / "ocr",
@@ -214,16 +275,41 @@ def _calibrate(run: Run) -> None:
         "export-calibrated", "export", "reader", run.checkpoint("reader"), run.model("reader"),
         "--temperature", str(temperature), "--pictures", run.used_plates / "ocr",
     )  # fmt: skip
+    release.describe("reader", run.model("reader"), (HEIGHT_PX, WIDTH_PX), temperature=temperature)
 
 
 def _evaluate(run: Run) -> None:
-    results = run.work / "results"
-    results.mkdir(exist_ok=True)
-    platebridge = Path(sys.executable).with_name("platebridge")
-    run.call(
-        "evaluation", platebridge, "models", "eval", run.used_plates, "--detector", run.model("detector"),
-        "--recognizer", run.model("reader"), "--json", output=results / "evaluation.json",
+    run.call_platebridge(
+        "evaluation", "models", "eval", run.used_plates, "--detector", run.model("detector"),
+        "--recognizer", run.model("reader"), "--json", *([] if run.recipe.part is None else ["--quick"]),
+        output=run.results / EVALUATION,
     )  # fmt: skip
+
+
+def _false_opens(run: Run) -> None:
+    of, text = run.recipe.false_opens_of, run.results / FALSE_OPENS_TEXT
+    if of == "none":
+        text.write_text("## False opens\n\nNot measured: these weights are a drill's.\n")
+        (run.results / FALSE_OPENS).write_text("{}")
+        return
+    reader = run.model("reader") if of == "trained" else "bundled"
+    run.call_platebridge(
+        "false-opens", "models", "false-opens", "--data", run.plates, "--recognizer", reader,
+        "--markdown", text, "--svg", run.release / PLACE_OF_PICTURES,
+        "--json", *([] if of == "trained" else ["--quick"]), output=run.results / FALSE_OPENS,
+    )  # fmt: skip
+
+
+def _lay_out(run: Run) -> None:
+    release.lay_out(
+        run.release,
+        run.results,
+        weights={task: run.model(task) for task in TASKS},
+        inputs_px={"detector": run.recipe.detector_input_px, "reader": (HEIGHT_PX, WIDTH_PX)},
+        logs={task: run.logs.get(task, run.work / "logs" / f"{task}.log") for task in TASKS},
+        calibration=run.work / "calibration.json",
+        root=ROOT,
+    )
 
 
 def _hashes(*files: Path) -> dict[str, str]:
@@ -288,14 +374,33 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     scale.add_argument("--one-step", dest="recipe", action="store_const", const="one-step",
                        help="each stage once, in half a minute")  # fmt: skip
     parser.add_argument("--version", help="the end of the new models' names, like v1")
-    parser.add_argument("--detector", type=Path, metavar="CHECKPOINT", help="take this one and train none")
-    parser.add_argument("--reader", type=Path, metavar="CHECKPOINT", help="take this one and train none")
-    return parser.parse_args(arguments)
+    for task in TASKS:
+        parser.add_argument(f"--{task}", type=Path, metavar="CHECKPOINT", help="take this one and train none")
+        parser.add_argument(
+            f"--{task}-log", type=Path, metavar="FILE", help="its lines of JSON, for the curve"
+        )
+    parser.add_argument("--input", type=_size, metavar="HEIGHTxWIDTH", help="of the detector, like 320x416")
+    parser.add_argument(
+        "--adopt", action="store_true", help="copy weights, manifests, cards and figures into the checkout"
+    )
+    options = parser.parse_args(arguments)
+    if options.adopt and (options.recipe != "full" or not options.version):
+        parser.error("--adopt needs --version, and weights that are no drill's")
+    return options
+
+
+def _size(text: str) -> tuple[int, int]:
+    height, _, width = text.partition("x")
+    if not (height.isdigit() and width.isdigit() and int(height) % 32 == int(width) % 32 == 0):
+        raise argparse.ArgumentTypeError(f"'{text}': write height and width like 320x416, by 32 divisible")
+    return int(height), int(width)
 
 
 def main() -> int:
     options = parse()
     recipe = RECIPES[options.recipe]
+    if options.input:
+        recipe = replace(recipe, detector_input_px=options.input)
     work = (options.work or ROOT / ".train" / recipe.name).absolute()
     started_s = time.monotonic()
     try:
@@ -307,10 +412,22 @@ def main() -> int:
         _say(
             f"trains on {'the GPU ' + gpu if gpu else f'{machine.cores()} processor cores; no GPU was found'}"
         )
-        given = {task: path for task in ("detector", "reader") if (path := getattr(options, task))}
-        run = Run(options.plates.absolute(), work, recipe, options.version or recipe.name, given, gpu, _say)
+        run = Run(
+            plates=options.plates.absolute(),
+            work=work,
+            recipe=recipe,
+            version=options.version or recipe.name,
+            checkpoints={task: path for task in TASKS if (path := getattr(options, task))},
+            logs={task: path for task in TASKS if (path := getattr(options, f"{task}_log"))},
+            gpu=gpu,
+            say=_say,
+        )
         run_stages(stages(run), work / "stamps", _say)
-    except (StageError, machine.MachineError, plates_set.DataError, OSError) as error:
+        if options.adopt:
+            _say("copied into the checkout:")
+            _say("\n".join(f"  {place}" for place in release.adopt(run.release, ROOT)))
+            _say("name both models in BUNDLED of models/registry.py, and remove the ones before")
+    except (StageError, ResultsError, machine.MachineError, plates_set.DataError, OSError) as error:
         _say(f"error: {error}")
         return 1
     except KeyboardInterrupt:

@@ -1,6 +1,7 @@
 """What each way to run the training does: the whole of it, a drill of minutes, one step of everything."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from models.training.plates_set import Part
 
@@ -13,7 +14,10 @@ class Recipe:
         part: how much of the pictures is used; None: all.
         detector_side_px: the longer side of the pictures that the detector is trained on.
         detector_input_px: height and width that the detector is exported for.
-        encounters: simulated approaches of the false-open figures.
+        detector_pasted, detector_drawn: pictures made by pasting small plates and drawn ones.
+        reader_drawn: plates that are rendered for the reader.
+        false_opens_of: whose reads give the false-open figures. What a drill trains reads nothing, and
+            errors of a reader that reads nothing cannot be modelled.
         disk_gib, memory_gib: what a run takes at most.
         about: how long, in words.
     """
@@ -23,7 +27,11 @@ class Recipe:
     detector_epochs: int
     detector_side_px: int
     detector_input_px: tuple[int, int]
+    detector_pasted: int
+    detector_drawn: int
     reader_epochs: int
+    reader_drawn: int
+    false_opens_of: Literal["trained", "bundled", "none"]
     disk_gib: float
     memory_gib: float
     about: str
@@ -38,7 +46,11 @@ RECIPES = {
             detector_epochs=60,
             detector_side_px=416,
             detector_input_px=(320, 416),
+            detector_pasted=1_200,
+            detector_drawn=0,
             reader_epochs=60,
+            reader_drawn=12_000,
+            false_opens_of="trained",
             disk_gib=4,
             memory_gib=6,
             about="about four hours on one slow core, minutes to an hour on a GPU",
@@ -49,7 +61,11 @@ RECIPES = {
             detector_epochs=2,
             detector_side_px=224,
             detector_input_px=(160, 224),
+            detector_pasted=8,
+            detector_drawn=0,
             reader_epochs=2,
+            reader_drawn=64,
+            false_opens_of="bundled",
             disk_gib=1,
             memory_gib=2.5,
             about="about three minutes; the weights read nothing",
@@ -60,7 +76,11 @@ RECIPES = {
             detector_epochs=1,
             detector_side_px=64,
             detector_input_px=(64, 64),
+            detector_pasted=1,
+            detector_drawn=0,
             reader_epochs=1,
+            reader_drawn=4,
+            false_opens_of="none",
             disk_gib=0.3,
             memory_gib=1.5,
             about="about half a minute; the weights read nothing",
