@@ -66,6 +66,7 @@ class CropTruth:
         text: A-Z and 0-9, 1 to 10 characters.
         source: where the picture came from; region: the country. "" where not said.
         where: CSV and line, for messages.
+        seen: whether a person read the text from the picture to check it.
     """
 
     path: Path
@@ -75,6 +76,7 @@ class CropTruth:
     source: str
     region: str
     where: tuple[str, int]
+    seen: bool = False
 
 
 @dataclass(frozen=True, slots=True)

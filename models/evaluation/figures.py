@@ -35,6 +35,7 @@ WIDTHS_PX = (0.0, 12.0, 15.0, 18.0, 22.0, 28.0, 40.0, 60.0, math.inf)
 """Edges of the widths at the network's input that recall is told by."""
 
 _CURVE_POINTS = 60
+_LEAST_PAIRED = 100
 _LEAST_SLICE = 5
 """A source or country of fewer crops is told together with the other small ones."""
 
@@ -210,7 +211,8 @@ def _exact_of(crops: Sequence[CropOutcome], sides: Sequence[str]) -> Figures:
         right = [float(r) for r in _right(crops, side)]
         share = 100 * sum(right) / len(right)
         part[side] = {"folded_percent": _figure(share, share_interval(right, clusters), len(crops))}
-    if UPSTREAM in sides:
+    # Of a hundred small slices some would tell the two apart by chance alone.
+    if UPSTREAM in sides and len(crops) >= _LEAST_PAIRED:
         part["paired"] = _pairing(paired(_right(crops, OURS), _right(crops, UPSTREAM), clusters))
     return part
 

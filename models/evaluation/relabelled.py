@@ -47,4 +47,4 @@ def with_truth(crop: CropTruth) -> CropTruth | None:
     seen = relabelled().get(crop.key)
     if seen is None or seen.label_text != crop.text or seen.label_by != crop.label_by:
         return crop
-    return replace(crop, text=seen.text) if seen.text else None
+    return replace(crop, text=seen.text, seen=True) if seen.text else None

@@ -44,6 +44,7 @@ summary{cursor:pointer;font-weight:600;padding:.6rem 0;min-height:44px}
 dl{display:grid;grid-template-columns:auto 1fr;gap:0 .6rem;margin:.5rem 0}
 dt{color:var(--soft)}
 dd{margin:0;font-family:ui-monospace,monospace}
+dd small{display:block}
 .right{color:var(--good)}
 .wrong{color:var(--bad)}
 small{color:var(--soft);overflow-wrap:anywhere}

@@ -68,13 +68,13 @@ def verdicts(figures: Figures) -> list[str]:
             continue
         # Upstream wrote the teacher's texts: whatever they say about it is no verdict.
         verdict = "no verdict" if group == "teacher" else _VERDICTS[part["paired"]["verdict"]]
-        said.append(f"{group}: {verdict}: {_difference(part['paired'])}")
+        said.append(f"{group}: {verdict}: {_difference(part['paired'], 'plate')}")
     if (detection := figures["detection"]) and "paired_recall" in detection:
         said.insert(0, _finding(detection["paired_recall"]))
     whole = figures["end_to_end"]
     if whole and "paired" in whole and whole["paired"]["n"]:
         said.append(
-            f"whole pictures: {_VERDICTS[whole['paired']['verdict']]}: {_difference(whole['paired'])}"
+            f"whole pictures: {_VERDICTS[whole['paired']['verdict']]}: {_difference(whole['paired'], 'picture')}"
         )
     if whole and "cpu_ratio_to_upstream" in whole:
         ratio = whole["cpu_ratio_to_upstream"]
@@ -85,16 +85,16 @@ def verdicts(figures: Figures) -> list[str]:
 
 def _finding(pairing: Figures) -> str:
     verdict = _VERDICTS[pairing["verdict"]].replace("reads better", "finds more")
-    return f"finding plates: {verdict}: {_difference(pairing)}"
+    return f"finding plates: {verdict}: {_difference(pairing, 'picture')}"
 
 
-def _difference(pairing: Figures) -> str:
+def _difference(pairing: Figures, voter: str) -> str:
     low, high = pairing["difference_percent"]["interval_95_percent"]
     value = pairing["difference_percent"]["value"]
     return (
         f"{value:+.1f} points ({low:+.1f} to {high:+.1f}); only ours is right "
         f"{pairing['only_ours']} times, only upstream {pairing['only_upstream']}, "
-        f"p = {pairing['mcnemar_p']:.2g}"
+        f"p = {pairing['mcnemar_p']:.2g} by {voter}"
     )
 
 

@@ -193,7 +193,7 @@ def test_what_was_seen_on_a_crop_counts_for_that_very_label_alone() -> None:
     )
     told = with_truth(_crop(key, seen.label_text, seen.label_by))
     assert told is not None
-    assert told.text == seen.text
+    assert (told.text, told.seen) == (seen.text, True)
     assert with_truth(_crop(key, "OTHER1", seen.label_by)) == _crop(key, "OTHER1", seen.label_by)
     assert with_truth(_crop("mine.jpg", "AB1", "given")) == _crop("mine.jpg", "AB1", "given")
     unreadable = next((key, seen) for key, seen in relabelled().items() if not seen.text)

@@ -105,7 +105,12 @@ class Trial:
             self._progress("crops", i, len(truths))
             rgb = self._loaded(truth.path, f"{truth.where[0]}:{truth.where[1]}: ")
             if rgb is not None:
-                yield self._read(rgb, truth, group=_group(truth), kind=truth.label_by)
+                yield self._read(
+                    rgb,
+                    truth,
+                    group=_group(truth),
+                    kind=f"{truth.label_by}{', seen by eye' if truth.seen else ''}",
+                )
 
     def _spoilt(self, truths: Sequence[CropTruth]) -> Iterator[CropOutcome]:
         """Every crop whose text its source gave, spoilt in every way; what a source gave is known best."""
@@ -125,7 +130,7 @@ class Trial:
             self._progress("drawn crops", i, count)
             drawn = render_crop(FIRST_SEED + i)
             name = f"seed {FIRST_SEED + i}"
-            truth = CropTruth(Path(name), name, drawn.text, "given", "", "", ("", 0))
+            truth = CropTruth(Path(name), name, drawn.text, "given", "", drawn.region, ("", 0))
             yield self._read(drawn.picture, truth, group="synthetic", kind=drawn.style)
 
     def _read(self, rgb: Picture, truth: CropTruth, *, group: Group, kind: str) -> CropOutcome:
