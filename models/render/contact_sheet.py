@@ -21,7 +21,7 @@ _CELL_PX = (112, 76)
 _CAPTION_PX = 12
 _COLUMNS = 10
 _GROUND = 44
-_QUALITY = 58
+_QUALITY = 50
 _PRESSED_PX = 240
 Captioned = tuple[Picture, str]
 

@@ -6,8 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.render.catalogue import DESIGNS
 from models.render.crops import render_crop
+from models.render.elsewhere import ELSEWHERE
+from models.render.europe import EUROPE
+from models.render.north_america import NORTH_AMERICA
 from pod.config import VisionConfig
 from pod.domain.reads import ALPHABET
 from pod.vision.pipeline import open_models
@@ -50,14 +52,25 @@ def folded(text):
     return text.replace("O", "0").replace("I", "1")
 
 
-@pytest.mark.parametrize("design", DESIGNS.values(), ids=DESIGNS)
-def test_clean_crops_of_every_design_read_as_their_truth(reader, design):
-    crops = [render_crop(seed, style=design, harm=0.0) for seed in range(400, 400 + EACH)]
-    slots = reader.read([np.asarray(crop.picture) for crop in crops])
-    texts = ["".join(ALPHABET[i] for i in row.argmax(axis=1)).rstrip("_") for row in slots]
-    pairs = [(folded(text), folded(crop.text)) for text, crop in zip(texts, crops, strict=True)]
-    if design.name in HARD_FOR_READERS:
-        likeness = np.mean([SequenceMatcher(None, text, said).ratio() for text, said in pairs])
-        assert likeness >= 0.7, pairs
-    else:
-        assert sum(text == said for text, said in pairs) >= EACH - 2, pairs
+@pytest.mark.parametrize(
+    "designs",
+    [
+        pytest.param(NORTH_AMERICA, id="north-america"),
+        pytest.param(EUROPE, id="europe"),
+        pytest.param(ELSEWHERE, id="elsewhere"),
+    ],
+)
+def test_clean_crops_of_every_design_read_as_their_truth(reader, designs):
+    unread = {}
+    for design in designs:
+        crops = [render_crop(seed, style=design, harm=0.0) for seed in range(400, 400 + EACH)]
+        slots = reader.read([np.asarray(crop.picture) for crop in crops])
+        texts = ["".join(ALPHABET[i] for i in row.argmax(axis=1)).rstrip("_") for row in slots]
+        pairs = [(folded(text), folded(crop.text)) for text, crop in zip(texts, crops, strict=True)]
+        if design.name in HARD_FOR_READERS:
+            legible = np.mean([SequenceMatcher(None, text, said).ratio() for text, said in pairs]) >= 0.7
+        else:
+            legible = sum(text == said for text, said in pairs) >= EACH - 2
+        if not legible:
+            unread[design.name] = pairs
+    assert unread == {}

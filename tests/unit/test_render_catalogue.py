@@ -9,10 +9,14 @@ import pytest
 from models.render import dies
 from models.render.catalogue import DESIGNS, SHARES
 from models.render.dies import DIES
+from models.render.elsewhere import ELSEWHERE
+from models.render.europe import EUROPE
 from models.render.grammar import MOST_CHARACTERS, Mark, truth, written
+from models.render.north_america import NORTH_AMERICA
 from models.render.press import press_plate
 
-each_design = pytest.mark.parametrize("design", DESIGNS.values(), ids=DESIGNS)
+PARTS = {"north-america": NORTH_AMERICA, "europe": EUROPE, "elsewhere": ELSEWHERE}
+each_part = pytest.mark.parametrize("designs", PARTS.values(), ids=PARTS)
 TEN_EACH = range(10)
 
 _CLASSES = {"A": "[A-Z]", "9": "[0-9]", "X": "[A-Z0-9]", "V": "[A-Z0-9]{1,9}"}
@@ -30,45 +34,43 @@ def as_expression(pattern):
     )
 
 
-@each_design
-def test_every_text_is_in_a_grammar_of_its_design(design):
-    for pattern in design.patterns:
-        for seed in TEN_EACH:
-            text = written(pattern, letters=design.letters, rng=random.Random(seed))
-            assert re.fullmatch(as_expression(pattern), truth(text)), pattern
-            assert len(text) == len(design.lines), f"{pattern}: the design has another number of lines"
+@each_part
+def test_every_text_is_in_a_grammar_of_its_design_and_no_longer_than_a_reader_can_answer(designs):
+    for design in designs:
+        for pattern in design.patterns:
+            for seed in TEN_EACH:
+                text = written(pattern, letters=design.letters, rng=random.Random(seed))
+                assert re.fullmatch(as_expression(pattern), truth(text)), (design.name, pattern)
+                assert 2 <= len(truth(text)) <= MOST_CHARACTERS, (design.name, pattern)
+                assert len(text) == len(design.lines), (design.name, pattern)
 
 
-@each_design
-def test_no_text_is_longer_than_a_reader_can_answer(design):
-    for pattern in design.patterns:
-        for seed in TEN_EACH:
-            assert (
-                2
-                <= len(truth(written(pattern, letters=design.letters, rng=random.Random(seed))))
-                <= MOST_CHARACTERS
+@each_part
+def test_a_pressed_plate_has_the_proportion_of_its_metal_and_every_die_its_letters(designs):
+    for design in designs:
+        height, width = press_plate(design, random.Random(3), width_px=200).picture.shape[:2]
+        assert width == 200
+        assert width / height == pytest.approx(design.size_mm[0] / design.size_mm[1], rel=0.02), design.name
+        for die in design.dies:
+            letters = (*design.letters, *"0123456789")
+            assert all(dies.glyph(die, character).max() > 128 for character in letters), (design.name, die)
+
+
+@each_part
+def test_equal_seeds_press_equal_plates_and_other_texts_other_ink(designs):
+    for design in designs:
+        one, again = (press_plate(design, random.Random(8), width_px=160) for _ in range(2))
+        assert one.text == again.text
+        np.testing.assert_array_equal(one.picture, again.picture, err_msg=design.name)
+        lines = len(design.lines)
+        pressed = [
+            press_plate(
+                design, random.Random(8), width_px=160, text=((Mark("full", character),) * 3,) * lines
             )
-
-
-@each_design
-def test_a_pressed_plate_has_the_proportion_of_its_metal_and_every_die_its_letters(design):
-    plate = press_plate(design, random.Random(3), width_px=200)
-    assert plate.picture.shape[1] == 200
-    assert 200 / plate.picture.shape[0] == pytest.approx(design.size_mm[0] / design.size_mm[1], rel=0.02)
-    for die in design.dies:
-        assert all(dies.glyph(die, character).max() > 128 for character in (*design.letters, *"0123456789"))
-
-
-@each_design
-def test_equal_seeds_press_equal_plates_and_other_texts_other_ink(design):
-    one, again = (press_plate(design, random.Random(8)) for _ in range(2))
-    assert one.text == again.text
-    np.testing.assert_array_equal(one.picture, again.picture)
-    lines = len(design.lines)
-    marked = [(Mark("full", character),) * 3 for character in "H4"]
-    pressed = [press_plate(design, random.Random(8), text=(marks,) * lines) for marks in marked]
-    assert [plate.text for plate in pressed] == ["HHH" * lines, "444" * lines]
-    assert (pressed[0].picture != pressed[1].picture).any()
+            for character in "H4"
+        ]
+        assert [plate.text for plate in pressed] == ["HHH" * lines, "444" * lines]
+        assert (pressed[0].picture != pressed[1].picture).any(), design.name
 
 
 def test_every_emblem_in_a_text_is_drawn():
