@@ -73,9 +73,8 @@ def verdicts(figures: Figures) -> list[str]:
         said.insert(0, _finding(detection["paired_recall"]))
     whole = figures["end_to_end"]
     if whole and "paired" in whole and whole["paired"]["n"]:
-        said.append(
-            f"whole pictures: {_VERDICTS[whole['paired']['verdict']]}: {_difference(whole['paired'], 'picture')}"
-        )
+        verdict = _VERDICTS[whole["paired"]["verdict"]]
+        said.append(f"whole pictures: {verdict}: {_difference(whole['paired'], 'picture')}")
     if whole and "cpu_ratio_to_upstream" in whole:
         ratio = whole["cpu_ratio_to_upstream"]
         low, high = ratio["interval_95"]
