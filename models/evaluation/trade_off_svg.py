@@ -46,7 +46,7 @@ def trade_off(
         raise ValueError("a picture needs at least one point")
     positive = [y for _, y in every if y > 0] or [1.0]
     y_seen = [*positive, *([goal[1]] if goal else [])]
-    decades = math.floor(math.log10(min(y_seen))), math.ceil(math.log10(max(y_seen)) + 1e-9)
+    decades = math.floor(math.log10(0.99 * min(y_seen))), math.ceil(math.log10(max(y_seen)) + 1e-9)
     floor = 10.0 ** decades[0]
     x_seen = [x for x, _ in every] + ([goal[0]] if goal else [])
     x_low, x_high = _widened(min(x_seen), max(x_seen))
@@ -76,11 +76,10 @@ def trade_off(
         _, y = place(x_low, 10.0**decade)
         parts.append(_line(_LEFT, y, _WIDTH - _RIGHT, y))
         parts.append(_text(_LEFT - 8, y + 4, f"{10.0**decade:g}", anchor="end"))
-    for step in range(6):
-        value = x_low + (x_high - x_low) * step / 5
+    for value in _ticks(x_low, x_high):
         x, _ = place(value, floor)
         parts.append(_line(x, _TOP, x, _HEIGHT - _BOTTOM))
-        parts.append(_text(x, _HEIGHT - _BOTTOM + 18, f"{value:.1f}", anchor="middle"))
+        parts.append(_text(x, _HEIGHT - _BOTTOM + 18, f"{value:g}", anchor="middle"))
     parts.append(_text((_LEFT + _WIDTH - _RIGHT) / 2, _HEIGHT - 14, x_words, anchor="middle"))
     middle = (_TOP + _HEIGHT - _BOTTOM) / 2
     parts.append(
@@ -89,7 +88,8 @@ def trade_off(
     )
     for number, curve in enumerate(curves):
         parts += _drawn(curve, [place(x, y) for x, y, _ in curve.points], _INKS[number % len(_INKS)])
-        parts.append(_text(_LEFT + 10, _TOP + 18 + 16 * number, curve.name, ink=_INKS[number % len(_INKS)]))
+        line = _HEIGHT - _BOTTOM - 10 - 16 * (len(curves) - 1 - number)
+        parts.append(_text(_LEFT + 10, line, curve.name, ink=_INKS[number % len(_INKS)]))
     return "\n".join([*parts, "</svg>\n"])
 
 
@@ -102,6 +102,13 @@ def _drawn(curve: Curve, places: Sequence[tuple[float, float]], ink: str) -> lis
         if words:
             parts.append(_text(x + 8, y - 6, words, ink=ink, size=10))
     return parts
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """Round values within a range, some five to ten of them."""
+    step = next(s for s in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 1e6) if (high - low) / s <= 10)
+    first = math.ceil(low / step)
+    return [round((first + i) * step, 6) for i in range(int(high / step - first) + 1)]
 
 
 def _widened(low: float, high: float) -> tuple[float, float]:

@@ -234,10 +234,15 @@ def _wrapped(*parts: str) -> Iterator[str]:
 
 def _curve(words: str, points: Sequence[Point], marked: float) -> Curve:
     values = [p.value for p in points]
+    default = values.index(marked) if marked in values else None
+    named = {0, len(points) - 1}  # and the default stands out: more words would lie on each other
     return Curve(
         words,
-        [(p.listed_opened_percent, p.false_opens_per_million, f"{p.value:g}") for p in points],
-        values.index(marked) if marked in values else None,
+        [
+            (p.listed_opened_percent, p.false_opens_per_million, f"{p.value:g}" if i in named else "")
+            for i, p in enumerate(points)
+        ],
+        default,
     )
 
 
