@@ -98,6 +98,5 @@ def _spoil(picture: Picture, rng: random.Random) -> Picture:
         picture = np.asarray(cv2.imdecode(packed, cv2.IMREAD_COLOR), np.uint8)
     if rng.random() < 0.08:
         left, top = rng.randint(0, WIDTH_PX - 8), rng.randint(0, HEIGHT_PX - 8)
-        picture = picture.copy()
         picture[top : top + rng.randint(3, 12), left : left + rng.randint(3, 12)] = rng.randint(0, 255)
     return picture

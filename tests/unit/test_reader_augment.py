@@ -31,6 +31,8 @@ def test_a_margin_shows_the_surroundings_on_every_side(picture: Picture) -> None
     seen = view(picture, PLATE, margin=0.1)
     for edge in (seen[0], seen[-1], seen[:, 0], seen[:, -1]):
         assert edge.mean() == pytest.approx(90, abs=2)
+    shown = (seen[50, :, 0] > 200).sum() / 128
+    assert shown == pytest.approx(1 / 1.2, abs=0.02)
 
 
 def test_a_view_of_a_whole_picture_is_the_picture() -> None:

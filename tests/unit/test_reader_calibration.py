@@ -45,6 +45,12 @@ def test_the_temperature_keeps_its_bounds_where_nothing_was_read_wrongly() -> No
     assert 0.99 * MOST < fit_temperature(logits * 100, logits.argmin(-1)) <= MOST
 
 
+def test_logits_past_what_an_exponential_can_hold_still_have_a_likelihood() -> None:
+    logits = np.array([[[2000.0, 1000.0]]])
+    assert negative_log_likelihood(logits, np.array([[0]])) == 0
+    assert negative_log_likelihood(logits, np.array([[1]])) == 1000
+
+
 @pytest.mark.parametrize(
     ("logits", "truth"),
     [((3, 4, 6), (3, 5)), ((3, 4), (3,)), ((0, 4, 6), (0, 4))],
