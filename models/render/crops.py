@@ -20,6 +20,10 @@ _NARROWEST_PX, _WIDEST_PX = 40, 256
 _LEGIBLE_PX_PER_LETTER = 6.5
 """Below this many pixels a character no one reads, so no crop is drawn smaller."""
 _SUPERSAMPLE = 1.25
+_SQUEEZED_FROM_PX = 90
+"""Narrower plates are not seen from far aside as well."""
+_LEAST_CONTRAST = 9.0
+"""Standard deviation of the pixels, grey levels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +31,7 @@ class Crop:
     """One crop and the truth about it.
 
     Attributes:
-        picture: shape (h, w, 3), uint8, RGB; w is 40 to 256.
+        picture: shape (h, w, 3), uint8, RGB; w is about 30 to 330, a plate of 40 to 256 with its margins.
         text: letters and digits alone, line by line, as a reader should give them; at most ten.
         style: name of the design in `catalogue.DESIGNS`.
         region: country, in the words of the real crops' tables; "Unknown" for made-up kinds.
@@ -55,8 +59,11 @@ def render_crop(seed: int, *, style: Design | None = None, harm: float = 1.0) ->
     pressed = press_plate(design, draw, width_px=round(max(96, wide * _SUPERSAMPLE)), text=text)
     plate = _worn(pressed.picture, draw, rng, harm=harm)
     seen = _in_place(plate, wide, draw, rng, harm=harm)
-    conditions = Conditions.drawn(draw, harm=harm)
-    return Crop(photographed(seen, conditions, draw, rng), pressed.text, design.name, design.region)
+    taken = photographed(seen, Conditions.drawn(draw, harm=harm), draw, rng)
+    if taken.std() < _LEAST_CONTRAST:
+        # Over- or underexposed until nothing is left: no reader could learn from it but to guess.
+        taken = photographed(seen, Conditions.drawn(draw, harm=harm / 3), draw, rng)
+    return Crop(taken, pressed.text, design.name, design.region)
 
 
 def _worn(plate: Picture, draw: Random, rng: np.random.Generator, *, harm: float) -> Picture:
@@ -91,6 +98,7 @@ def _in_place(plate: Picture, wide: float, draw: Random, rng: np.random.Generato
     picture = surroundings(out_w, out_h, draw, rng)
     if draw.random() < 0.35:
         holder(picture, corners, draw)
+    _round_off(plate, picture, corners, draw.uniform(0.0, 0.11))
     lay(plate, corners, picture)
     if draw.random() < 0.05 * harm:
         in_front(picture, corners, draw)
@@ -111,6 +119,8 @@ def _turned(corners: Corners, draw: Random, *, harm: float) -> Corners:
     angle = harm * draw.gauss(0, 0.05) * (2.2 if draw.random() < 0.12 else 1.0)
     shear = harm * draw.gauss(0, 0.07)
     narrow = 1 - harm * abs(draw.gauss(0, 0.1))
+    if draw.random() < 0.1 * harm and size[0] > _SQUEEZED_FROM_PX:
+        narrow *= draw.uniform(0.55, 0.85)
     offset = (corners - centre) * (narrow, 1.0)
     offset[:, 0] += shear * offset[:, 1]
     offset = offset @ np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
@@ -119,6 +129,28 @@ def _turned(corners: Corners, draw: Random, *, harm: float) -> Corners:
     offset[[1, 2], 1] *= 1 - nearer
     jitter = np.array([[draw.gauss(0, 0.008), draw.gauss(0, 0.015)] for _ in range(4)]) * size * harm
     return np.asarray(offset + jitter + centre)
+
+
+def _round_off(plate: Picture, ground: Picture, corners: Corners, radius: float) -> None:
+    """Give the plate's corners the colour of the ground behind them; changes `plate`.
+
+    Args:
+        radius: over the plate's height.
+    """
+    height, width = plate.shape[:2]
+    reach = round(height * radius)
+    if reach < 2:
+        return
+    steps = np.arange(reach) + 0.5
+    outside = np.hypot(steps[:, None] - reach, steps[None] - reach) > reach
+    rows, columns = (
+        (slice(0, reach), slice(height - reach, height)),
+        (slice(0, reach), slice(width - reach, width)),
+    )
+    for (x, y), row, column in zip(corners, (0, 0, 1, 1), (0, 1, 1, 0), strict=True):
+        within = outside[:: -1 if row else 1, :: -1 if column else 1]
+        at_y, at_x = min(max(int(y), 0), ground.shape[0] - 1), min(max(int(x), 0), ground.shape[1] - 1)
+        plate[rows[row], columns[column]][within] = ground[at_y, at_x]
 
 
 def lay(plate: Picture, corners: Corners, into: Picture) -> None:

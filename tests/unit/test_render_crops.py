@@ -21,7 +21,7 @@ def test_crops_are_as_small_as_a_detectors_and_name_their_design():
     for seed in range(120):
         crop = render_crop(seed)
         height, width = crop.picture.shape[:2]
-        assert 30 <= width <= 360
+        assert 26 <= width <= 360
         assert 12 <= height <= 340
         assert crop.picture.dtype == np.uint8
         assert DESIGNS[crop.style].region == crop.region
@@ -43,6 +43,11 @@ def test_harm_takes_contrast_and_size_away():
     (clean_contrast, clean_width), (harmed_contrast, harmed_width) = spread(0.0), spread(1.0)
     assert clean_contrast > harmed_contrast + 5
     assert clean_width > harmed_width + 15
+
+
+def test_hardly_a_crop_is_exposed_until_nothing_is_left():
+    spreads = [render_crop(seed).picture.std() for seed in range(300)]
+    assert sum(spread < 9 for spread in spreads) <= 6
 
 
 def test_without_harm_an_exposure_changes_nothing_but_colour():
