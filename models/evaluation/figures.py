@@ -197,7 +197,9 @@ def _reading(crops: Sequence[CropOutcome], sides: Sequence[str]) -> Figures:
             ],
         }
     if UPSTREAM in sides:
-        found["paired"] = _pairing(paired(_right(crops, OURS), _right(crops, UPSTREAM), clusters))
+        pairing = _pairing(paired(_right(crops, OURS), _right(crops, UPSTREAM), clusters))
+        # Upstream wrote the teacher's texts itself.
+        found["paired"] = pairing | ({"verdict": "no_verdict"} if crops[0].group == "teacher" else {})
     found["by_kind"] = _slices(crops, lambda crop: crop.kind, lambda part: _exact_of(part, sides))
     found["by_source"] = _slices(crops, lambda crop: crop.source, lambda part: _exact_of(part, sides))
     found["by_region"] = _slices(crops, lambda crop: crop.region, lambda part: _exact_of(part, sides))

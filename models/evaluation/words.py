@@ -28,6 +28,7 @@ _VERDICTS = {
     "better": "ours reads better",
     "worse": "upstream reads better",
     "not_told_apart": "these pictures do not tell the two apart",
+    "no_verdict": "no verdict, as upstream wrote these texts",
 }
 
 Figures = Mapping[str, Any]
@@ -66,15 +67,16 @@ def verdicts(figures: Figures) -> list[str]:
     for group, part in figures["reading"].items():
         if "paired" not in part:
             continue
-        # Upstream wrote the teacher's texts: whatever they say about it is no verdict.
-        verdict = "no verdict" if group == "teacher" else _VERDICTS[part["paired"]["verdict"]]
-        said.append(f"{group}: {verdict}: {_difference(part['paired'], 'plate')}")
+        said.append(
+            f"{group}: {_VERDICTS[part['paired']['verdict']]}: {_difference(part['paired'], 'plate')}"
+        )
     if (detection := figures["detection"]) and "paired_recall" in detection:
         said.insert(0, _finding(detection["paired_recall"]))
     whole = figures["end_to_end"]
     if whole and "paired" in whole and whole["paired"]["n"]:
         verdict = _VERDICTS[whole["paired"]["verdict"]]
-        said.append(f"whole pictures: {verdict}: {_difference(whole['paired'], 'picture')}")
+        by = "; upstream's own recogniser says what they show" if "teacher" in whole["text_by"] else ""
+        said.append(f"whole pictures: {verdict}: {_difference(whole['paired'], 'picture')}{by}")
     if whole and "cpu_ratio_to_upstream" in whole:
         ratio = whole["cpu_ratio_to_upstream"]
         low, high = ratio["interval_95"]
