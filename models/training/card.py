@@ -61,7 +61,7 @@ def make(results: Results, readme: str, facts: Figures) -> Made:
     try:
         texts = {
             Path("models/manifests") / f"{made.name}.yaml": as_yaml(made)
-            for made in (_with_metrics(task, results, facts[task]) for task in TASKS)
+            for made in (_with_metrics(task, results, facts) for task in TASKS)
         }
         texts[Path("models/README.md")] = _replaced(readme, _cards(results, facts))
         texts |= {PLACE_OF_PICTURES / name: picture for name, picture in pictures(results).items()}
@@ -75,7 +75,7 @@ def manifest(task: Task, known: Figures, facts: Figures) -> Manifest:
 
     Args:
         known: what `weights.json` says of it.
-        facts: what `card_facts.yaml` says of it.
+        facts: what `facts_of` says of it.
     """
     height, width = known["input_px"]
     detector = task == "detector"
@@ -97,7 +97,7 @@ def manifest(task: Task, known: Figures, facts: Figures) -> Manifest:
 
 def _with_metrics(task: Task, results: Results, facts: Figures) -> Manifest:
     metrics = _detector_metrics(results) if task == "detector" else _reader_metrics(results)
-    bare = manifest(task, results.weights[task], facts)
+    bare = manifest(task, results.weights[task], facts_of(task, results.weights[task]["name"], facts))
     return bare.model_copy(update={"metrics": dict(metrics)})
 
 
@@ -137,8 +137,15 @@ def _metric(name: str, figure: Figures) -> Iterator[tuple[str, Figure | float]]:
 
 
 def _cards(results: Results, facts: Figures) -> str:
-    lines = [*_detector_card(results, facts["detector"]), *_reader_card(results, facts["reader"])]
+    detector, reader = (facts_of(task, results.weights[task]["name"], facts) for task in TASKS)
+    lines = [*_sample(results), *_detector_card(results, detector), *_reader_card(results, reader)]
     return "\n".join([*lines, results.false_opens_text.strip(), ""])
+
+
+def _sample(results: Results) -> Iterator[str]:
+    sample = results.evaluation["data_set"]["sample"]
+    if sample != "all":
+        yield from (f"A quick look: the figures below are of {sample} picture and crop only.", "")
 
 
 def _detector_card(results: Results, facts: Figures) -> Iterator[str]:
@@ -249,7 +256,7 @@ def _row(first: str, cells: list[str]) -> str:
 def _pair(things: str, pairing: Figures, *, found: str) -> str:
     verdict = _VERDICTS.get(pairing["verdict"], "no difference shown")
     return (
-        f"of {pairing['n']} {things} {pairing['only_ours']} {found} by ours alone, "
+        f"Of {pairing['n']} {things} {pairing['only_ours']} {found} by ours alone, "
         f"{pairing['only_upstream']} by upstream alone; difference "
         f"{_told(pairing['difference_percent'], signed=True)}: {verdict}."
     )
@@ -280,6 +287,12 @@ def read_facts() -> Figures:
     """What `card_facts.yaml` says."""
     facts: Figures = yaml.safe_load(Path(__file__).with_name("card_facts.yaml").read_text(encoding="utf-8"))
     return facts
+
+
+def facts_of(task: Task, name: str, facts: Figures) -> Figures:
+    """The words for a model: its own, or those of the last model of its task."""
+    by_name: dict[str, Figures] = facts[task]
+    return by_name.get(name) or list(by_name.values())[-1]
 
 
 def write(made: Made, root: Path) -> None:

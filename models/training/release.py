@@ -35,7 +35,7 @@ def describe(
 ) -> None:
     """Write a manifest beside the weights: they are measured with the margin and bound they ship with."""
     known = _known(weights, input_px) | {"temperature": temperature}
-    text = as_yaml(card.manifest(task, known, card.read_facts()[task]))
+    text = as_yaml(card.manifest(task, known, card.facts_of(task, weights.stem, card.read_facts())))
     weights.with_suffix(".yaml").write_text(text, encoding="utf-8")
 
 
