@@ -97,6 +97,12 @@ def test_a_clear_difference_is_better_and_its_mirror_is_worse() -> None:
         pytest.param([True, True], [False, False], [1, 2], id="two-examples"),
         pytest.param([True] * 40, [False] * 40, [7] * 40, id="one-plate-forty-times"),
         pytest.param([True, False] * 20, [False, True] * 20, range(40), id="even"),
+        pytest.param(
+            [True] * 20 + [False] * 20,
+            [False] * 20 + [True] * 20,
+            [*range(20), *[99] * 20],
+            id="twenty-plates-against-twenty-crops-of-one",
+        ),
     ],
 )
 def test_better_is_not_said_for_want_of_evidence(
