@@ -224,6 +224,11 @@ def _bounds(found: FalseOpens) -> Iterator[str]:
             rate, opened = f"{point.false_opens_per_million:.2g}", f"{point.listed_opened_percent:.1f}"
             yield f"| {name} | {value} | {rate} | {opened} |"
     yield ""
+    yield from _wrapped(
+        "`ambiguity_margin` is not among them: it decides between two listed plates one confusion",
+        "apart, which a list refuses to hold unless one of them is exact-only. It is chosen, not fitted.",
+    )
+    yield ""
 
 
 def _wrapped(*parts: str) -> Iterator[str]:
