@@ -218,13 +218,15 @@ def train(
         if training.epoch == schedule.stable_epochs:
             training.save(run_folder / "stable.pt")
         training.save(run_folder / "last.pt")
+        seen = exact_percent(validation, training.read(pictures["val"]))
         line = {
             "epoch": training.epoch,
             "seconds": round(seconds, 1),
             "crops_per_s": round(recipe.epoch_crops / seconds),
             "loss": round(loss, 4),
             "held_out_percent": found["all"],
-            "val_percent": exact_percent(validation, training.read(pictures["val"])),
+            "val_percent": seen["all"],
+            "val_kinds_percent": seen,
         }
         print(json.dumps(line), flush=True)
     return training.best
