@@ -13,6 +13,8 @@ _CURVES = {
     ),
     "reader": (("val_percent", "validation crops"), ("held_out_percent", "crops kept from training")),
 }
+_FEW_EPOCHS = 30
+"""So many at most are marked one by one."""
 _SIDES = ("ours", "upstream")
 
 
@@ -27,7 +29,11 @@ def pictures(results: Results) -> dict[str, str]:
 
 def _training(task: str, curve: list[dict[str, Any]]) -> str:
     series = [
-        Series(words, [Point(line["epoch"], line[name]) for line in curve if line.get(name) is not None])
+        Series(
+            words,
+            [Point(line["epoch"], line[name]) for line in curve if line.get(name) is not None],
+            dots=len(curve) < _FEW_EPOCHS,
+        )
         for name, words in _CURVES[task]
     ]
     return chart(

@@ -1,6 +1,6 @@
 """The measured figures that cards and manifests are made from: the files of one folder, and how to read them.
 
-`evaluation.json` is what `platebridge models eval --json` printed, `false-opens.json` and `.md` what
+`evaluation.json` is what `platebridge models eval --json` printed, `false-opens.json` and `.txt` what
 `platebridge models false-opens` said, `weights.json` what is known of the two files themselves.
 """
 
@@ -15,7 +15,7 @@ TASKS: tuple[Task, Task] = ("detector", "reader")
 EVALUATION, FALSE_OPENS, FALSE_OPENS_TEXT, WEIGHTS = (
     "evaluation.json",
     "false-opens.json",
-    "false-opens.md",
+    "false-opens.txt",
     "weights.json",
 )
 PLACE_OF_RESULTS = Path("models", "evaluation", "results")

@@ -1,4 +1,4 @@
-"""Cards, manifests and their pictures say what was measured of the weights that are there, and nothing else."""
+"""Cards, manifests and their pictures say what was measured of the weights that are there, nothing else."""
 
 import hashlib
 import re
@@ -70,7 +70,7 @@ def test_a_page_without_a_place_for_cards_is_refused(results: Results) -> None:
 def test_figures_that_are_gone_or_spoiled_are_named(
     content: str | None, problem: str, tmp_path: Path
 ) -> None:
-    for name in ("evaluation.json", "false-opens.md", "weights.json"):
+    for name in ("evaluation.json", "false-opens.txt", "weights.json"):
         (tmp_path / name).write_bytes((ROOT / PLACE_OF_RESULTS / name).read_bytes())
     (tmp_path / "evaluation.json").unlink()
     if content is not None:
