@@ -159,8 +159,8 @@ def a_plates_folder(folder: Path) -> Path:
 
 
 def test_held_out_texts_are_in_no_set_that_is_learnt_from(tmp_path: Path) -> None:
-    made = prepare(a_plates_folder(tmp_path / "plates"), tmp_path / "sets", None, drawn=40)
-    assert made == {"train": 6, "held_out": 1, "val": 1, "drawn": 40}
+    made = prepare(a_plates_folder(tmp_path / "plates"), tmp_path / "sets", None, drawn=120)
+    assert made == {"train": 6, "held_out": 1, "val": 1, "drawn": 120}
     learnt = [crop.text for name in ("train", "drawn") for crop in CropSet(tmp_path / "sets" / name)]
     assert not any(is_held_out(text) for text in learnt)
     assert [crop.text for crop in CropSet(tmp_path / "sets" / "held_out")] == [HELD_OUT]
