@@ -22,8 +22,6 @@ _LEGIBLE_PX_PER_LETTER = 6.5
 _SUPERSAMPLE = 1.25
 _SQUEEZED_FROM_PX = 90
 """Narrower plates are not seen from far aside as well."""
-_LEAST_CONTRAST = 9.0
-"""Standard deviation of the pixels, grey levels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +58,6 @@ def render_crop(seed: int, *, style: Design | None = None, harm: float = 1.0) ->
     plate = _worn(pressed.picture, draw, rng, harm=harm)
     seen = _in_place(plate, wide, draw, rng, harm=harm)
     taken = photographed(seen, Conditions.drawn(draw, harm=harm), draw, rng)
-    if taken.std() < _LEAST_CONTRAST:
-        # Over- or underexposed until nothing is left: no reader could learn from it but to guess.
-        taken = photographed(seen, Conditions.drawn(draw, harm=harm / 3), draw, rng)
     return Crop(taken, pressed.text, design.name, design.region)
 
 

@@ -36,8 +36,6 @@ class Die:
     drawn_as: tuple[tuple[str, str], ...] = ()
 
 
-_SAME_O_I = (("0", "O"), ("1", "I"))
-
 DIES: dict[str, Die] = {
     # North America: pressed lines with round ends, narrow, the corners between round and square.
     "us-california": Die(Hand(0.47, 0.125, 0.36, ways=("flat-3",))),
@@ -78,12 +76,12 @@ DIES: dict[str, Die] = {
     "swiss": Die(Hand(0.55, 0.15, 0.30, True, ways=("deep-m",))),
     "barlow": Die("BarlowSemiCondensed-Bold"),
     "barlow-condensed": Die("BarlowCondensed-SemiBold", bolder=1),
-    "uk": Die(Hand(0.633, 0.177, 0.44, True, ways=("bar-1",)), drawn_as=_SAME_O_I),
-    "uk-old": Die(Hand(0.70, 0.185, 0.46, True, ways=("bar-1", "deep-m")), drawn_as=_SAME_O_I),
+    "uk": Die(Hand(0.633, 0.177, 0.44, True, ways=("bar-1",))),
+    "uk-old": Die(Hand(0.70, 0.185, 0.46, True, ways=("bar-1", "deep-m"))),
     "uk-carbon": Die("Overpass-Bold", bolder=2, narrow=0.93, drawn_as=(("0", "O"),)),
     # Elsewhere
-    "br": Die(Hand(0.60, 0.15, 0.38, True, ways=("bar-1",)), drawn_as=_SAME_O_I),
-    "br-press": Die(Hand(0.56, 0.14, 0.34, ways=("bar-1",)), drawn_as=_SAME_O_I),
+    "br": Die(Hand(0.60, 0.15, 0.38, True, ways=("bar-1",))),
+    "br-press": Die(Hand(0.56, 0.14, 0.34, ways=("bar-1",))),
     "ar-old": Die(Hand(0.56, 0.14, 0.30, ways=("flat-a",))),
     "gost": Die(Hand(0.60, 0.155, 0.46, True, ways=("straight-6", "foot-1", "steep-k"))),
     "tr": Die(Hand(0.50, 0.13, 0.44, True)),

@@ -92,6 +92,7 @@ def test_a_sign_without_meaning_is_refused_with_the_mend():
 def test_british_dies_draw_nought_like_o_and_one_like_i_and_german_ones_do_not():
     for one, other in ("0O", "1I"):
         np.testing.assert_array_equal(dies.glyph("uk", one), dies.glyph("uk", other))
+    np.testing.assert_array_equal(dies.glyph("uk-carbon", "0"), dies.glyph("uk-carbon", "O"))
     assert (
         dies.glyph("de-fe", "1").shape != dies.glyph("de-fe", "I").shape
         or (dies.glyph("de-fe", "1") != dies.glyph("de-fe", "I")).any()

@@ -63,7 +63,9 @@ def test_a_grey_picture_stays_grey():
     grey = np.repeat(a_picture()[..., :1], 3, axis=2)
     for seed in range(12):
         made, _ = paste_plates(grey, NONE, np.random.default_rng(seed))
-        assert np.percentile(np.abs(made[..., 0].astype(int) - made[..., 2]), 90) <= 16
+        assert np.abs(made[..., 0].astype(int) - made[..., 2]).max() <= 48, (
+            "more than coloured noise at night"
+        )
 
 
 def test_a_tiny_picture_is_given_back_without_a_fault():
