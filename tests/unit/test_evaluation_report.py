@@ -166,7 +166,12 @@ def test_a_report_with_nothing_measured_is_a_page_still() -> None:
 
 
 @pytest.mark.parametrize(
-    "size", [pytest.param((3000, 5000), id="huge"), pytest.param((1, 1), id="one-pixel")]
+    "size",
+    [
+        pytest.param((3000, 5000), id="huge"),
+        pytest.param((128, 192), id="all-noise"),
+        pytest.param((1, 1), id="one-pixel"),
+    ],
 )
 def test_a_picture_of_the_report_is_bounded(size: tuple[int, int]) -> None:
     noise = np.random.default_rng(0).integers(0, 255, (*size, 3), np.uint8)
