@@ -19,7 +19,7 @@ crop, spoilt; synthetic: drawn.
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """What a recogniser made of one crop: its text, "" for none, and the least sure character's probability."""
+    """What was read in a crop: a text, "" for none, and the least sure character's probability."""
 
     text: str
     confidence: float
