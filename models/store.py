@@ -7,6 +7,7 @@ last, and a newer one takes the place of an older in that one step. What a crash
 import fcntl
 import os
 import re
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -101,10 +102,12 @@ def writing(store: Path) -> Iterator[Path]:
     """
     try:
         is_new = not store.exists()
-        (store / _ARRIVING).mkdir(parents=True, exist_ok=True)
+        store.mkdir(parents=True, exist_ok=True)
         if is_new:
             store.chmod(_OPEN_TO_ALL)
-        lock = os.open(store / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _READABLE_BY_ALL)
+        _make_own(store / _ARRIVING)
+        how = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        lock = os.open(store / _LOCK, how, _READABLE_BY_ALL)
     except OSError as error:
         raise ModelError(
             f"{store}: no model can be kept there ({error.strerror}): run this as a user who may write it, "
@@ -194,6 +197,26 @@ def remove(store: Path, name: str) -> None:
                 f"{store}: '{name}' could not be removed ({error.strerror}): run this as a user who may "
                 "write it"
             ) from error
+
+
+def _make_own(arriving: Path) -> None:
+    """Makes the folder for files on their way in, in which nobody else can lay links.
+
+    A store in a POD's data directory belongs to the service's user, and an administrator pulls into it as root.
+
+    Raises:
+        ModelError: something is in its place that leads elsewhere, or belongs to another user.
+    """
+    with suppress(FileExistsError):
+        arriving.mkdir(mode=_OPEN_TO_ALL)
+    found = arriving.lstat()
+    if not stat.S_ISDIR(found.st_mode):
+        raise ModelError(f"{arriving}: is a link or a file, and must be a folder: remove it")
+    if found.st_uid != os.geteuid():
+        raise ModelError(
+            f"{arriving}: belongs to another user, who could make what is written there lead elsewhere: remove "
+            "that folder, or run this as its owner"
+        )
 
 
 def _tidy(arriving: Path) -> None:

@@ -152,6 +152,30 @@ def test_what_nobody_came_back_for_in_a_week_is_cleared_away(tmp_path):
         assert young.exists()
 
 
+@pytest.mark.parametrize("place", [".arriving", ".lock"])
+def test_a_link_in_the_store_leads_no_write_elsewhere(tmp_path, place):
+    store, elsewhere = tmp_path / "store", tmp_path / "etc"
+    store.mkdir()
+    elsewhere.mkdir()
+    old = elsewhere / "passwd"
+    old.write_text("root")
+    os.utime(old, (0, 0))
+    (store / place).symlink_to(elsewhere if place == ".arriving" else elsewhere / "new")
+    with pytest.raises(ModelError, match=r"remove it|Too many levels"):
+        arriving(store)
+    assert [file.name for file in elsewhere.iterdir()] == ["passwd"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_root_writes_into_no_folder_in_which_another_user_could_lay_links(tmp_path):
+    with writing(tmp_path) as folder:
+        os.chown(folder, 65534, 65534)
+    with pytest.raises(ModelError, match=r"\.arriving: belongs to another user.*remove that folder"):
+        arriving(tmp_path)
+    folder.rmdir()
+    registry.verify(arriving(tmp_path))
+
+
 def test_a_bundled_model_is_never_hidden_by_one_of_the_store(tmp_path):
     name = registry.bundled_names()[0]
     arriving(tmp_path, name)
