@@ -110,7 +110,7 @@ class Manifest(_Part):
     size_bytes: int | None = Field(default=None, gt=0)
     input: InputShape | None = None
     plate_config: dict[str, object] | None = None
-    plate_class: int | None = Field(default=None, ge=0, le=1000)
+    plate_class: int | None = Field(default=None, ge=0, le=100_000)
     crop_margin: float | None = Field(default=None, ge=0, le=0.3)
     thresholds: Thresholds = Thresholds()
     temperature: float | None = Field(default=None, gt=0)
@@ -165,7 +165,7 @@ def read_fields(path: Path) -> dict[str, object]:
         raise ModelError(
             f"{path}: cannot be read as YAML: correct it, or install PlateBridge again ({error})"
         ) from error
-    if not isinstance(fields, dict):
+    if not isinstance(fields, dict) or not all(isinstance(name, str) for name in fields):
         raise ModelError(f"{path}: must hold 'key: value' lines that describe a model")
     return fields
 

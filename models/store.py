@@ -202,7 +202,7 @@ def remove(store: Path, name: str) -> None:
 def _make_own(arriving: Path) -> None:
     """Makes the folder for files on their way in, in which nobody else can lay links.
 
-    A store in a POD's data directory belongs to the service's user, and an administrator pulls into it as root.
+    A store in a POD's data directory belongs to the service's user; an administrator pulls into it as root.
 
     Raises:
         ModelError: something is in its place that leads elsewhere, or belongs to another user.
@@ -214,8 +214,8 @@ def _make_own(arriving: Path) -> None:
         raise ModelError(f"{arriving}: is a link or a file, and must be a folder: remove it")
     if found.st_uid != os.geteuid():
         raise ModelError(
-            f"{arriving}: belongs to another user, who could make what is written there lead elsewhere: remove "
-            "that folder, or run this as its owner"
+            f"{arriving}: belongs to another user, who could make what is written there lead elsewhere: "
+            "remove that folder, or run this as its owner"
         )
 
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,6 +17,9 @@ from models.plate_classes import class_names, plate_class
 from models.pull import MOST_WEIGHTS_BYTES
 from models.store import check_name, is_in, take_in, writing
 from pod.commands.models_place import ConfigOption, StoreOption, find_models
+
+if TYPE_CHECKING:
+    from pod.services.model_check import NetworkFacts
 
 _CONFIDENCE = 0.25
 
@@ -80,23 +83,21 @@ def import_model(
             facts = network_facts(part)
             if wanted is not None and facts.task != wanted:
                 raise ModelError(f"it takes what a {facts.task} takes, and --task says {wanted}")
+            is_detector = facts.task == "detector"
             manifest = Manifest(
                 name=called,
                 task=facts.task,
                 file=part,
                 sha256=sha256,
                 size_bytes=part.stat().st_size,
-                plate_config=_contract(file, plate_config) if facts.task == "recognizer" else None,
-                plate_class=(
-                    plate_class(class_names(facts.metadata), facts.classes, asked=plate_class_)
-                    if facts.task == "detector"
-                    else None
-                ),
-                thresholds=Thresholds(confidence=_CONFIDENCE if facts.task == "detector" else None),
+                plate_config=None if is_detector else _contract(file, plate_config),
+                plate_class=_class_of(facts, plate_class_) if is_detector else None,
+                thresholds=Thresholds(confidence=_CONFIDENCE if is_detector else None),
                 origin="imported",
             )
             tried = try_out(manifest)
-            kept = take_in(place.store, part, manifest.model_copy(update={"input": tried.input}))
+            seen = {"input": tried.input, "crop_margin": tried.crop_margin}
+            kept = take_in(place.store, part, manifest.model_copy(update=seen))
         except ModelError as error:
             raise told_of(file, part, error) from None
         finally:
@@ -105,8 +106,7 @@ def import_model(
         f"{kept.name}: {kept.task} of {tried.input.height} x {tried.input.width}, reads the reference plate"
     )
     print(f"SHA-256 {sha256}")
-    margin = tried.crop_margin if kept.task == "detector" else None
-    for line in place.how_to_use(kept.name, kept.task, crop_margin=margin):
+    for line in place.how_to_use(kept.name, kept.task):
         print(line)
 
 
@@ -123,6 +123,10 @@ def _free_name(name: str, store: Path, *, again: bool) -> str:
             f"'{name}' is in {store} already: give this one another name with --name, or add --again"
         )
     return name
+
+
+def _class_of(facts: "NetworkFacts", asked: str | None) -> int | None:
+    return plate_class(class_names(facts.metadata), facts.classes, asked=asked)
 
 
 def _task(task: str | None) -> Task | None:

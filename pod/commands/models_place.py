@@ -55,7 +55,7 @@ class ModelPlace:
         )
         return {registry.BUNDLED[task] if name == "bundled" else name: task for name, task in wanted}
 
-    def how_to_use(self, name: str, task: Task, *, crop_margin: float | None = None) -> list[str]:
+    def how_to_use(self, name: str, task: Task) -> list[str]:
         """What to do to read with a model of this store, a line each."""
         if self.config is None and self.store == default_store():
             return [
@@ -64,8 +64,6 @@ class ModelPlace:
             ]
         lines = ["To use it, write into the configuration and restart the POD:", "  vision:"]
         lines.append(f"    {task}: {name}")
-        if crop_margin is not None:
-            lines.append(f"    crop_margin: {crop_margin:g}")
         if self.vision is None or self.vision.store != self.store:
             lines.append(f"    model_store: {self.store}")
         return lines

@@ -12,10 +12,7 @@ from models.manifest import InputShape, Manifest, ModelError
 from models.pull import Way
 from models.pull import pull as pull_model
 from models.store import remove as remove_stored
-from pod.commands.models_place import ConfigOption, ModelPlace, StoreOption, find_models
-
-_TIGHT_BOXES_MARGIN = 0.08
-"""Upstream's detectors draw tightly: measured, their plates are read best with this rim."""
+from pod.commands.models_place import ConfigOption, StoreOption, find_models
 
 
 def pull(
@@ -59,7 +56,8 @@ def pull(
         told.say(f"is in {place.store}" if pulled.is_new else "is there already, and whole")
         if pulled.manifest.trusted_on_first_download:
             told.say("nobody has published its checksum; it is pinned from this download on")
-        _print_use(place, pulled.manifest)
+        for line in place.how_to_use(pulled.manifest.name, pulled.manifest.task):
+            print(line)
 
 
 def remove(
@@ -90,12 +88,6 @@ def _trial(manifest: Manifest) -> InputShape:
     from pod.services.model_check import try_out
 
     return try_out(manifest).input
-
-
-def _print_use(place: ModelPlace, manifest: Manifest) -> None:
-    margin = _TIGHT_BOXES_MARGIN if manifest.task == "detector" else None
-    for line in place.how_to_use(manifest.name, manifest.task, crop_margin=margin):
-        print(line)
 
 
 class _Told:

@@ -9,13 +9,13 @@ from models import registry
 from models.manifest import InputShape, Manifest, ModelError, Task
 from models.onnx_wire import NotOnnxError, has_external_data
 from pod.vision.detector import Detector
-from pod.vision.pipeline import PlateReader, self_check
+from pod.vision.pipeline import DEFAULT_CROP_MARGIN, PlateReader, self_check
 from pod.vision.recognizer import Recognizer
 from pod.vision.session import open_session
 
 _CONFIDENCE = 0.25
-_MARGINS = (0.02, 0.08)
-"""The bundled detector draws loosely, others tightly: those may need the wider rim to be read at all."""
+_WIDER = 0.08
+"""Where nobody stated a rim: what draws tightly may need this one to be read at all."""
 
 _MOST_SIDE_PX = 2048
 
@@ -25,11 +25,12 @@ class Tried:
     """What a model was seen to do.
 
     Attributes:
-        crop_margin: the rim with which the reference plate was read.
+        crop_margin: detector: the rim that its manifest has to state, as the reference plate is not read
+            with the usual one; None: it need not state any.
     """
 
     input: InputShape
-    crop_margin: float
+    crop_margin: float | None
 
 
 def try_out(manifest: Manifest) -> Tried:
@@ -39,23 +40,30 @@ def try_out(manifest: Manifest) -> Tried:
         ModelError: it cannot be loaded, is of another shape or alphabet, or does not read the picture.
     """
     refuse_other_files(manifest.file)
+    other = registry.load("bundled", "recognizer" if manifest.task == "detector" else "detector")
+    finds, reads = (manifest, other) if manifest.task == "detector" else (other, manifest)
+    detector = Detector(finds, "cpu", threads=1, confidence=_CONFIDENCE)
+    recognizer = Recognizer(reads, "cpu", threads=1)
     if manifest.task == "detector":
-        detector = Detector(manifest, "cpu", threads=1, confidence=_CONFIDENCE)
-        recognizer = Recognizer(registry.load("bundled", "recognizer"), "cpu", threads=1)
         shape = InputShape(height=detector.height_px, width=detector.width_px, layout="NCHW", color="rgb")
     else:
-        detector = Detector(registry.load("bundled", "detector"), "cpu", threads=1, confidence=_CONFIDENCE)
-        recognizer = Recognizer(manifest, "cpu", threads=1)
         shape = InputShape(height=recognizer.height_px, width=recognizer.width_px, layout="NHWC", color="rgb")
-    for margin in _MARGINS:
-        try:
-            self_check(PlateReader(detector, recognizer, crop_margin=margin))
-        except ModelError:
-            if margin == _MARGINS[-1]:
-                raise
-        else:
-            return Tried(shape, margin)
-    raise AssertionError("the loop returns or raises")
+    margin = _margin_that_reads(detector, recognizer, stated=finds.crop_margin)
+    return Tried(shape, margin if manifest.task == "detector" else None)
+
+
+def _margin_that_reads(detector: Detector, recognizer: Recognizer, *, stated: float | None) -> float | None:
+    """The rim that has to be stated; None where the usual one will do."""
+    try:
+        self_check(
+            PlateReader(detector, recognizer, crop_margin=DEFAULT_CROP_MARGIN if stated is None else stated)
+        )
+    except ModelError:
+        if stated is not None:
+            raise
+        self_check(PlateReader(detector, recognizer, crop_margin=_WIDER))
+        return _WIDER
+    return stated
 
 
 @dataclass(frozen=True, slots=True)

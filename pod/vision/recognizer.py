@@ -6,6 +6,7 @@ character out. Its own code takes the configuration and prepares the crops, so i
 
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 from fast_plate_ocr.core.process import resize_image
@@ -44,7 +45,7 @@ class Recognizer:
             raise _other_shape(manifest, f"it takes {inputs[0].type} {list(inputs[0].shape)}")
         self.height_px, self.width_px = self._config.img_height, self._config.img_width
         self._batch = 1 if inputs[0].shape[0] == 1 else _MOST_CROPS
-        answer = self._run(np.full((1, *expected), 114, np.uint8))
+        answer = self._run(self._first_crop(manifest))
         if answer.shape != (1, SLOTS, len(ALPHABET)):
             raise _other_shape(manifest, f"it answers with shape {answer.shape}")
         if answer.min() < 0 or not np.allclose(answer.sum(axis=2), 1, atol=0.01):
@@ -66,6 +67,15 @@ class Recognizer:
         if not answers:
             return np.empty((0, SLOTS, len(ALPHABET)), np.float32)
         return answers[0] if len(answers) == 1 else np.concatenate(answers)
+
+    def _first_crop(self, manifest: Manifest) -> npt.NDArray[np.uint8]:
+        try:
+            return self._prepared([np.full((8, 30, 3), 114, np.uint8)])
+        except (LookupError, TypeError, ValueError, cv2.error) as error:
+            raise ModelError(
+                f"{manifest.file}: by its plate_config no crop can be resized ({error!r}): take the YAML "
+                "file that the model was trained with"
+            ) from error
 
     def _prepared(self, crops: Sequence[npt.NDArray[np.uint8]]) -> npt.NDArray[np.uint8]:
         config = self._config

@@ -18,6 +18,7 @@ from models.hub import HubFile, HubModel
 from models.manifest import ModelError, Task
 from models.pull import Way, pull
 from models.store import writing
+from pod.services import model_check
 from pod.services.model_check import try_out
 
 QUICK = Limits(stall_s=2, deadline_s=20, attempts=2, first_delay_s=0.01)
@@ -319,3 +320,48 @@ def test_a_hub_that_has_it_no_more_is_told_with_the_way_out(hub: Hub, store: Pat
     hub.behave = say(404)
     with pytest.raises(ModelError, match="has no such file: look whether the model is still offered there"):
         fetch(on(hub), store)
+
+
+def test_a_detector_of_a_hub_brings_the_rim_along_that_readers_want_around_its_boxes(
+    hub: Hub, store: Path
+) -> None:
+    assert fetch(on(hub, "detector"), store).crop_margin == 0.08
+    assert registry.load("hub-detector", "detector", store=store).crop_margin == 0.08
+    assert fetch(on(hub), store).crop_margin is None
+
+
+@pytest.mark.parametrize(
+    ("stated", "reads_from", "tried", "has_to_state"),
+    [
+        pytest.param(None, 0.0, [0.02], None, id="the usual rim will do"),
+        pytest.param(None, 0.05, [0.02, 0.08], 0.08, id="it draws tightly"),
+        pytest.param(0.11, 0.05, [0.11], 0.11, id="it is stated"),
+    ],
+)
+def test_a_detector_is_tried_with_the_rim_that_it_will_be_used_with(
+    monkeypatch: pytest.MonkeyPatch,
+    stated: float | None,
+    reads_from: float,
+    tried: list[float],
+    has_to_state: float | None,
+) -> None:
+    margins: list[float] = []
+
+    def reads(reader: float) -> None:
+        margins.append(reader)
+        if reader < reads_from:
+            raise ModelError("it reads nothing")
+
+    monkeypatch.setattr(model_check, "PlateReader", lambda *_, crop_margin: crop_margin)
+    monkeypatch.setattr(model_check, "self_check", reads)
+    assert try_out(FINDER.model_copy(update={"crop_margin": stated})).crop_margin == has_to_state
+    assert margins == tried
+
+
+def test_a_detector_whose_stated_rim_does_not_do_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_reader: object) -> None:
+        raise ModelError("it reads nothing")
+
+    monkeypatch.setattr(model_check, "self_check", refuse)
+    with pytest.raises(ModelError, match="it reads nothing"):
+        try_out(FINDER)

@@ -331,6 +331,8 @@ def test_a_reader_of_ones_own_needs_its_configuration(store: Path, tmp_path: Pat
         pytest.param({"max_plate_slots": 9}, "has 9 slots: use a model trained for 10", id="another length"),
         pytest.param({"img_height": 32}, "of the expected shape", id="another input"),
         pytest.param({"nonsense": 1}, "its plate_config is not fast-plate-ocr's", id="another file"),
+        pytest.param({1: "A"}, "must hold 'key: value' lines", id="keys that are no names"),
+        pytest.param({"interpolation": "none"}, "no crop can be resized", id="no such interpolation"),
     ],
 )
 def test_a_reader_with_a_wrong_contract_is_refused(
