@@ -18,7 +18,13 @@ from models.evaluation.boxes import (
     recall_by_width,
     width_at_input_px,
 )
-from models.evaluation.intervals import Interval, bootstrap, share_interval, wilson
+from models.evaluation.intervals import (
+    Interval,
+    bootstrap,
+    bootstrap_difference,
+    share_interval,
+    wilson,
+)
 from models.evaluation.outcomes import OURS, UPSTREAM, CropOutcome, Group, Outcomes, SceneOutcome, SideFacts
 from models.evaluation.pairing import Pairing, paired
 from models.evaluation.reliability import reliability
@@ -81,6 +87,7 @@ def _detection(scenes: Sequence[SceneOutcome], sides: dict[str, SideFacts]) -> F
     found: Figures = {"pictures": len(scenes)}
     pictures = range(len(scenes))
     matched = {}
+    plates_of_boxes: dict[str, tuple[list[float], list[float]]] = {}
     for side, facts in sides.items():
         boxes = [scene.found[side] for scene in scenes]
         metrics = detection_metrics(boxes, confidence=facts.confidence)
@@ -88,6 +95,7 @@ def _detection(scenes: Sequence[SceneOutcome], sides: dict[str, SideFacts]) -> F
         right = [float(hit.sum()) for hit in metrics.matched]
         labels = [float(len(picture.truth)) for picture in boxes]
         sure = [float((picture.scores >= facts.confidence).sum()) for picture in boxes]
+        plates_of_boxes[side] = (right, sure)
         widths = [
             width_at_input_px(picture.truth, picture_size_px=scene.size_px, input_size_px=facts.input_px)
             for scene, picture in zip(scenes, boxes, strict=True)
@@ -118,6 +126,12 @@ def _detection(scenes: Sequence[SceneOutcome], sides: dict[str, SideFacts]) -> F
         )
         clusters = [i for i, picture in enumerate(matched[OURS]) for _ in picture]
         found["paired_recall"] = _pairing(paired(ours, theirs, clusters))
+        # Each side has a bound of its own, and a low one buys recall with boxes that are no plates.
+        low, high = bootstrap_difference(plates_of_boxes[OURS], plates_of_boxes[UPSTREAM], pictures)
+        shares = [sum(right) / max(1.0, sum(sure)) for right, sure in plates_of_boxes.values()]
+        found["precision_difference_percent"] = _figure(
+            100 * (shares[0] - shares[1]), (low, high), len(scenes)
+        )
     found["by_source"] = _slices(scenes, lambda scene: scene.source, lambda part: _recall_of(part, sides))
     return found
 
@@ -231,6 +245,8 @@ def _end_to_end(scenes: Sequence[SceneOutcome], sides: Sequence[str]) -> Figures
     found: Figures = {"pictures": len(scenes), "pictures_with_text": len(told)}
     found["text_by"] = dict(Counter(scene.text_by for scene in told))
     clusters = [i for i, scene in enumerate(told) for _ in scene.texts or ()]
+    # The teacher tells of the plates it is sure of alone, so that a read of another one need not be wrong.
+    given = [scene for scene in told if scene.text_by == "given"]
     hits: dict[str, list[bool]] = {}
     for side in sides:
         hits[side] = [hit for scene in told for hit in plates_read(scene, side)]
@@ -243,6 +259,14 @@ def _end_to_end(scenes: Sequence[SceneOutcome], sides: Sequence[str]) -> Figures
             ),
             "cpu_ms_per_picture": _number(sum(scene.cpu_ms[side] for scene in scenes) / len(scenes)),
         }
+        if given:
+            wrong = [float(reads_of_no_plate(scene, side)) for scene in given]
+            reads = [float(len(scene.whole[side])) for scene in given]
+            found[side]["wrong_of_reads_percent"] = _figure(
+                100 * sum(wrong) / sum(reads) if sum(reads) else math.nan,
+                share_interval(wrong, range(len(given)), of=reads),
+                round(sum(reads)),
+            )
     if UPSTREAM in sides:
         found["paired"] = _pairing(paired(hits[OURS], hits[UPSTREAM], clusters))
         times = {side: [scene.cpu_ms[side] for scene in scenes] for side in (OURS, UPSTREAM)}
@@ -263,6 +287,11 @@ def plates_read(scene: SceneOutcome, side: str) -> list[bool]:
         hits.append(left[text] > 0)
         left[text] -= 1
     return hits
+
+
+def reads_of_no_plate(scene: SceneOutcome, side: str) -> int:
+    """How many texts were read in a picture that no plate of it bears, with O = 0, I = 1."""
+    return len(scene.whole[side]) - sum(plates_read(scene, side))
 
 
 def _slices(

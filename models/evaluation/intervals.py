@@ -65,12 +65,43 @@ def bootstrap(
         ValueError: the arguments are not of one length.
     """
     weights = [1.0] * len(counts) if of is None else of
+    return _quantiles(_drawn_ratios(counts, weights, clusters, seed=seed, rounds=rounds), confidence)
+
+
+def bootstrap_difference(
+    ours: tuple[Sequence[float], Sequence[float]],
+    theirs: tuple[Sequence[float], Sequence[float]],
+    clusters: Sequence[Hashable],
+    *,
+    seed: int = 0,
+) -> Interval:
+    """The 95 % interval of sum(counts) / sum(of) of ours minus that of theirs, on the same draws.
+
+    Args:
+        ours: counts and `of`, as in `bootstrap`; `theirs` likewise, of the same examples in the same order.
+
+    Raises:
+        ValueError: the arguments are not of one length.
+    """
+    mine, yours = (_drawn_ratios(*side, clusters, seed=seed, rounds=_ROUNDS) for side in (ours, theirs))
+    return _quantiles(mine - yours, 0.95)
+
+
+def _drawn_ratios(
+    counts: Sequence[float] | npt.NDArray[np.floating],
+    weights: Sequence[float] | npt.NDArray[np.floating],
+    clusters: Sequence[Hashable],
+    *,
+    seed: int,
+    rounds: int,
+) -> npt.NDArray[np.float64]:
+    """The ratio of each round, NaN where it drew no weight; equal seeds and clusters draw alike."""
     if not len(counts) == len(clusters) == len(weights):
         raise ValueError(
             f"{len(counts)} counts, {len(weights)} weights, {len(clusters)} clusters: not one length"
         )
     if not len(counts):
-        return NOTHING
+        return np.empty(0)
     places: dict[Hashable, int] = {}
     index = [places.setdefault(cluster, len(places)) for cluster in clusters]
     sums = np.zeros((2, len(places)))
@@ -83,7 +114,10 @@ def bootstrap(
         drawn = rng.integers(len(places), size=(min(at_once, rounds - start), len(places)))
         top, bottom = sums[:, drawn].sum(axis=2)
         ratios.append(np.divide(top, bottom, out=np.full_like(top, np.nan), where=bottom > 0))
-    every = np.concatenate(ratios)
+    return np.concatenate(ratios)
+
+
+def _quantiles(every: npt.NDArray[np.float64], confidence: float) -> Interval:
     tail = (1 - confidence) / 2
     if np.isnan(every).all():
         return NOTHING

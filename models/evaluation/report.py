@@ -70,17 +70,13 @@ def _summary(figures: Figures) -> str:
     sides = [side for side in (OURS, UPSTREAM) if side in figures["sides"]]
     head = "".join(f"<th scope=col>{title}</th>" for title in ("figure", *(f"{s}, %" for s in sides)))
     rows = "".join(
-        f"<tr><th scope=row>{escape(row[0])}{_unit(row[0])} <small>{escape(row[-1])}</small></th>"
+        f"<tr><th scope=row>{escape(row[0])} <small>{escape(row[-1])}</small></th>"
         + "".join(f"<td>{escape(cell)}</td>" for cell in row[1:-1])
         + "</tr>"
         for row in table_rows(figures)
     )
     said = "".join(f"<li>{escape(sentence)}</li>" for sentence in verdicts(figures))
     return _table(head, rows) + (f"<h3>Side by side</h3><ul>{said}</ul>" if said else "")
-
-
-def _unit(title: str) -> str:
-    return ", ms" if title.endswith("time") else ""
 
 
 def _detection(figures: Figures) -> str:

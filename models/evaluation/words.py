@@ -58,7 +58,9 @@ def _lines(figures: Figures) -> Iterator[tuple[str, Figures, str, str]]:
         if whole[OURS]["folded_percent"]["n"]:
             count = f"n = {whole[OURS]['folded_percent']['n']} plates"
             yield "whole pictures: plates read exactly", whole, "folded_percent", count
-        yield "whole pictures: processor time", whole, "cpu_ms_per_picture", f"n = {whole['pictures']}"
+        if "wrong_of_reads_percent" in whole[OURS]:
+            yield "whole pictures: reads that no plate bears", whole, "wrong_of_reads_percent", ""
+        yield "whole pictures: processor time, ms", whole, "cpu_ms_per_picture", f"n = {whole['pictures']}"
 
 
 def verdicts(figures: Figures) -> list[str]:
@@ -71,7 +73,7 @@ def verdicts(figures: Figures) -> list[str]:
             f"{group}: {_VERDICTS[part['paired']['verdict']]}: {_difference(part['paired'], 'plate')}"
         )
     if (detection := figures["detection"]) and "paired_recall" in detection:
-        said.insert(0, _finding(detection["paired_recall"]))
+        said.insert(0, _finding(detection))
     whole = figures["end_to_end"]
     if whole and "paired" in whole and whole["paired"]["n"]:
         verdict = _VERDICTS[whole["paired"]["verdict"]]
@@ -84,9 +86,18 @@ def verdicts(figures: Figures) -> list[str]:
     return said
 
 
-def _finding(pairing: Figures) -> str:
+def _finding(detection: Figures) -> str:
+    pairing, precision = detection["paired_recall"], detection["precision_difference_percent"]
+    low, high = precision["interval_95_percent"]
     verdict = _VERDICTS[pairing["verdict"]].replace("reads better", "finds more")
-    return f"finding plates: {verdict}: {_difference(pairing, 'picture')}"
+    if low is None:
+        return f"finding plates: {verdict}: {_difference(pairing, 'picture')}"
+    if (pairing["verdict"] == "better" and high < 0) or (pairing["verdict"] == "worse" and low > 0):
+        verdict += ", and more that is no plate"
+    return (
+        f"finding plates: {verdict}: {_difference(pairing, 'picture')}; precision "
+        f"{precision['value']:+.1f} points ({low:+.1f} to {high:+.1f})"
+    )
 
 
 def _difference(pairing: Figures, voter: str) -> str:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.evaluation.intervals import bootstrap, wilson
+from models.evaluation.intervals import bootstrap, bootstrap_difference, wilson
 from models.evaluation.pairing import mcnemar, paired
 
 
@@ -77,6 +77,22 @@ def test_a_bootstrapped_share_stays_one_and_comes_again(examples: list[tuple[boo
 
 def test_weights_make_a_ratio_of_sums() -> None:
     assert bootstrap([3.0, 1.0], ["a", "a"], of=[10.0, 10.0]) == pytest.approx((0.2, 0.2))
+
+
+def test_the_difference_of_two_ratios_is_drawn_on_the_same_examples() -> None:
+    rng = np.random.default_rng(5)
+    boxes = [float(n) for n in rng.integers(1, 5, 200)]
+    right = [float(rng.integers(0, int(n) + 1)) for n in boxes]
+    assert bootstrap_difference((right, boxes), (right, boxes), range(200)) == (0, 0)
+    fewer = [max(0.0, n - 1) for n in right]
+    low, high = bootstrap_difference((right, boxes), (fewer, boxes), range(200))
+    exact = (sum(right) - sum(fewer)) / sum(boxes)
+    assert 0 < low < exact < high
+    assert high - low == pytest.approx(
+        np.subtract(
+            *bootstrap([a - b for a, b in zip(right, fewer, strict=True)], range(200), of=boxes)[::-1]
+        )
+    )
 
 
 def test_lists_of_different_lengths_are_refused() -> None:

@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -104,6 +105,64 @@ def test_people_get_a_sentence_a_set_and_the_teachers_own_texts_give_no_verdict(
     assert "better" not in told[2]
     assert "do not tell the two apart" in told[4]
     assert verdicts(all_figures(_outcomes(both=False))) == []
+
+
+def _gate(i: int, *, ours: int, theirs: int) -> SceneOutcome:
+    """A picture with one plate, and so many boxes of each side that are none; upstream misses every third."""
+    plate = np.array([[10, 10, 50, 20]], np.float32)
+
+    def boxes(strays: int, *, found: bool) -> PictureBoxes:
+        wrong = np.array([[100 + 20 * k, 60, 110 + 20 * k, 70] for k in range(strays)], np.float32)
+        all_boxes = np.concatenate([plate[: int(found)], wrong.reshape(-1, 4)])
+        return PictureBoxes(all_boxes, np.full(len(all_boxes), 0.9, np.float32), plate)
+
+    return SceneOutcome(
+        f"{i}.jpg", "gate", (100, 400),
+        {"ours": boxes(ours, found=True), "upstream": boxes(theirs, found=i % 3 > 0)},
+        {}, {"ours": 5.0, "upstream": 20.0}, None, "given",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("wrong_boxes", "said"),
+    [
+        pytest.param(2, "ours finds more, and more that is no plate", id="at-the-cost-of-precision"),
+        pytest.param(0, "ours finds more:", id="at-no-cost"),
+    ],
+)
+def test_more_plates_found_are_not_praised_without_what_they_cost(wrong_boxes: int, said: str) -> None:
+    scenes = tuple(_gate(i, ours=wrong_boxes, theirs=0) for i in range(60))
+    for scene in scenes:
+        scene.whole.update({"ours": (), "upstream": ()})
+    sides = {"ours": _OURS, "upstream": _UPSTREAM}
+    figures = all_figures(Outcomes("p", "yolo", sides, "", (), scenes, (), 0, 0, 1))
+    assert said in verdicts(figures)[0]
+    detection = figures["detection"]
+    assert isinstance(detection, dict)
+    cost = detection["precision_difference_percent"]
+    assert cost["value"] == pytest.approx(100 / (1 + wrong_boxes) - 100, abs=0.01)
+    assert f"precision {cost['value']:+.1f} points" in verdicts(figures)[0]
+
+
+def test_what_is_read_where_no_plate_bears_it_is_counted_also_in_a_picture_without_any() -> None:
+    pictures = [(("AB1", "GHOST"), ("ABI",)), (("SIGN",), ()), ((), ("XY9",))]
+    scenes = tuple(
+        SceneOutcome(f"{i}", "", (9, 9), {}, {"ours": read}, {"ours": 5.0}, texts, "given")
+        for i, (read, texts) in enumerate(pictures)
+    )
+    outcomes = Outcomes("p", "table", {"ours": _OURS}, "", (), scenes, (), 0, 0, 1)
+    whole = all_figures(outcomes)["end_to_end"]
+    assert isinstance(whole, dict)
+    assert whole["ours"]["folded_percent"]["value"] == 50
+    wrong = whole["ours"]["wrong_of_reads_percent"]
+    assert (wrong["value"], wrong["n"]) == (66.667, 3)
+    assert any(
+        row[0] == "whole pictures: reads that no plate bears" for row in table_rows(all_figures(outcomes))
+    )
+    by_teacher = tuple(replace(scene, text_by="teacher") for scene in scenes)
+    unsure = all_figures(replace(outcomes, scenes=by_teacher))["end_to_end"]
+    assert isinstance(unsure, dict)
+    assert "wrong_of_reads_percent" not in unsure["ours"]
 
 
 def test_every_figure_has_its_row() -> None:
