@@ -2,7 +2,7 @@
 
 A pattern is written as a plate is read:
 
-    A letter   9 digit   X either   V a word as owners choose them
+    A letter   9 digit   # either   V a word as owners choose them
     space gap   - dash   . dot   * emblem   / next line
     {AB|CD} one of these, as they stand   <AB|CD> the same, small and stacked
     [12|13] one of these, small, and no part of the number
@@ -54,7 +54,7 @@ def written(pattern: str, *, letters: str, rng: Random) -> Written:
     """A text in `pattern`, at most `MOST_CHARACTERS` long if the pattern is.
 
     Args:
-        letters: what A and X are drawn from.
+        letters: what A and # are drawn from.
     """
     lines: list[tuple[Mark, ...]] = []
     marks: list[Mark] = []
@@ -88,9 +88,9 @@ def truth(text: Written) -> str:
 
 
 def _drawn(sign: str, letters: str, rng: Random) -> str:
-    if sign == "9" or (sign == "X" and rng.random() < 0.4):
+    if sign == "9" or (sign == "#" and rng.random() < 0.4):
         return str(rng.randrange(10))
-    if sign in "AX":
+    if sign in "A#":
         return rng.choice(letters)
     raise ValueError(f"{sign!r} means nothing in a plate pattern; put it in braces to print it")
 

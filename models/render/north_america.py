@@ -100,7 +100,7 @@ def _on(*papers: tuple[Rgb, ...], ink: Rgb) -> tuple[Look, ...]:
     return tuple(Look(paper, ink) for paper in papers)
 
 
-_VANITY = ("V", "V", "V", "XXXXX", "XXXXXX", "AAA99", "{IM|MY|GO|NO|I|2|4} V", "V {1|2|4|8|88}", "AAAAAAA")
+_VANITY = ("V", "V", "V", "#####", "######", "AAA99", "{IM|MY|GO|NO|I|2|4} V", "V {1|2|4|8|88}", "AAAAAAA")
 _ISSUES = (
     _Issue(
         "california",
@@ -315,7 +315,7 @@ _ISSUES = (
         "arizona",
         ("ARIZONA",),
         ("GRAND CANYON STATE",),
-        ("AAA9999", "AXA9999", "999-AAA", "AXA XXA"),
+        ("AAA9999", "A#A9999", "999-AAA", "A#A ##A"),
         _on(
             ((80, 60, 130), (230, 150, 110), (236, 220, 190)),
             ((150, 170, 210), (238, 220, 200)),

@@ -19,7 +19,7 @@ PARTS = {"north-america": NORTH_AMERICA, "europe": EUROPE, "elsewhere": ELSEWHER
 each_part = pytest.mark.parametrize("designs", PARTS.values(), ids=PARTS)
 TEN_EACH = range(10)
 
-_CLASSES = {"A": "[A-Z]", "9": "[0-9]", "X": "[A-Z0-9]", "V": "[A-Z0-9]{1,9}"}
+_CLASSES = {"A": "[A-Z]", "9": "[0-9]", "#": "[A-Z0-9]", "V": "[A-Z0-9]{1,9}"}
 
 
 def as_expression(pattern):
