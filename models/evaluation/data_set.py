@@ -33,6 +33,10 @@ _PICTURES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"
 _SLACK = 0.005
 """Boxes that reach over the edge by this fraction of the picture are cut, not refused: labels are rounded."""
 
+_CLASS_DIGITS = 6
+_CLASS_NAMES = "classes.txt"
+"""What labelling tools lay beside the labels: the names of the classes, no picture's labels."""
+
 LabelBy = Literal["source", "source+teacher", "teacher", "given"]
 """Who a crop's text is from: whoever took the picture, both, another recogniser alone, or not said."""
 
@@ -172,6 +176,7 @@ def _yolo(place: Path, labels: str, faults: _Faults) -> list[SceneTruth]:
         images, truths = images / "val", truths / "val"
     pictures = sorted(file for file in images.iterdir() if file.suffix.lower() in _PICTURES)
     stems: dict[str, Path] = {}
+    classes: dict[int, str] = {}
     scenes = []
     for picture in pictures:
         if picture.stem in stems:
@@ -180,17 +185,30 @@ def _yolo(place: Path, labels: str, faults: _Faults) -> list[SceneTruth]:
             )
             continue
         stems[picture.stem] = picture
-        boxes = _boxes(truths / f"{picture.stem}.txt", faults)
+        boxes = _boxes(truths / f"{picture.stem}.txt", classes, faults)
         if boxes is not None:
             scenes.append(SceneTruth(picture, boxes, None, picture.stem.rstrip("0123456789").rstrip("_-")))
+    if len(classes) > 1:
+        raise DataSetError(
+            f"{truths}: labels of {len(classes)} classes ({_listed(classes)}), and every box counts as a "
+            "plate: keep the lines of the plates alone"
+        )
     for lost in sorted(truths.glob("*.txt")) if truths.is_dir() else ():
-        if lost.stem not in stems:
+        if lost.stem not in stems and lost.name != _CLASS_NAMES:
             faults.add(lost, None, "its picture is missing: put it back, or remove the labels")
     return scenes
 
 
-def _boxes(file: Path, faults: _Faults) -> Boxes | None:
-    """The boxes of a label file; None where a line is wrong: half the labels of a picture measure nothing."""
+def _listed(classes: dict[int, str]) -> str:
+    return ", ".join(f"{number} in {where}" for number, where in sorted(classes.items())[:3])
+
+
+def _boxes(file: Path, classes: dict[int, str], faults: _Faults) -> Boxes | None:
+    """The boxes of a label file; None where a line is wrong: half the labels of a picture measure nothing.
+
+    Args:
+        classes: where each class was met first; those of this file are added.
+    """
     if not file.exists():
         return np.empty((0, 4), np.float32)
     try:
@@ -208,6 +226,7 @@ def _boxes(file: Path, faults: _Faults) -> Boxes | None:
             wrong = True
         else:
             rows.add(box)
+            classes.setdefault(int(line.split()[0]), f"{file.name}:{number}")
     return None if wrong else np.array(sorted(rows), np.float32).reshape(-1, 4)
 
 
@@ -215,6 +234,8 @@ def _box(fields: list[str]) -> tuple[float, float, float, float] | str:
     """x1, y1, x2, y2 as fractions of the picture, or what is wrong."""
     if len(fields) != 5:
         return f"has {len(fields)} fields: write class, centre x, centre y, width, height"
+    if not (fields[0].isascii() and fields[0].isdigit() and len(fields[0]) <= _CLASS_DIGITS):
+        return "does not begin with a class: write a whole number from 0"
     try:
         x, y, width, height = (float(field) for field in fields[1:])
     except ValueError:

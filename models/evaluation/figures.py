@@ -251,7 +251,7 @@ def _end_to_end(scenes: Sequence[SceneOutcome], sides: Sequence[str]) -> Figures
     for side in sides:
         hits[side] = [hit for scene in told for hit in plates_read(scene, side)]
         right = [float(hit) for hit in hits[side]]
-        found[side] = {
+        part: Figures = {
             "folded_percent": _figure(
                 100 * sum(right) / len(right) if right else math.nan,
                 share_interval(right, clusters),
@@ -262,11 +262,12 @@ def _end_to_end(scenes: Sequence[SceneOutcome], sides: Sequence[str]) -> Figures
         if given:
             wrong = [float(reads_of_no_plate(scene, side)) for scene in given]
             reads = [float(len(scene.whole[side])) for scene in given]
-            found[side]["wrong_of_reads_percent"] = _figure(
+            part["wrong_of_reads_percent"] = _figure(
                 100 * sum(wrong) / sum(reads) if sum(reads) else math.nan,
                 share_interval(wrong, range(len(given)), of=reads),
                 round(sum(reads)),
             )
+        found[side] = part
     if UPSTREAM in sides:
         found["paired"] = _pairing(paired(hits[OURS], hits[UPSTREAM], clusters))
         times = {side: [scene.cpu_ms[side] for scene in scenes] for side in (OURS, UPSTREAM)}

@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
 from models.evaluation.data_set import DataSetError, find_data_set
-from models.evaluation.figures import all_figures
-from models.evaluation.outcomes import OURS, UPSTREAM
+from models.evaluation.figures import Figures, all_figures
+from models.evaluation.outcomes import OURS, UPSTREAM, Outcomes
 from models.evaluation.report import report_html
 from models.evaluation.words import table_rows, verdicts
 from pod.commands.plain_table import plain_table
@@ -82,8 +82,8 @@ def evaluate(
 
       platebridge models eval my-crops.csv --recognizer my.onnx --json
     """
-    if report is not None and not report.absolute().parent.is_dir():
-        raise MeasurementError(f"{report}: there is no folder {report.parent}: make it, or name another")
+    if report is not None:
+        _check_place(report)
     try:
         found = find_data_set(data)
         vision = _DEFAULTS.model_validate(
@@ -117,29 +117,45 @@ def evaluate(
         trial = Trial(sides, teacher, plan=Plan(quick=quick, strict=strict), progress=bar)
         outcomes = trial.run(found, data, absence=absence)
     figures = all_figures(outcomes)
+    _tell_absent(outcomes)
+    if as_json:
+        print(json.dumps(figures), flush=True)
+    else:
+        _print(outcomes, figures)
+    # Last, as minutes of measuring are not to be lost where the disk has no room for it.
     if report is not None:
         report.write_text(report_html(outcomes, figures), encoding="utf-8")
+        print(f"The report is in {report}.", file=sys.stderr if as_json else sys.stdout)
+    if outcomes.excluded_total:
+        raise typer.Exit(1)
 
+
+def _check_place(report: Path) -> None:
+    """Finds out before the measurement whether its report has a place."""
+    if not report.absolute().parent.is_dir():
+        raise MeasurementError(f"{report}: there is no folder {report.parent}: make it, or name another")
+    if report.is_dir():
+        raise MeasurementError(f"{report}: is a folder: name a file in it, such as {report / 'report.html'}")
+
+
+def _tell_absent(outcomes: Outcomes) -> None:
+    """Says on standard error what was left out, and why there is no upstream."""
     for problem in outcomes.excluded[:_MOST_TOLD]:
         print(f"left out: {problem}", file=sys.stderr)
     if outcomes.excluded_total > _MOST_TOLD:
         print(f"left out: {outcomes.excluded_total - _MOST_TOLD} more", file=sys.stderr)
-    if absence:
-        print(absence, file=sys.stderr)
-    if as_json:
-        print(json.dumps(figures))
-    else:
-        console = Console(width=None if sys.stdout.isatty() else _WIDTH)
-        for side, facts in outcomes.sides.items():
-            print(f"{side}: {facts.name}, from {facts.weights_from}")
-        titles = ("percent, 95 % interval", *outcomes.sides, "")
-        console.print(plain_table(titles, table_rows(figures)))
-        for sentence in verdicts(figures):
-            print(sentence)
-        if report is not None:
-            print(f"The report is in {report}.")
-    if outcomes.excluded_total:
-        raise typer.Exit(1)
+    if outcomes.absence:
+        print(outcomes.absence, file=sys.stderr)
+
+
+def _print(outcomes: Outcomes, figures: Figures) -> None:
+    for side, facts in outcomes.sides.items():
+        print(f"{side}: {facts.name}, from {facts.weights_from}")
+    titles = ("percent, 95 % interval", *outcomes.sides, "")
+    console = Console(width=None if sys.stdout.isatty() else _WIDTH)
+    console.print(plain_table(titles, table_rows(figures)))
+    for sentence in verdicts(figures):
+        print(sentence)
 
 
 class _Bar:

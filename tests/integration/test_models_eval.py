@@ -97,6 +97,14 @@ def test_a_table_for_people_names_what_is_measured_and_what_is_missing(tmp_path:
     assert (tmp_path / "report.html").read_text().startswith("<!doctype html>")
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_report_that_the_disk_does_not_take_costs_no_figures(tmp_path: Path) -> None:
+    table = _table(tmp_path, "image_path,plate_text", _drawn_crops(tmp_path, 1))
+    done = _eval(table, "--json", "--report", "/dev/full", *_no_upstream(tmp_path), status=2)
+    assert json.loads(done.stdout)["reading"]["given"]["crops"] == 1
+    assert "No space left" in done.stderr
+
+
 def test_pictures_of_every_depth_and_turn_are_measured_as_they_stand_upright(
     tmp_path: Path, gate: Path
 ) -> None:
@@ -162,6 +170,7 @@ def test_strict_measures_nothing_where_something_would_be_left_out(tmp_path: Pat
         pytest.param(["."], "no data set", id="no-data-set"),
         pytest.param(["truth.csv", "--upstream", "."], "holds no yolo-v9", id="no-upstream-where-asked"),
         pytest.param(["truth.csv", "--report", "gone/report.html"], "no folder", id="a-report-nowhere"),
+        pytest.param(["truth.csv", "--report", "."], "is a folder", id="a-report-that-is-a-folder"),
         pytest.param(["truth.csv", "--recognizer", "gone.onnx"], "gone", id="no-such-model"),
         pytest.param(["bad.csv"], "nothing is left", id="every-line-wrong"),
     ],

@@ -89,6 +89,8 @@ def test_whole_pictures_have_the_texts_of_their_plates(tmp_path: Path) -> None:
         pytest.param("0 0.5 0.5 0.5 -0.1", "no area", id="negative-height"),
         pytest.param("0 320 200 80 20", "not pixels", id="pixels"),
         pytest.param("0 0.9 0.5 0.4 0.5", "reaches out", id="over-the-edge"),
+        pytest.param("plate 0.5 0.5 0.3 0.1", "a class", id="a-class-by-name"),
+        pytest.param("-1 0.5 0.5 0.3 0.1", "a class", id="a-class-below-0"),
     ],
 )
 def test_a_label_that_cannot_be_is_named_by_file_and_line_and_its_picture_left_out(
@@ -132,6 +134,18 @@ def test_labels_without_their_picture_and_pictures_of_one_name_are_named(tmp_pat
     assert len(problems) == 2
     assert "same labels as a.bmp" in problems[0]
     assert "lost.txt: its picture is missing" in problems[1]
+
+
+def test_boxes_of_other_things_are_not_taken_for_plates(tmp_path: Path) -> None:
+    place = _yolo(tmp_path, {"a": "0 0.5 0.5 0.2 0.1\n", "b": "2 0.5 0.5 0.9 0.9\n"})
+    with pytest.raises(
+        DataSetError, match=r"labels of 2 classes \(0 in a.txt:1, 2 in b.txt:1\).*of the plates alone"
+    ):
+        find_data_set(place)
+    (place / "labels" / "b.txt").write_text("0 0.5 0.5 0.9 0.9\n")
+    (place / "labels" / "classes.txt").write_text("plate\n")
+    found = find_data_set(place)
+    assert (len(found.scenes), found.faults) == (2, ())
 
 
 def test_a_picture_with_one_bad_row_is_left_out_whole(tmp_path: Path) -> None:

@@ -10,13 +10,12 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime as ort
 
-from models import registry
 from models.evaluation.boxes import Boxes
 from models.evaluation.outcomes import Read, SideFacts
 from pod.config import VisionConfig
 from pod.domain.reads import ALPHABET
 from pod.services.model_trial.upstream import UpstreamWeights
-from pod.vision.pipeline import DEFAULT_CONFIDENCE, crop, load_models
+from pod.vision.pipeline import crop, load_models
 from pod.vision.recognizer import Recognizer
 
 Picture = npt.NDArray[np.uint8]
@@ -156,12 +155,6 @@ def _read(slots: npt.NDArray[np.float32]) -> Read:
     """The likeliest text of slots of shape (SLOTS, len(ALPHABET))."""
     text = "".join(ALPHABET[i] for i in slots.argmax(axis=1)).replace(ALPHABET[-1], "")
     return Read(text, float(slots.max(axis=1).min()))
-
-
-def _confidence(vision: VisionConfig) -> float:
-    """The threshold that `load_models` gives the detector."""
-    said = registry.load(vision.detector, "detector", store=vision.store).thresholds.confidence
-    return vision.detector_confidence or said or DEFAULT_CONFIDENCE
 
 
 def _plate_config(weights: Path) -> Path:
