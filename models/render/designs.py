@@ -64,3 +64,8 @@ class Design:
     stretch: float = 1.12
     embossed: float = 0.6
     weight: float = 1.0
+
+
+def looks(*pairs: tuple[Rgb, Rgb]) -> tuple[Look, ...]:
+    """Issues of one paper and one ink each."""
+    return tuple(Look((paper,), ink) for paper, ink in pairs)

@@ -1,537 +1,14 @@
-"""Plates of Britain, South America, Asia, Africa and Oceania, of diplomats and of no country."""
+"""Plates of Russia, Oceania, Africa and the Middle East, of diplomats and of no country."""
 
-from models.render.designs import BLACK, CREAM, WHITE, YELLOW, Box, Design, Look
-from models.render.emblems import any_of, map_of, one_seal, shield, star
-from models.render.europe import BARE_LINE, CYCLE_MM, LONG_MM, ONE_LINE, TALL_MM, TWO_FULL
-from models.render.grammar import LATIN, UNMISTAKABLE
-from models.render.lettering import Rgb
-from models.render.ornaments import (
-    bolts,
-    dealer_frame,
-    euro_band,
-    flag_band,
-    patch,
-    print_line,
-    rim,
-    scenery,
-    sticker,
-)
-
-RED, GREEN, BLUE, NAVY, SILVER, GREY = (
-    (186, 24, 30),
-    (20, 110, 70),
-    (30, 70, 160),
-    (24, 34, 96),
-    (188, 190, 190),
-    (150, 152, 154),
-)
-_UK_YELLOW = ((246, 204, 20), (232, 184, 30), (240, 170, 10), (214, 170, 60))
-_UK_LETTERS = "ABCDEFGHJKLMNOPRSTUVWXYZ"
-_RIM = rim(thick=0.025, chance=0.55)
-_SCREWS = bolts((0.1, 0.5), (0.9, 0.5), chance=0.3, size=0.05)
-_HEADLINE: Box = (0.25, 0.04, 0.75, 0.2)
-
-
-def _looks(*pairs: tuple[Rgb, Rgb]) -> tuple[Look, ...]:
-    return tuple(Look((paper,), ink) for paper, ink in pairs)
-
-
-_UK_WHITE = _looks((WHITE, BLACK), ((222, 222, 218), BLACK), ((200, 202, 204), (30, 30, 34)))
-_UK_REAR = tuple(Look((paper,), BLACK) for paper in _UK_YELLOW)
-_UK_NOW = (
-    "AA99 AAA",
-    "AA99 AAA",
-    "AA99 AAA",
-    "AA{0|1|5|6}9 AAA",
-    "A999 AAA",
-    "A99 AAA",
-    "AAA 999A",
-    "AAA 99A",
-)
-_UK_OWN = (
-    "A9 AAA",
-    "A{1|2|3|4|5|6|7|8|9|10|11|16} AAA",
-    "AAA {1|2|7|10|11|101|500|911}",
-    "999 AA",
-    "9999 AA",
-    "A{055|111|10} AAA",
-    "{1|2|8|9} AAA",
-    "AA{Z} 9999",
-    "9AA",
-    "AAA 9",
-)
-_UK_FOOT = print_line(
-    ("MOTORS LTD", "CAR CENTRE 01234 567890", "www.dealer.co.uk", "GARAGES"),
-    (0.3, 0.9, 0.7, 0.985),
-    inks=((60, 60, 60), (40, 60, 120)),
-    chance=0.4,
-)
-_GB = euro_band(("GB", "GB", "UK", "IRL"), wide=0.08)
-
-
-def _uk(
-    name: str, looks: tuple[Look, ...], patterns: tuple[str, ...], *, weight: float, band: bool
-) -> Design:
-    line: Box = (0.1, 0.15, 0.965, 0.86) if band else (0.045, 0.14, 0.955, 0.86)
-    behind = (_GB, _RIM) if band else (_RIM,)
-    return Design(
-        name,
-        "United Kingdom",
-        (520.0, 111.0),
-        patterns,
-        (line,),
-        ("uk", "uk", "uk", "uk-carbon", "barlow"),
-        looks,
-        _UK_LETTERS,
-        behind,
-        (_UK_FOOT, _SCREWS),
-        spacing=(0.1, 0.17),
-        gap=(0.4, 0.62),
-        stretch=1.0,
-        embossed=0.0,
-        weight=weight,
-    )
-
-
-_UK = (
-    _uk("uk-front", _UK_WHITE, _UK_NOW, weight=2.0, band=False),
-    _uk("uk-rear", _UK_REAR, _UK_NOW, weight=2.0, band=False),
-    _uk("uk-front-band", _UK_WHITE, _UK_NOW, weight=1.0, band=True),
-    _uk("uk-rear-band", _UK_REAR, _UK_NOW, weight=1.0, band=True),
-    _uk("uk-own", (*_UK_WHITE, *_UK_REAR), _UK_OWN, weight=1.5, band=False),
-    Design(
-        "uk-black",
-        "United Kingdom",
-        (480.0, 105.0),
-        ("AAA 999", "AAA 999A", "999 AAA", "AA 9999", "AAA 99"),
-        (BARE_LINE,),
-        ("uk-old", "uk", "us-square"),
-        _looks((BLACK, WHITE), (BLACK, SILVER), ((30, 30, 32), (210, 210, 205))),
-        _UK_LETTERS,
-        (_RIM,),
-        (_SCREWS,),
-        weight=0.8,
-    ),
-    Design(
-        "uk-two",
-        "United Kingdom",
-        (285.0, 203.0),
-        ("AA99/AAA", "AAA/999", "A999/AAA", "AAA/999A", "AA/9999"),
-        ((0.08, 0.08, 0.92, 0.47), (0.08, 0.53, 0.92, 0.92)),
-        ("uk", "uk", "uk-old"),
-        (*_UK_WHITE, *_UK_REAR, *_looks((BLACK, WHITE))),
-        _UK_LETTERS,
-        (_RIM,),
-        (),
-        embossed=0.0,
-        weight=1.6,
-        spacing=(0.1, 0.18),
-    ),
-)
-
-_CITIES = (
-    "SP-SAO PAULO",
-    "RJ-NITEROI",
-    "PR-CURITIBA",
-    "MG-BELO HORIZONTE",
-    "RS-PORTO ALEGRE",
-    "BA-SALVADOR",
-    "SC-JOINVILLE",
-    "ES-VITORIA",
-    "GO-GOIANIA",
-    "PE-RECIFE",
-)
-_BRAZIL = (
-    Design(
-        "br-grey",
-        "Brazil",
-        (400.0, 130.0),
-        ("AAA-9999", "AAA.9999", "AAA-9999", "AAA 9999"),
-        ((0.045, 0.3, 0.955, 0.9),),
-        ("br", "br", "br-press"),
-        _looks(
-            (SILVER, (40, 40, 46)),
-            ((206, 208, 208), BLACK),
-            ((170, 172, 176), (60, 60, 70)),
-            (RED, WHITE),
-            (WHITE, BLACK),
-            (WHITE, RED),
-            ((170, 20, 24), (226, 226, 226)),
-        ),
-        LATIN,
-        (print_line(_CITIES, (0.27, 0.06, 0.73, 0.22), inks=((70, 70, 76), (40, 40, 46)), chance=0.95), _RIM),
-        (
-            bolts((0.1, 0.13), (0.9, 0.13), chance=0.8, size=0.05),
-            bolts((0.52, 0.6), chance=0.3, size=0.05),
-            sticker((0.05, 0.06, 0.1, 0.2), chance=0.2),
-        ),
-        spacing=(0.08, 0.14),
-        weight=2.0,
-    ),
-    Design(
-        "br-cycle",
-        "Brazil",
-        (200.0, 170.0),
-        ("AAA/9999", "AAA/9999"),
-        ((0.16, 0.24, 0.84, 0.56), (0.06, 0.62, 0.94, 0.94)),
-        ("br", "br-press"),
-        _looks((SILVER, (40, 40, 46)), ((206, 208, 208), BLACK), (RED, WHITE)),
-        LATIN,
-        (print_line(_CITIES, (0.2, 0.06, 0.8, 0.17), inks=((70, 70, 76),), chance=0.95), _RIM),
-        (bolts((0.1, 0.4), (0.9, 0.4), chance=0.5),),
-        weight=1.2,
-    ),
-    Design(
-        "mercosur-br",
-        "Brazil",
-        (400.0, 130.0),
-        ("AAA9A99", "AAA9A99", "AAA9999"),
-        ((0.05, 0.32, 0.95, 0.92),),
-        ("de-fe", "de-fe", "fe-sometype", "fe-overpass"),
-        _looks((WHITE, BLACK), (WHITE, BLACK), (WHITE, RED), (WHITE, BLUE), (WHITE, GREEN)),
-        LATIN,
-        (
-            patch((0, 0, 1, 0.24), (26, 62, 150), (20, 50, 130)),
-            print_line(("BRASIL",), (0.3, 0.04, 0.7, 0.2), inks=(WHITE,)),
-            patch((0.88, 0.04, 0.97, 0.2), GREEN, chance=0.8),
-            _RIM,
-        ),
-        (print_line(("BR",), (0.02, 0.78, 0.07, 0.92), inks=(BLACK,), chance=0.7),),
-        spacing=(0.07, 0.12),
-        weight=1.5,
-    ),
-    Design(
-        "mercosur-br-cycle",
-        "Brazil",
-        (200.0, 170.0),
-        ("AAA/9A99",),
-        ((0.14, 0.28, 0.86, 0.6), (0.06, 0.65, 0.94, 0.95)),
-        ("de-fe", "fe-sometype"),
-        _looks((WHITE, BLACK), (WHITE, RED)),
-        LATIN,
-        (
-            patch((0, 0, 1, 0.22), (26, 62, 150)),
-            print_line(("BRASIL",), (0.3, 0.04, 0.7, 0.18), inks=(WHITE,)),
-            _RIM,
-        ),
-        weight=1.0,
-    ),
-    Design(
-        "mercosur-ar",
-        "Argentina",
-        (400.0, 130.0),
-        ("AA 999 AA", "AA 999 AA", "A999AAA"),
-        ((0.05, 0.3, 0.95, 0.9),),
-        ("de-fe", "fe-sometype", "fe-overpass", "fe-b612"),
-        _looks((WHITE, BLACK)),
-        LATIN,
-        (
-            patch((0, 0, 1, 0.22), (26, 62, 150), (90, 150, 210)),
-            print_line(
-                ("REPUBLICA ARGENTINA", "URUGUAY", "PARAGUAY"), (0.25, 0.04, 0.75, 0.18), inks=(WHITE,)
-            ),
-            _RIM,
-        ),
-        spacing=(0.07, 0.12),
-        weight=1.4,
-    ),
-    Design(
-        "ar-black",
-        "Argentina",
-        (294.0, 129.0),
-        ("AAA 999", "AAA 999"),
-        ((0.06, 0.24, 0.94, 0.82),),
-        ("ar-old", "br", "us-square"),
-        _looks((BLACK, WHITE), ((40, 42, 46), (230, 230, 230))),
-        LATIN,
-        (
-            rim((WHITE, (200, 200, 200)), thick=0.05, chance=0.95),
-            print_line(("ARGENTINA",), (0.3, 0.07, 0.7, 0.19), inks=(WHITE, GREY), chance=0.7),
-        ),
-        (dealer_frame(chance=0.15), bolts((0.15, 0.12), (0.85, 0.12), chance=0.4)),
-        weight=1.4,
-    ),
-    Design(
-        "latin",
-        "Unknown",
-        (300.0, 150.0),
-        ("AAA-999", "AAA 9999", "AAA-9999", "AA 9999", "999999", "AA-99-99", "A 999-999"),
-        ((0.05, 0.25, 0.95, 0.8),),
-        ("us-print", "us-bold", "us-wide", "arial-narrow", "br", "rajdhani"),
-        _looks((YELLOW, BLACK), (WHITE, BLACK), (WHITE, BLUE), ((236, 160, 30), BLACK), (WHITE, RED)),
-        UNMISTAKABLE,
-        (
-            print_line(
-                (
-                    "COLOMBIA",
-                    "CHILE",
-                    "PERU",
-                    "BOGOTA D.C.",
-                    "ECUADOR",
-                    "CUBA",
-                    "COSTA RICA",
-                    "CENTROAMERICA",
-                    "GUATEMALA",
-                ),
-                (0.25, 0.82, 0.75, 0.95),
-                inks=(BLACK, BLUE),
-            ),
-            _RIM,
-        ),
-        (dealer_frame(chance=0.2),),
-        emblem=map_of(RED),
-    ),
-)
-
-_STATES = "MH|DL|KA|TN|UP|HR|GJ|RJ|KL|AP|TS|WB|MP|PB|CH|BR|OR|UK|JH|AS|GA|PY"
-_IN = f"{{{_STATES}}}"
-_INDIA_LOOKS = _looks(
-    (WHITE, BLACK),
-    (WHITE, BLACK),
-    ((224, 224, 220), BLACK),
-    (YELLOW, BLACK),
-    ((20, 110, 60), WHITE),
-    (BLACK, WHITE),
-    (BLACK, YELLOW),
-)
-_INDIA_DIES = (
-    "arial",
-    "arial-narrow",
-    "uk",
-    "rounded",
-    "din",
-    "traced",
-    "pragati",
-    "barlow",
-    "fe-overpass",
-    "rajdhani",
-    "times",
-)
-_INDIA = (
-    Design(
-        "in",
-        "India",
-        (500.0, 120.0),
-        (
-            f"{_IN} 99 AA 9999",
-            f"{_IN} 99 A 9999",
-            f"{_IN} 9{{C}} A 9999",
-            f"{_IN}-99-AA-9999",
-            f"{_IN}99AA9999",
-            f"{_IN} 99 AA 999",
-        ),
-        ((0.045, 0.17, 0.955, 0.83),),
-        _INDIA_DIES,
-        _INDIA_LOOKS,
-        LATIN,
-        (_RIM,),
-        (_SCREWS,),
-        spacing=(0.08, 0.16),
-        embossed=0.3,
-        weight=1.8,
-    ),
-    Design(
-        "in-ind",
-        "India",
-        (500.0, 120.0),
-        (f"{_IN} 99 AA 9999", f"{_IN} 99 A 9999"),
-        ((0.1, 0.16, 0.965, 0.84),),
-        ("din", "din-drawn", "fe-overpass"),
-        _INDIA_LOOKS[:4],
-        LATIN,
-        (
-            print_line(("IND",), (0.01, 0.55, 0.085, 0.85), inks=(BLUE,)),
-            patch((0.02, 0.2, 0.07, 0.45), SILVER, (120, 160, 200)),
-            _RIM,
-        ),
-        (_SCREWS,),
-        weight=1.0,
-    ),
-    Design(
-        "in-two",
-        "India",
-        (300.0, 180.0),
-        (
-            f"{_IN} 99/A 9999",
-            f"{_IN} 99 A/A9999",
-            f"{_IN} 99/AA 9999",
-            f"{_IN}99 A/9999",
-            f"{_IN} 99 AA/9999",
-        ),
-        ((0.12, 0.08, 0.92, 0.46), (0.06, 0.54, 0.94, 0.92)),
-        _INDIA_DIES,
-        _INDIA_LOOKS,
-        LATIN,
-        (_RIM, print_line(("IND",), (0.01, 0.4, 0.08, 0.5), inks=(BLUE,), chance=0.5)),
-        spacing=(0.08, 0.16),
-        embossed=0.3,
-        weight=1.8,
-    ),
-)
-
-_PAKISTAN = (
-    Design(
-        "pk-islamabad",
-        "Pakistan",
-        (330.0, 165.0),
-        ("AA-999", "AAA-999", "AA.999", "AAA.999", "AA 999"),
-        ((0.06, 0.26, 0.94, 0.68),),
-        ("us-print", "fr-arial", "arial-narrow", "us-oswald", "din"),
-        _looks((WHITE, BLACK), ((226, 226, 222), (40, 40, 44))),
-        UNMISTAKABLE,
-        (
-            print_line(("ICT",), (0.4, 0.07, 0.6, 0.17), inks=(BLACK,), chance=0.7),
-            print_line(("ISLAMABAD", "ICT-ISLAMABAD"), (0.25, 0.76, 0.75, 0.9), inks=(BLACK,)),
-            _RIM,
-        ),
-        (bolts((0.06, 0.5), (0.94, 0.5), chance=0.5),),
-        gap=(0.4, 0.8),
-        spacing=(0.1, 0.24),
-        weight=1.0,
-    ),
-    Design(
-        "pk-islamabad-picture",
-        "Pakistan",
-        (330.0, 165.0),
-        ("AA-999", "AAA-999", "{IDJ|IDT}-9999"),
-        ((0.25, 0.2, 0.95, 0.64),),
-        ("us-print", "fr-arial", "arial-narrow"),
-        _looks((WHITE, BLACK)),
-        UNMISTAKABLE,
-        (
-            patch((0.04, 0.1, 0.21, 0.88), (90, 140, 190), (40, 100, 180), (170, 200, 220)),
-            patch((0.08, 0.2, 0.15, 0.7), (214, 180, 170)),
-            print_line(("ICT-ISLAMABAD",), (0.28, 0.72, 0.9, 0.88), inks=(BLACK,)),
-            _RIM,
-        ),
-        weight=1.0,
-    ),
-    Design(
-        "pk-punjab",
-        "Pakistan",
-        (330.0, 165.0),
-        ("AAA[12|13|14|15|07|08|16]/9999", "AAA [12|13|16]/999", "AAA/999", "AAA-[14|18]/999 A", "AAA/9999"),
-        ((0.3, 0.12, 0.94, 0.47), (0.3, 0.55, 0.94, 0.9)),
-        ("us-print", "fr-arial", "din", "arial-narrow"),
-        _looks((WHITE, BLACK), ((226, 226, 222), (40, 40, 44)), (CREAM, BLACK)),
-        UNMISTAKABLE,
-        (
-            patch((0.03, 0.05, 0.25, 0.95), (40, 130, 90), (20, 100, 70)),
-            scenery("blob", ((220, 200, 120),), strength=(0.0, 0.3), base=0.4),
-            print_line(("PUNJAB",), (0.05, 0.78, 0.23, 0.9), inks=(WHITE,)),
-            _RIM,
-        ),
-        weight=1.4,
-    ),
-    Design(
-        "pk-sindh",
-        "Pakistan",
-        (330.0, 165.0),
-        ("AAA-999", "AA-9999", "A 9999", "A-9999"),
-        ((0.07, 0.16, 0.93, 0.62),),
-        ("us-print", "times", "arial-narrow", "us-oswald"),
-        _looks((YELLOW, BLACK), ((190, 130, 60), BLACK), (BLACK, WHITE), (WHITE, BLACK)),
-        UNMISTAKABLE,
-        (
-            print_line(
-                ("SINDH", "PESHAWAR", "ABBOTTABAD", "GOVT OF SINDH", "QUETTA"),
-                (0.3, 0.7, 0.7, 0.88),
-                inks=(BLACK, (230, 230, 230)),
-                fonts=("Overpass-Bold", "Tinos-Bold"),
-            ),
-            _RIM,
-        ),
-        (dealer_frame(chance=0.2),),
-        emblem=one_seal,
-    ),
-)
-
-_MY_LETTERS = "ABCDEFGHJKLMNPQRSTUVWXY"
-_MALAYSIA = (
-    Design(
-        "my",
-        "Malaysia",
-        LONG_MM,
-        ("AAA 9999", "AAA 999", "AA 9999", "AAA 99", "A 9999"),
-        (BARE_LINE,),
-        ("arial", "arial", "uk", "arial-narrow", "rounded", "times", "slab", "barlow", "pragati"),
-        _looks((BLACK, WHITE), ((24, 24, 28), WHITE), ((40, 42, 46), (220, 222, 224)), (BLACK, SILVER)),
-        _MY_LETTERS,
-        (_RIM,),
-        (_SCREWS,),
-        gap=(0.4, 0.9),
-        spacing=(0.08, 0.2),
-        embossed=0.2,
-        weight=1.8,
-    ),
-    Design(
-        "my-two",
-        "Malaysia",
-        (300.0, 200.0),
-        ("AAA/9999", "AAA/999", "AA/9999"),
-        TWO_FULL,
-        ("arial", "uk", "times", "slab", "rounded"),
-        _looks((BLACK, WHITE), ((24, 24, 28), WHITE), ((60, 50, 90), WHITE)),
-        _MY_LETTERS,
-        (_RIM,),
-        (),
-        spacing=(0.08, 0.2),
-        embossed=0.2,
-        weight=1.2,
-    ),
-    Design(
-        "sg",
-        "Singapore",
-        LONG_MM,
-        ("AAA9999A", "AAA 9999 A", "AAA999A", "AA9999A"),
-        (BARE_LINE,),
-        ("uk", "uk-old", "arial", "us-square"),
-        _looks((BLACK, WHITE), ((30, 30, 34), SILVER), (WHITE, BLACK), (YELLOW, BLACK)),
-        "ABCDEFGHJKLMNPRSTUXYZ",
-        (_RIM,),
-        (_SCREWS,),
-        embossed=0.2,
-    ),
-    Design(
-        "id",
-        "Indonesia",
-        (395.0, 135.0),
-        ("A 9999 AAA", "AA 9999 AA", "AA 9999 A"),
-        ((0.05, 0.12, 0.95, 0.68),),
-        ("us-narrow", "din-narrow", "br-press", "us-square"),
-        _looks((BLACK, WHITE), (WHITE, BLACK), (YELLOW, BLACK)),
-        LATIN,
-        (
-            rim((WHITE, GREY), thick=0.03),
-            print_line(("09.25", "11.27", "03.24"), (0.35, 0.74, 0.65, 0.92), inks=(GREY, WHITE)),
-        ),
-        weight=0.8,
-    ),
-    Design(
-        "th-like",
-        "Cambodia",
-        (330.0, 150.0),
-        ("9A-9999", "9AA-9999", "99A-999.99", "9A 9999"),
-        ((0.05, 0.12, 0.95, 0.66),),
-        ("us-print", "arial-narrow", "us-flat"),
-        _looks((WHITE, BLUE), (WHITE, BLACK)),
-        UNMISTAKABLE,
-        (print_line(("PHNOM PENH", "CAMBODIA"), (0.25, 0.74, 0.75, 0.92), inks=(BLUE, RED)), _RIM),
-        weight=0.5,
-    ),
-    Design(
-        "vn",
-        "Vietnam",
-        (330.0, 165.0),
-        ("99A/999.99", "99A/9999", "99-A9/999.99"),
-        TWO_FULL,
-        ("din", "din-drawn", "barlow-condensed", "us-print"),
-        _looks((WHITE, BLACK), (YELLOW, BLACK), (BLUE, WHITE)),
-        UNMISTAKABLE,
-        (_RIM,),
-        weight=0.8,
-    ),
-)
+from models.render.blanks import BLUE, GREEN, GREY, NAVY, RED, RIM, SCREWS, SILVER
+from models.render.britain import BRITAIN
+from models.render.designs import BLACK, CREAM, WHITE, YELLOW, Box, Design, looks
+from models.render.emblems import any_of, map_of, shield, star
+from models.render.european_issues import BARE_LINE, CYCLE_MM, LONG_MM, ONE_LINE, TALL_MM, TWO_FULL
+from models.render.grammar import UNMISTAKABLE
+from models.render.ornaments import dealer_frame, flag_band, patch, print_line, rim, scenery
+from models.render.south_america import SOUTH_AMERICA
+from models.render.south_asia import INDIA, MALAYSIA, PAKISTAN
 
 _RU_LETTERS = "ABEKMHOPCTYX"
 _REGIONS = "{77|99|78|16|50|177|197|777|199|23|66|190|150|97|116|750}"
@@ -551,10 +28,10 @@ _RUSSIA = (
         (f"A999AA/{_REGIONS}", f"A 999 AA/{_REGIONS}", f"AA999/{_REGIONS}"),
         _RU_LINES,
         ("gost", "gost", "din-drawn"),
-        _looks((WHITE, BLACK), ((224, 226, 228), (30, 30, 34)), (YELLOW, BLACK), (WHITE, BLACK)),
+        looks((WHITE, BLACK), ((224, 226, 228), (30, 30, 34)), (YELLOW, BLACK), (WHITE, BLACK)),
         _RU_LETTERS,
         (*_RU_BOX, rim((BLACK,), thick=0.03, chance=0.9)),
-        (_SCREWS,),
+        (SCREWS,),
         weight=1.8,
         spacing=(0.09, 0.16),
     ),
@@ -565,7 +42,7 @@ _RUSSIA = (
         ("999{D|T}999/{77|99|78}", "999{CD}9/{77|99|78}", "A9999/{77|99|50}"),
         _RU_LINES,
         ("gost",),
-        _looks((RED, WHITE), (BLUE, WHITE)),
+        looks((RED, WHITE), (BLUE, WHITE)),
         _RU_LETTERS,
         (patch((0.745, 0.0, 0.752, 1.0), WHITE), rim((WHITE,), thick=0.03)),
         weight=0.4,
@@ -577,7 +54,7 @@ _RUSSIA = (
         (f"A 999/AA {_REGIONS}",),
         ((0.06, 0.08, 0.94, 0.47), (0.06, 0.55, 0.94, 0.92)),
         ("gost",),
-        _looks((WHITE, BLACK)),
+        looks((WHITE, BLACK)),
         _RU_LETTERS,
         (rim((BLACK,), thick=0.02),),
         weight=0.7,
@@ -589,7 +66,7 @@ _RUSSIA = (
         ("999 AAA/99", "999AA/99"),
         ((0.11, 0.14, 0.76, 0.87), (0.8, 0.2, 0.955, 0.8)),
         ("din-drawn", "gost"),
-        _looks((WHITE, BLACK)),
+        looks((WHITE, BLACK)),
         UNMISTAKABLE,
         (
             flag_band(((90, 180, 210),), "KZ", back=WHITE),
@@ -628,7 +105,7 @@ _OCEANIA = (
         ),
         ((0.05, 0.14, 0.95, 0.74),),
         ("au", "au", "au-print", "us-narrow", "us-square"),
-        _looks(
+        looks(
             (WHITE, BLACK),
             (YELLOW, BLACK),
             (WHITE, BLUE),
@@ -639,8 +116,8 @@ _OCEANIA = (
             (WHITE, NAVY),
         ),
         UNMISTAKABLE,
-        (print_line(_AU, (0.15, 0.79, 0.85, 0.94), inks=(BLUE, BLACK, (120, 30, 40))), _RIM),
-        (dealer_frame(chance=0.15), _SCREWS),
+        (print_line(_AU, (0.15, 0.79, 0.85, 0.94), inks=(BLUE, BLACK, (120, 30, 40))), RIM),
+        (dealer_frame(chance=0.15), SCREWS),
         emblem=any_of(star(BLUE, RED), shield, map_of(BLUE)),
         weight=1.8,
     ),
@@ -651,10 +128,10 @@ _OCEANIA = (
         ("AAA 999", "AAA99A", "999 AAA", "V", "### ###"),
         (BARE_LINE,),
         ("au-print", "au", "us-dosis"),
-        _looks((BLACK, WHITE), (WHITE, BLACK), (WHITE, BLUE), (BLACK, GREY), (BLUE, WHITE)),
+        looks((BLACK, WHITE), (WHITE, BLACK), (WHITE, BLUE), (BLACK, GREY), (BLUE, WHITE)),
         UNMISTAKABLE,
-        (_RIM,),
-        (_SCREWS,),
+        (RIM,),
+        (SCREWS,),
     ),
     Design(
         "nz",
@@ -663,10 +140,10 @@ _OCEANIA = (
         ("AAA999", "AA9999", "AAA99"),
         ((0.06, 0.15, 0.94, 0.85),),
         ("din-drawn", "au-print", "rajdhani"),
-        _looks((WHITE, BLACK), (BLACK, WHITE)),
+        looks((WHITE, BLACK), (BLACK, WHITE)),
         UNMISTAKABLE,
-        (_RIM,),
-        (_SCREWS,),
+        (RIM,),
+        (SCREWS,),
     ),
 )
 
@@ -678,10 +155,10 @@ _EAST = (
         ("99-999-99", "999-99-999", "99.999.99", "99 999 99"),
         (ONE_LINE,),
         ("din-drawn", "nordic-arial", "be", "nordic"),
-        _looks((YELLOW, BLACK), ((236, 176, 30), BLACK)),
+        looks((YELLOW, BLACK), ((236, 176, 30), BLACK)),
         UNMISTAKABLE,
-        (flag_band((WHITE, BLUE, WHITE), "IL", back=(40, 90, 200)), _RIM),
-        (_SCREWS,),
+        (flag_band((WHITE, BLUE, WHITE), "IL", back=(40, 90, 200)), RIM),
+        (SCREWS,),
         weight=1.2,
     ),
     Design(
@@ -691,9 +168,9 @@ _EAST = (
         ("A 99999", "{AA|BB|CC} 99999", "9 99999", "A 9999"),
         ((0.05, 0.15, 0.95, 0.85),),
         ("arial-narrow", "us-print", "din"),
-        _looks((WHITE, BLACK)),
+        looks((WHITE, BLACK)),
         UNMISTAKABLE,
-        (_RIM,),
+        (RIM,),
         emblem=map_of(BLACK),
         weight=0.7,
     ),
@@ -704,12 +181,12 @@ _EAST = (
         ("A 99999", "A 9999", "AA 99999"),
         ((0.06, 0.12, 0.94, 0.6),),
         ("fr-arial", "us-print", "arial-narrow"),
-        _looks((WHITE, BLACK), (WHITE, BLACK)),
+        looks((WHITE, BLACK), (WHITE, BLACK)),
         UNMISTAKABLE,
         (
             print_line(("DUBAI",), (0.08, 0.7, 0.45, 0.9), inks=(BLACK,)),
             scenery("blob", (BLACK,), strength=(0.0, 0.1), base=0.8),
-            _RIM,
+            RIM,
         ),
         (dealer_frame(chance=0.2),),
         weight=0.8,
@@ -721,9 +198,9 @@ _EAST = (
         ("999999", "99999", "9999"),
         ((0.25, 0.15, 0.92, 0.85),),
         ("arial-narrow", "din", "barlow"),
-        _looks((WHITE, BLACK)),
+        looks((WHITE, BLACK)),
         UNMISTAKABLE,
-        (patch((0, 0, 0.09, 1), (120, 20, 60)), _RIM),
+        (patch((0, 0, 0.09, 1), (120, 20, 60)), RIM),
         weight=0.8,
     ),
     Design(
@@ -733,10 +210,10 @@ _EAST = (
         ("{CA} 999-999", "AAA 999 {GP}", "AA 99 AA {GP}", "AAA 999 {MP}"),
         (BARE_LINE,),
         ("arial-narrow", "us-print", "din-narrow"),
-        _looks((WHITE, BLACK), (YELLOW, BLACK), (WHITE, BLUE)),
+        looks((WHITE, BLACK), (YELLOW, BLACK), (WHITE, BLUE)),
         UNMISTAKABLE,
-        (_RIM,),
-        (_SCREWS,),
+        (RIM,),
+        (SCREWS,),
         weight=0.8,
     ),
     Design(
@@ -746,10 +223,10 @@ _EAST = (
         ("{KA|KB|KC|KD}A 999A", "AAA 999A"),
         (BARE_LINE,),
         ("arial-narrow", "uk", "din"),
-        _looks((WHITE, BLACK), (YELLOW, BLACK)),
+        looks((WHITE, BLACK), (YELLOW, BLACK)),
         UNMISTAKABLE,
-        (_RIM,),
-        (_SCREWS,),
+        (RIM,),
+        (SCREWS,),
         weight=0.6,
     ),
     Design(
@@ -759,7 +236,7 @@ _EAST = (
         ("{CD|CC|D} 99-999", "999 {CD} 999", "9 {CD} 99", "{CD}-99-99", "99 {CD} 999"),
         (BARE_LINE,),
         ("din-drawn", "fr", "nordic", "uk"),
-        _looks(
+        looks(
             (RED, WHITE),
             (BLUE, WHITE),
             (GREEN, WHITE),
@@ -768,8 +245,8 @@ _EAST = (
             (YELLOW, BLACK),
         ),
         UNMISTAKABLE,
-        (_RIM,),
-        (_SCREWS,),
+        (RIM,),
+        (SCREWS,),
         weight=0.7,
     ),
     Design(
@@ -790,9 +267,9 @@ _EAST = (
             "staatliches",
             "smooch",
         ),
-        _looks((WHITE, BLACK), (YELLOW, BLACK), (BLACK, WHITE), (GREEN, WHITE), (RED, WHITE), (WHITE, RED)),
+        looks((WHITE, BLACK), (YELLOW, BLACK), (BLACK, WHITE), (GREEN, WHITE), (RED, WHITE), (WHITE, RED)),
         UNMISTAKABLE,
-        (_RIM,),
+        (RIM,),
         (dealer_frame(chance=0.1),),
         weight=1.0,
     ),
@@ -833,7 +310,7 @@ _EAST = (
             "us-slash",
             "fe-redhat",
         ),
-        _looks(
+        looks(
             (WHITE, BLACK),
             (YELLOW, BLACK),
             (BLACK, WHITE),
@@ -847,8 +324,8 @@ _EAST = (
             (CREAM, (90, 40, 30)),
         ),
         UNMISTAKABLE,
-        (_RIM,),
-        (dealer_frame(chance=0.1), _SCREWS),
+        (RIM,),
+        (dealer_frame(chance=0.1), SCREWS),
         weight=2.0,
     ),
     Design(
@@ -873,7 +350,7 @@ _EAST = (
             "br",
             "gost",
         ),
-        _looks(
+        looks(
             (WHITE, BLACK),
             (YELLOW, BLACK),
             (BLACK, WHITE),
@@ -883,9 +360,18 @@ _EAST = (
             (SILVER, BLACK),
         ),
         UNMISTAKABLE,
-        (_RIM,),
+        (RIM,),
         weight=1.5,
     ),
 )
 
-ELSEWHERE: tuple[Design, ...] = (*_UK, *_BRAZIL, *_INDIA, *_PAKISTAN, *_MALAYSIA, *_RUSSIA, *_OCEANIA, *_EAST)
+ELSEWHERE: tuple[Design, ...] = (
+    *BRITAIN,
+    *SOUTH_AMERICA,
+    *INDIA,
+    *PAKISTAN,
+    *MALAYSIA,
+    *_RUSSIA,
+    *_OCEANIA,
+    *_EAST,
+)

@@ -1,682 +1,51 @@
-"""Plates of the United States, Canada and Mexico: pictures, names above, slogans below, stickers, frames."""
+"""Plates of the United States, Canada and Mexico; here those of no one state, and the two neighbours'."""
 
-from dataclasses import dataclass
-
-from models.render.designs import BLACK, CREAM, WHITE, YELLOW, Box, Design, Look, Ornament
-from models.render.emblems import Emblem, any_of, diamond, map_of, one_seal, star
-from models.render.grammar import LATIN, UNMISTAKABLE
-from models.render.lettering import Rgb
-from models.render.ornaments import bolts, dealer_frame, patch, print_line, rim, scenery, sticker
-
-NAVY, BLUE, SKY, RED, GREEN, GOLD = (
-    (24, 34, 96),
-    (30, 80, 170),
-    (120, 180, 224),
-    (186, 34, 40),
-    (20, 96, 62),
-    (232, 186, 60),
+from models.render.american_issues import (
+    BLUE,
+    GOLD,
+    GREEN,
+    NAVY,
+    ORANGE,
+    PLAIN,
+    PURPLE,
+    RED,
+    SCRIPT,
+    SKY,
+    TEAL,
+    VANITY,
+    Issue,
+    issued,
+    on,
 )
-ORANGE, TEAL, GREY, PURPLE = (236, 130, 40), (40, 150, 150), (150, 152, 156), (86, 40, 120)
-_SIZE_MM = (305.0, 152.0)
-_NUMBER: Box = (0.06, 0.265, 0.94, 0.755)
-_ABOVE: Box = (0.24, 0.035, 0.76, 0.2)
-_BELOW: Box = (0.23, 0.835, 0.77, 0.955)
-_BOLTS = bolts((0.2, 0.1), (0.8, 0.1), (0.2, 0.9), (0.8, 0.9))
-_TOP_BOLTS = bolts((0.2, 0.09), (0.8, 0.09), chance=0.7)
-_STICKERS = (
-    sticker((0.02, 0.05, 0.12, 0.19), chance=0.3, month=True),
-    sticker((0.87, 0.05, 0.97, 0.19), chance=0.45),
-    sticker((0.87, 0.8, 0.97, 0.94), chance=0.25),
-)
-_EDGE = rim(((200, 200, 200), (120, 120, 126), (60, 70, 120), (30, 30, 34)), chance=0.6)
-_SCRIPT, _SLAB, _SERIF = ("Damion-Regular", "Pacifico-Regular"), ("Rokkitt-Bold",), ("Tinos-Bold",)
-_PLAIN = ("Overpass-Bold", "Oswald-SemiBold", "ArchivoNarrow-Bold", "BarlowSemiCondensed-Bold")
-_PRESSED = (
-    "us-california",
-    "us-narrow",
-    "us-slim",
-    "us-wide",
-    "us-square",
-    "us-bold",
-    "us-round",
-    "us-tall",
-    "us-old",
-)
-_PRINTED = ("us-print", "us-flat", "us-oswald", "us-fjalla", "us-traced", "us-dosis")
-_ALL = (*_PRESSED, *_PRINTED, "us-slash")
+from models.render.american_large import LARGE_STATES
+from models.render.american_small import SMALL_STATES
+from models.render.designs import BLACK, CREAM, WHITE, YELLOW, Design, Look
+from models.render.emblems import any_of, diamond, map_of, one_seal, star
+from models.render.grammar import LATIN
+from models.render.ornaments import scenery
 
-
-@dataclass(frozen=True, slots=True)
-class _Issue:
-    """What differs from issuer to issuer."""
-
-    name: str
-    title: tuple[str, ...]
-    below: tuple[str, ...]
-    patterns: tuple[str, ...]
-    looks: tuple[Look, ...]
-    dies: tuple[str, ...] = _ALL
-    fonts: tuple[str, ...] = _PLAIN
-    title_ink: tuple[Rgb, ...] = (NAVY,)
-    below_ink: tuple[Rgb, ...] = (NAVY,)
-    behind: tuple[Ornament, ...] = ()
-    emblem: Emblem | None = None
-    letters: str = UNMISTAKABLE
-    region: str = "United States"
-    embossed: float = 0.7
-    weight: float = 1.0
-    number: Box = _NUMBER
-
-
-def _design(issue: _Issue) -> Design:
-    return Design(
-        f"us-{issue.name}" if issue.region == "United States" else issue.name,
-        issue.region,
-        _SIZE_MM,
-        issue.patterns,
-        (issue.number,),
-        issue.dies,
-        issue.looks,
-        letters=issue.letters,
-        behind=(
-            *issue.behind,
-            print_line(
-                issue.title, _ABOVE, inks=issue.title_ink, fonts=issue.fonts, chance=0.93, stretch=1.3
-            ),
-            print_line(issue.below, _BELOW, inks=issue.below_ink, chance=0.85, stretch=1.2),
-            _EDGE,
-        ),
-        above=(_BOLTS, _TOP_BOLTS, *_STICKERS, dealer_frame(chance=0.4)),
-        emblem=issue.emblem,
-        spacing=(0.09, 0.2),
-        gap=(0.3, 0.55),
-        stretch=1.15,
-        embossed=issue.embossed,
-        weight=issue.weight,
-    )
-
-
-def _on(*papers: tuple[Rgb, ...], ink: Rgb) -> tuple[Look, ...]:
-    return tuple(Look(paper, ink) for paper in papers)
-
-
-_VANITY = ("V", "V", "V", "#####", "######", "AAA99", "{IM|MY|GO|NO|I|2|4} V", "V {1|2|4|8|88}", "AAAAAAA")
-_ISSUES = (
-    _Issue(
-        "california",
-        ("California", "CALIFORNIA"),
-        ("dmv.ca.gov", "", "SESQUICENTENNIAL"),
-        ("9AAA999", "9AAA999", "9A99999"),
-        _on((WHITE,), (CREAM,), ink=NAVY),
-        ("us-california", "us-narrow", "us-round"),
-        _SCRIPT,
-        (RED, (200, 60, 60)),
-        (BLUE,),
-        weight=2.0,
-    ),
-    _Issue(
-        "california-black",
-        ("CALIFORNIA",),
-        ("", "1963"),
-        ("9AAA999", "AAA 999", "V"),
-        _on((BLACK,), ((20, 24, 40),), ink=GOLD),
-        ("us-california", "us-old", "us-narrow"),
-        title_ink=(GOLD,),
-        below_ink=(GOLD,),
-    ),
-    _Issue(
-        "california-blue",
-        ("CALIFORNIA",),
-        ("",),
-        ("9AAA999", "999 AAA", "V"),
-        _on(((20, 40, 110),), ((30, 60, 140),), ink=GOLD),
-        ("us-california", "us-old"),
-        title_ink=(GOLD,),
-        below_ink=(GOLD,),
-    ),
-    _Issue(
-        "texas",
-        ("TEXAS",),
-        ("THE LONE STAR STATE", "The Lone Star State"),
-        ("AAA*9999", "AA9*A999", "AAA-9999", "AA9 A999"),
-        _on((WHITE,), ink=BLACK),
-        ("us-wide", "us-bold", "us-print"),
-        (*_SLAB, *_PLAIN),
-        (BLACK, BLUE),
-        (BLACK, BLUE),
-        emblem=any_of(star(BLACK, BLUE, RED), map_of(BLACK, GREY)),
-        weight=1.6,
-    ),
-    _Issue(
-        "texas-sky",
-        ("TEXAS",),
-        ("THE LONE STAR STATE",),
-        ("AA9 A999", "AAA 999", "AA9*A999", "9AA A99"),
-        _on((SKY, WHITE, CREAM), (WHITE, (200, 216, 230)), ink=NAVY),
-        title_ink=(RED, NAVY),
-        behind=(scenery("ridge", ((150, 130, 110), (120, 130, 100)), base=0.85),),
-        emblem=star(RED, NAVY),
-    ),
-    _Issue(
-        "new-york-gold",
-        ("NEW YORK",),
-        ("EMPIRE STATE",),
-        ("AAA*9999", "AAA-9999", "99999<MC|JW|TC|PB>"),
-        _on((YELLOW,), ((238, 170, 20),), ink=NAVY),
-        ("us-narrow", "us-california", "us-slim"),
-        _PLAIN,
-        (YELLOW,),
-        (YELLOW,),
-        behind=(patch((0, 0, 1, 0.2), NAVY), patch((0, 0.86, 1, 1), NAVY)),
-        emblem=map_of(NAVY),
-        weight=1.2,
-    ),
-    _Issue(
-        "new-york-white",
-        ("NEW YORK",),
-        ("THE EMPIRE STATE", "EXCELSIOR"),
-        ("AAA*9999", "AAA-9999", "AAA 9999"),
-        _on((WHITE,), ink=NAVY),
-        ("us-narrow", "us-california", "us-slim"),
-        _PLAIN,
-        (WHITE, NAVY),
-        (WHITE, NAVY),
-        behind=(
-            patch((0, 0, 1, 0.2), (50, 100, 180), NAVY, chance=0.7),
-            patch((0, 0.86, 1, 1), (50, 100, 180), chance=0.5),
-        ),
-        emblem=map_of(NAVY, BLUE),
-        weight=1.2,
-    ),
-    _Issue(
-        "new-york-taxi",
-        ("NEW YORK",),
-        ("T&LC",),
-        ("9A99<A|B|C|H>", "9A99{C}", "{T}999999{C}"),
-        _on((YELLOW,), (WHITE,), ink=NAVY),
-    ),
-    _Issue(
-        "florida",
-        ("FLORIDA", "MyFlorida.com"),
-        ("SUNSHINE STATE", "ORANGE", "LEE", "BROWARD"),
-        ("AAA*A99", "AAA*999", "999*AAA", "AAAA99", "A99*9AA"),
-        _on((WHITE,), (WHITE, (220, 236, 214)), ink=(20, 100, 70)),
-        title_ink=((20, 120, 70), ORANGE),
-        below_ink=((20, 120, 70),),
-        behind=(scenery("blob", (ORANGE, (110, 160, 60)), strength=(0.7, 1.0), base=0.5),),
-        emblem=map_of(ORANGE),
-        weight=1.6,
-    ),
-    _Issue(
-        "illinois",
-        ("Illinois", "ILLINOIS"),
-        ("LAND OF LINCOLN", "Land of Lincoln"),
-        ("AA 99999", "A99 9999", "999 9999", "A 999 999", "999 999"),
-        _on((WHITE, (186, 212, 236)), (WHITE,), ink=RED),
-        ("us-slim", "us-square", "us-old", "us-flat"),
-        (*_SCRIPT, *_PLAIN),
-        (BLUE, NAVY),
-        (BLUE,),
-        behind=(scenery("blob", (GREY,), strength=(0.15, 0.4), base=0.5),),
-        weight=1.3,
-    ),
-    _Issue(
-        "pennsylvania",
-        ("PENNSYLVANIA",),
-        ("visitPA.com", "KEYSTONE STATE", "www.state.pa.us"),
-        ("AAA-9999", "AAA*9999", "AA-99999"),
-        _on((WHITE,), (WHITE,), (YELLOW,), ink=NAVY),
-        ("us-narrow", "us-slim", "us-california"),
-        _PLAIN,
-        (WHITE,),
-        (NAVY,),
-        behind=(patch((0, 0, 1, 0.21), BLUE, NAVY), patch((0, 0.83, 1, 1), GOLD)),
-        emblem=map_of(NAVY, BLUE),
-    ),
-    _Issue(
-        "ohio",
-        ("OHIO", "Ohio"),
-        ("BIRTHPLACE OF AVIATION", "FRANKLIN", "BEAUTIFUL OHIO"),
-        ("AAA 9999", "AAA-9999", "AA99AA"),
-        _on((WHITE,), (WHITE, (200, 214, 236)), (GOLD, WHITE), ink=NAVY),
-        fonts=(*_PLAIN, *_SERIF),
-        title_ink=(RED, NAVY),
-        below_ink=(RED, NAVY),
-        behind=(scenery("wedge", ((210, 190, 140),), base=0.85),),
-    ),
-    _Issue(
-        "michigan",
-        ("MICHIGAN", "Michigan"),
-        ("PURE MICHIGAN", "GREAT LAKES SPLENDOR", "World's Motor Capital", "www.michigan.gov"),
-        ("AAA 9999", "9AAA99", "AAA 999", "999A999"),
-        (Look((WHITE,), NAVY), Look((WHITE, SKY), NAVY), Look(((30, 80, 160),), WHITE)),
-        title_ink=(BLUE, WHITE),
-        below_ink=(BLUE, WHITE),
-        behind=(patch((0, 0, 1, 0.2), BLUE, chance=0.4),),
-    ),
-    _Issue(
-        "georgia",
-        ("GEORGIA", "georgia.gov"),
-        ("FULTON", "COBB", "GWINNETT", "IN GOD WE TRUST"),
-        ("AAA9999", "AAA 9999", "999 AAA"),
-        _on((WHITE,), (CREAM, WHITE), ink=BLACK),
-        title_ink=(BLACK, (200, 90, 60)),
-        behind=(scenery("blob", ((240, 170, 120), (110, 150, 70)), base=0.5),),
-    ),
-    _Issue(
-        "north-carolina",
-        ("North Carolina", "NORTH CAROLINA"),
-        ("First in Flight", "FIRST IN FLIGHT"),
-        ("AAA-9999", "AAA 9999"),
-        _on((WHITE,), (WHITE, (200, 220, 240)), ink=(40, 60, 140)),
-        ("us-old", "us-square", "us-narrow"),
-        (*_SCRIPT, *_PLAIN),
-        (RED, NAVY),
-        (RED, NAVY),
-        behind=(scenery("waves", ((190, 160, 120),), strength=(0.2, 0.5), base=0.75),),
-    ),
-    _Issue(
-        "new-jersey",
-        ("New Jersey", "NEW JERSEY"),
-        ("Garden State", "GARDEN STATE"),
-        ("A99-AAA", "A99*AAA", "AAA-99A", "A99 AAA"),
-        (*_on((CREAM, (236, 214, 130)), ((232, 200, 90), CREAM), ink=BLACK), Look(((40, 60, 110),), GOLD)),
-        ("us-narrow", "us-slim", "us-slash"),
-        (*_SCRIPT, *_PLAIN),
-        (BLACK, NAVY),
-        (BLACK,),
-        emblem=map_of((120, 110, 60), NAVY),
-        weight=1.2,
-    ),
-    _Issue(
-        "virginia",
-        ("VIRGINIA", "Virginia"),
-        ("VIRGINIA IS FOR LOVERS", "400th Anniversary", "1607 2007", ""),
-        ("AAA-9999", "AAA-999", "V", "AA-9999"),
-        _on((WHITE,), (WHITE, SKY), ink=NAVY),
-        ("us-california", "us-slim", "us-square"),
-        (*_PLAIN, *_SERIF),
-        (NAVY, RED),
-        (RED, NAVY),
-        weight=1.3,
-    ),
-    _Issue(
-        "washington",
-        ("WASHINGTON", "Washington"),
-        ("EVERGREEN STATE",),
-        ("AAA9999", "999-AAA", "999 AAA", "A99999A"),
-        _on((WHITE,), (WHITE, (210, 224, 240)), ink=NAVY),
-        ("us-narrow", "us-tall", "us-slim"),
-        title_ink=(RED, BLUE),
-        below_ink=(RED,),
-        behind=(scenery("ridge", ((190, 206, 230),), strength=(0.3, 0.7), base=0.95),),
-    ),
-    _Issue(
-        "arizona",
-        ("ARIZONA",),
-        ("GRAND CANYON STATE",),
-        ("AAA9999", "A#A9999", "999-AAA", "A#A ##A"),
-        _on(
-            ((80, 60, 130), (230, 150, 110), (236, 220, 190)),
-            ((150, 170, 210), (238, 220, 200)),
-            ((30, 110, 110), WHITE),
-            ink=(30, 60, 70),
-        ),
-        title_ink=(WHITE, (240, 230, 200), TEAL),
-        below_ink=((110, 60, 90), BLACK),
-        behind=(
-            scenery("ridge", ((120, 80, 120), (90, 60, 100)), strength=(0.3, 0.7), base=0.95),
-            scenery("sun", (WHITE,), strength=(0.2, 0.5), base=0.35),
-        ),
-    ),
-    _Issue(
-        "massachusetts",
-        ("Massachusetts", "MASSACHUSETTS"),
-        ("The Spirit of America",),
-        ("9AA A99", "999 AA9", "99A A99", "9999 AA", "A99 99A", "AA99AA"),
-        _on((WHITE,), (CREAM,), ink=RED),
-        ("us-slim", "us-old", "us-square"),
-        (*_PLAIN, *_SCRIPT),
-        (BLUE, NAVY),
-        (BLUE,),
-    ),
-    _Issue(
-        "tennessee",
-        ("Tennessee", "TENNESSEE"),
-        ("The Volunteer State", "DAVIDSON", "Govt. Service", "tnvacation.com"),
-        ("AAA 9999", "999-AAA", "A99-99A", "AA-9999"),
-        (*_on((WHITE, (150, 190, 140)), (WHITE,), ink=(30, 50, 90)), Look(((26, 52, 92),), WHITE)),
-        fonts=(*_SCRIPT, *_PLAIN),
-        title_ink=(NAVY, GREY),
-        behind=(scenery("ridge", ((90, 140, 80), (120, 170, 110)), strength=(0.3, 0.8), base=0.85),),
-    ),
-    _Issue(
-        "indiana",
-        ("INDIANA", "Indiana"),
-        ("IN GOD WE TRUST", "Lincoln's Boyhood Home", "HOOSIER STATE"),
-        ("999AAA", "999A", "99A9999", "AAA999"),
-        _on((WHITE,), ((40, 60, 110), (200, 210, 230)), (SKY, WHITE), ink=NAVY),
-        title_ink=(NAVY, GOLD),
-        behind=(scenery("stripes", ((210, 60, 60), WHITE), strength=(0.1, 0.25)),),
-    ),
-    _Issue(
-        "missouri",
-        ("MISSOURI",),
-        ("SHOW-ME STATE", "BICENTENNIAL"),
-        ("AA9 A9A", "99A AAA", "AAA 999", "9AA A99"),
-        _on((WHITE,), (WHITE, (190, 214, 224)), ink=NAVY),
-        behind=(scenery("waves", ((120, 170, 200), (130, 160, 110)), base=0.8),),
-        title_ink=(NAVY, BLUE),
-    ),
-    _Issue(
-        "maryland",
-        ("MARYLAND", "Maryland"),
-        ("www.maryland.gov", "TREASURE THE CHESAPEAKE", ""),
-        ("9AA9999", "AAA 999", "AA9999", "A99 9999"),
-        _on((WHITE,), ink=BLACK),
-        ("us-slim", "us-old"),
-        (*_SERIF, *_PLAIN),
-        (BLACK, RED),
-        behind=(scenery("wedge", ((220, 60, 50), (240, 190, 60)), strength=(0.4, 0.8), base=0.85),),
-    ),
-    _Issue(
-        "wisconsin",
-        ("WISCONSIN", "Wisconsin"),
-        ("America's Dairyland",),
-        ("AAA-9999", "999-AAA", "AA-9999"),
-        _on((WHITE,), ((250, 244, 220),), ink=BLACK),
-        fonts=(*_SERIF, *_PLAIN),
-        title_ink=(RED, NAVY),
-        below_ink=((200, 120, 30),),
-        behind=(scenery("sun", (GOLD,), strength=(0.3, 0.6), base=0.1),),
-    ),
-    _Issue(
-        "colorado",
-        ("COLORADO", "Colorado"),
-        ("", "DESIGNER", "Respect Life", ""),
-        ("AAA-999", "AAA-A99", "999-AAA", "999*AAA", "V"),
-        (
-            Look((WHITE,), (16, 84, 56)),
-            Look(((16, 84, 56),), WHITE),
-            Look(((20, 100, 66), WHITE), (16, 84, 56)),
-            Look((BLACK,), WHITE),
-            Look(((186, 34, 40),), WHITE),
-        ),
-        ("us-narrow", "us-slim", "us-california", "us-tall"),
-        title_ink=(GREEN, WHITE, GREY),
-        below_ink=(GREEN, WHITE),
-        behind=(scenery("ridge", ((236, 240, 238),), strength=(0.2, 0.6), base=0.55),),
-        emblem=map_of(GREY, RED),
-        weight=1.4,
-    ),
-    _Issue(
-        "minnesota",
-        ("Minnesota", "MINNESOTA"),
-        ("10,000 lakes", "Explore"),
-        ("999-AAA", "999*AAA", "AAA-999", "AAA 999"),
-        _on((SKY, WHITE, WHITE, SKY), (WHITE, (160, 200, 230)), ink=NAVY),
-        ("us-narrow", "us-tall"),
-        (*_SCRIPT, *_PLAIN),
-        (BLUE, RED),
-        (GREEN, BLUE),
-        behind=(scenery("trees", ((40, 100, 70),), strength=(0.2, 0.6), base=0.3),),
-        emblem=map_of(BLUE),
-    ),
-    _Issue(
-        "south-carolina",
-        ("South Carolina", "SOUTH CAROLINA"),
-        ("WHILE I BREATHE I HOPE", "Travel2SC.com", "In God We Trust"),
-        ("AAA 999", "9999 AA", "999 9AA", "AAA-999"),
-        _on((WHITE,), ((250, 180, 90), (140, 170, 210)), (SKY, WHITE), ink=NAVY),
-        title_ink=(NAVY, BLUE),
-        behind=(scenery("blob", (NAVY,), strength=(0.1, 0.4), base=0.5),),
-    ),
-    _Issue(
-        "alabama",
-        ("Alabama", "ALABAMA"),
-        ("Sweet Home", "Heart of Dixie", "Stars Fell On"),
-        ("9A99999", "99AA999", "9999AA9", "AAA 9999"),
-        _on(((110, 170, 220), WHITE, WHITE), (SKY, WHITE, (190, 220, 190)), ink=BLACK),
-        fonts=(*_SCRIPT, *_PLAIN),
-        title_ink=(RED, NAVY),
-        below_ink=(RED, NAVY),
-        behind=(scenery("waves", ((60, 130, 180), (230, 220, 180)), strength=(0.3, 0.7), base=0.85),),
-    ),
-    _Issue(
-        "louisiana",
-        ("Louisiana", "LOUISIANA"),
-        ("Sportsman's Paradise", "Bayou State"),
-        ("999 AAA", "AAA 999", "A999999"),
-        _on((WHITE,), (WHITE, SKY), ink=BLUE),
-        fonts=(*_SCRIPT, *_PLAIN),
-        title_ink=(RED,),
-        below_ink=(RED, GREEN),
-        behind=(scenery("blob", ((140, 170, 120),), strength=(0.2, 0.5), base=0.5),),
-    ),
-    _Issue(
-        "kentucky",
-        ("KENTUCKY", "Kentucky"),
-        ("Bluegrass State", "UNBRIDLED SPIRIT", "FAYETTE"),
-        ("999 AAA", "999-AAA", "A9A999"),
-        _on((WHITE, (140, 180, 220)), (SKY, WHITE), ink=NAVY),
-        title_ink=(NAVY, BLUE),
-        behind=(scenery("waves", ((80, 130, 190),), base=0.8),),
-    ),
-    _Issue(
-        "oregon",
-        ("Oregon", "OREGON"),
-        ("", "Pacific Wonderland"),
-        ("999 AAA", "AAA 999", "999-AAA"),
-        (*_on(((170, 190, 220), (214, 204, 216)), ink=NAVY), Look(((24, 44, 110),), GOLD)),
-        fonts=(*_SERIF, *_PLAIN),
-        behind=(
-            scenery("trees", ((60, 110, 90),), strength=(0.5, 0.9), base=0.7),
-            scenery("ridge", ((170, 160, 200),), strength=(0.2, 0.6), base=0.9),
-        ),
-        title_ink=(NAVY, GOLD),
-    ),
-    _Issue(
-        "oklahoma",
-        ("OKLAHOMA",),
-        ("Explore Oklahoma", "NATIVE AMERICA", "TravelOK.com"),
-        ("AAA-999", "AAA 999", "999-AAA"),
-        _on((WHITE, SKY), (WHITE,), ink=NAVY),
-        title_ink=(RED, NAVY, GREEN),
-        behind=(scenery("blob", ((100, 140, 200), WHITE), strength=(0.2, 0.6), base=0.5),),
-    ),
-    _Issue(
-        "connecticut",
-        ("Connecticut", "CONNECTICUT"),
-        ("Constitution State",),
-        ("AA-99999", "999-AAA", "9AA-AA9", "999 AAA"),
-        _on(((80, 130, 190), WHITE), (BLUE, SKY, WHITE), ink=NAVY),
-        fonts=(*_SCRIPT, *_PLAIN),
-        title_ink=(NAVY, WHITE),
-        embossed=0.4,
-    ),
-    _Issue(
-        "utah",
-        ("UTAH", "Utah!"),
-        ("LIFE ELEVATED", "GREATEST SNOW ON EARTH", "CENTENNIAL 1896-1996"),
-        ("A99 9AA", "999 AAA", "A99*9AA", "9A9 AA"),
-        _on((WHITE, (230, 170, 120)), (SKY, WHITE), ((230, 150, 100), CREAM), ink=NAVY),
-        title_ink=(NAVY, RED, BLUE),
-        behind=(scenery("ridge", ((200, 110, 70),), strength=(0.3, 0.8), base=0.9),),
-        emblem=map_of((200, 110, 70)),
-    ),
-    _Issue(
-        "iowa",
-        ("IOWA",),
-        ("POLK", "LINN", "STORY", "SCOTT"),
-        ("AAA 999", "999 AAA"),
-        _on((WHITE, (150, 180, 214)), (SKY, WHITE), ink=NAVY),
-        title_ink=(NAVY, WHITE),
-    ),
-    _Issue(
-        "nevada",
-        ("NEVADA", "Nevada"),
-        ("THE SILVER STATE", "Home Means Nevada"),
-        ("999-AAA", "99A-999", "999*A99", "AAA 999"),
-        _on(((150, 190, 220), (230, 200, 160)), ((70, 110, 160), (220, 200, 170)), ink=NAVY),
-        fonts=(*_SCRIPT, *_PLAIN),
-        title_ink=(NAVY, WHITE),
-        behind=(scenery("ridge", ((150, 130, 160), (200, 170, 140)), strength=(0.3, 0.8), base=0.8),),
-        emblem=map_of(GREY),
-    ),
-    _Issue(
-        "kansas",
-        ("KANSAS", "Kansas"),
-        ("", "RENO", "JOHNSON", "To the stars"),
-        ("999 AAA", "AAA 999", "V"),
-        (
-            Look(((180, 200, 220), (220, 226, 230)), NAVY),
-            Look(((130, 20, 30),), WHITE),
-            Look((WHITE, SKY), NAVY),
-        ),
-        title_ink=(NAVY, WHITE),
-        behind=(scenery("blob", ((160, 180, 190),), strength=(0.2, 0.6), base=0.5),),
-    ),
-    _Issue(
-        "new-mexico",
-        ("NEW MEXICO", "New Mexico USA"),
-        ("LAND OF ENCHANTMENT",),
-        ("999-AAA", "AAA-A99", "999 AAA"),
-        (Look((YELLOW,), RED), Look(((40, 170, 180),), YELLOW), Look((BLACK,), RED)),
-        title_ink=(RED, YELLOW),
-        below_ink=(RED, YELLOW),
-    ),
-    _Issue(
-        "idaho",
-        ("IDAHO", "Idaho"),
-        ("FAMOUS POTATOES", "Scenic Idaho"),
-        ("A 999999", "9A 99999", "9A A9999", "99 9999", "V"),
-        _on(((190, 60, 60), WHITE, (130, 150, 190)), ((210, 90, 80), WHITE, SKY), ink=NAVY),
-        ("us-slim", "us-tall", "us-narrow"),
-        title_ink=(WHITE, RED),
-        below_ink=(GREEN, NAVY),
-        behind=(scenery("ridge", ((90, 110, 160),), strength=(0.3, 0.6), base=0.9),),
-    ),
-    _Issue(
-        "hawaii",
-        ("HAWAII",),
-        ("ALOHA STATE",),
-        ("AAA 999", "AAA999"),
-        _on((WHITE,), ink=BLACK),
-        title_ink=(RED, BLACK),
-        below_ink=(RED,),
-        behind=(
-            scenery("sun", ((240, 90, 80), (250, 200, 90), (110, 170, 220)), strength=(0.3, 0.7), base=1.05),
-        ),
-    ),
-    _Issue(
-        "new-hampshire",
-        ("New Hampshire", "NEW HAMPSHIRE"),
-        ("LIVE FREE OR DIE",),
-        ("999 9999", "999 999", "V"),
-        _on((WHITE, (190, 210, 200)), ink=(20, 100, 70)),
-        title_ink=(GREEN,),
-        below_ink=(GREEN,),
-        behind=(scenery("ridge", ((120, 150, 140),), strength=(0.2, 0.5), base=0.9),),
-    ),
-    _Issue(
-        "maine",
-        ("Maine", "MAINE"),
-        ("VACATIONLAND",),
-        ("9999 AA", "999 AAA", "999-AAA"),
-        _on((WHITE,), (CREAM, WHITE), ink=BLACK),
-        fonts=(*_SERIF, *_PLAIN),
-        behind=(scenery("trees", ((50, 100, 70),), base=0.8),),
-    ),
-    _Issue(
-        "vermont",
-        ("VERMONT",),
-        ("GREEN MOUNTAIN STATE",),
-        ("AAA 999", "999A9", "AAA 999"),
-        _on(((16, 90, 60),), ((24, 110, 70),), ink=WHITE),
-        title_ink=(WHITE,),
-        below_ink=(WHITE,),
-    ),
-    _Issue(
-        "delaware",
-        ("DELAWARE",),
-        ("The First State", "THE FIRST STATE"),
-        ("999999", "99999", "{PC|C} 999999"),
-        _on(((20, 40, 100),), ((24, 56, 120),), ink=GOLD),
-        ("us-print", "us-flat", "us-narrow"),
-        title_ink=(GOLD,),
-        below_ink=(GOLD,),
-        embossed=0.0,
-    ),
-    _Issue(
-        "alaska",
-        ("ALASKA",),
-        ("THE LAST FRONTIER",),
-        ("AAA 999", "AAA*999"),
-        (Look((YELLOW,), NAVY), Look((WHITE, SKY), NAVY)),
-        title_ink=(NAVY, RED),
-        below_ink=(RED, NAVY),
-        emblem=star(NAVY, RED),
-    ),
-    _Issue(
-        "montana",
-        ("MONTANA",),
-        ("Treasure State", "Big Sky Country"),
-        ("9-99999A", "99-9999A", "AAA 999", "99*9999A"),
-        (Look(((30, 60, 120),), WHITE), Look((SKY, WHITE), NAVY)),
-        title_ink=(WHITE, NAVY),
-        below_ink=(WHITE, NAVY),
-        emblem=map_of(GREY),
-    ),
-    _Issue(
-        "wyoming",
-        ("WYOMING",),
-        ("", "Like no place on earth"),
-        ("9*99999", "99*9999", "9-9999A"),
-        _on(((60, 110, 170), WHITE), (SKY, (220, 210, 190)), ink=NAVY),
-        title_ink=(NAVY, WHITE),
-        emblem=map_of((60, 40, 30), NAVY),
-    ),
-    _Issue(
-        "district",
-        ("WASHINGTON, D.C.",),
-        ("TAXATION WITHOUT REPRESENTATION", "END TAXATION"),
-        ("AA-9999", "AA*9999"),
-        _on((WHITE,), ink=NAVY),
-        title_ink=(NAVY, RED),
-        below_ink=(RED, NAVY),
-        behind=(patch((0.06, 0.2, 0.94, 0.225), RED),),
-        emblem=star(RED),
-    ),
-    _Issue(
-        "government",
-        ("U.S. GOVERNMENT", "STATE OFFICIAL", "POLICE"),
-        ("For Official Use Only", ""),
-        ("A99 9999A", "A99-9999A", "{POLICE} A999", "AA9999", "999999"),
-        _on((WHITE,), ((140, 180, 220),), ink=NAVY),
-        weight=0.5,
-    ),
-    # Owners choose words, and pay for pictures.
-    _Issue(
+_OTHERS: tuple[Issue, ...] = (
+    Issue(
         "vanity-white",
         ("California", "NEW YORK", "TEXAS", "VIRGINIA", "OHIO", "Michigan", "Oregon"),
         ("", "KIDS FIRST", "WILDLIFE", "EDUCATION"),
-        _VANITY,
+        VANITY,
         (
-            *_on((WHITE,), (CREAM,), (WHITE, SKY), ink=NAVY),
-            *_on((WHITE,), ink=BLACK),
-            *_on((WHITE,), ink=RED),
-            *_on((WHITE,), ink=GREEN),
+            *on((WHITE,), (CREAM,), (WHITE, SKY), ink=NAVY),
+            *on((WHITE,), ink=BLACK),
+            *on((WHITE,), ink=RED),
+            *on((WHITE,), ink=GREEN),
         ),
         letters=LATIN,
-        fonts=(*_SCRIPT, *_PLAIN),
+        fonts=(*SCRIPT, *PLAIN),
         title_ink=(RED, NAVY, GREEN),
         weight=2.0,
     ),
-    _Issue(
+    Issue(
         "vanity-dark",
         ("CALIFORNIA", "TEXAS", "COLORADO", "NEVADA", "KANSAS"),
         ("", "TESLA", "1969"),
-        _VANITY,
+        VANITY,
         (
             Look((BLACK,), WHITE),
             Look((BLACK,), GOLD),
@@ -691,20 +60,20 @@ _ISSUES = (
         below_ink=(WHITE, GOLD),
         weight=1.5,
     ),
-    _Issue(
+    Issue(
         "vanity-picture",
         ("FLORIDA", "ARIZONA", "Tennessee", "MARYLAND", "North Carolina", "Oklahoma"),
         ("PROTECT WILDLIFE", "SAVE THE BAY", "CONSERVATION", ""),
-        _VANITY,
+        VANITY,
         (
-            *_on(
+            *on(
                 (WHITE, SKY),
                 (SKY, WHITE, (170, 200, 140)),
                 ((250, 200, 120), (210, 120, 120)),
                 ((140, 200, 200), WHITE),
                 ink=NAVY,
             ),
-            *_on((WHITE, (240, 220, 170)), (SKY, WHITE), ink=BLACK),
+            *on((WHITE, (240, 220, 170)), (SKY, WHITE), ink=BLACK),
         ),
         letters=LATIN,
         behind=(
@@ -715,16 +84,16 @@ _ISSUES = (
         weight=2.0,
         embossed=0.3,
     ),
-    _Issue(
+    Issue(
         "vanity-left",
         ("TEXAS", "WASHINGTON", "MISSOURI", "IOWA", "INDIANA"),
         ("UNIVERSITY", "FIREFIGHTER", "VETERAN", "DISABLED VETERAN", "BREAST CANCER AWARENESS"),
         ("*AAA99", "*9AA9", "*99999", "*V", "*AA999", "<DV|NG|UT|PS|HB>9999", "<FF|VT|PH|CH>AA99", "*A99AA"),
-        (*_on((WHITE,), (CREAM,), (WHITE, SKY), ink=NAVY), *_on((WHITE,), ink=BLACK)),
+        (*on((WHITE,), (CREAM,), (WHITE, SKY), ink=NAVY), *on((WHITE,), ink=BLACK)),
         emblem=any_of(map_of(RED, PURPLE, GREEN, ORANGE), star(RED, NAVY), one_seal),
         weight=1.5,
     ),
-    _Issue(
+    Issue(
         "stacked",
         ("OHIO", "TENNESSEE", "IOWA", "KENTUCKY", "MINNESOTA"),
         ("COMMERCIAL", "TRUCK", "TRAILER", "COLLECTOR"),
@@ -736,21 +105,21 @@ _ISSUES = (
             "[APP]99999",
             "99A999[TX]",
         ),
-        (*_on((WHITE,), (CREAM,), ink=BLACK), *_on((WHITE,), ink=NAVY), *_on((WHITE,), ink=GREEN)),
+        (*on((WHITE,), (CREAM,), ink=BLACK), *on((WHITE,), ink=NAVY), *on((WHITE,), ink=GREEN)),
     ),
-    _Issue(
+    Issue(
         "temporary",
         ("TEMPORARY", "TEXAS BUYER", "TEMP TAG", "DEALER"),
         ("EXPIRES 12/24/23", "EXP 06-15-21", "VIN 1FTFW1E50"),
         ("99A9999", "99999A9", "AAA9999", "A999999", "9999999"),
-        _on((WHITE,), ((244, 244, 240),), ink=BLACK),
+        on((WHITE,), ((244, 244, 240),), ink=BLACK),
         ("arial", "us-print", "arial-narrow", "us-flat"),
         title_ink=(BLACK, RED),
         below_ink=(BLACK,),
         embossed=0.0,
         number=(0.08, 0.26, 0.92, 0.72),
     ),
-    _Issue(
+    Issue(
         "antique",
         ("OHIO HISTORICAL", "HISTORIC VEHICLE", "19 VIRGINIA 68", "MINNESOTA"),
         ("COLLECTOR", "HISTORICAL", "1957", "ANTIQUE"),
@@ -766,12 +135,12 @@ _ISSUES = (
         title_ink=(WHITE, BLACK),
     ),
     # Canada and Mexico
-    _Issue(
+    Issue(
         "ca-ontario",
         ("ONTARIO", "Ontario"),
         ("YOURS TO DISCOVER", "A PLACE TO GROW"),
         ("AAAA*999", "AAAA-999", "AA 99999", "999 AAA"),
-        _on((WHITE,), ink=(40, 60, 150)),
+        on((WHITE,), ink=(40, 60, 150)),
         ("us-round", "us-california", "us-wide"),
         title_ink=(BLUE,),
         below_ink=(BLUE,),
@@ -779,40 +148,40 @@ _ISSUES = (
         region="Canada",
         weight=2.0,
     ),
-    _Issue(
+    Issue(
         "ca-quebec",
         ("Quebec",),
         ("Je me souviens",),
         ("AAA 999", "999 AAA", "A99 AAA", "AAA9999"),
-        _on((WHITE,), (CREAM,), ink=NAVY),
+        on((WHITE,), (CREAM,), ink=NAVY),
         ("us-wide", "us-bold", "us-round"),
         title_ink=(NAVY,),
         region="Canada",
         weight=1.5,
     ),
-    _Issue(
+    Issue(
         "ca-british",
         ("Beautiful", "British Columbia"),
         ("British Columbia", "THE BEST PLACE"),
         ("AA9 99A", "999 AAA", "9999 AA", "AAA 999"),
-        _on((WHITE,), ink=NAVY),
+        on((WHITE,), ink=NAVY),
         title_ink=(NAVY, BLUE),
-        fonts=(*_SCRIPT, *_PLAIN),
+        fonts=(*SCRIPT, *PLAIN),
         behind=(scenery("waves", ((200, 60, 60), NAVY), strength=(0.2, 0.5), base=0.9),),
         region="Canada",
     ),
-    _Issue(
+    Issue(
         "ca-alberta",
         ("Alberta", "Saskatchewan", "Manitoba", "Nova Scotia"),
         ("Wild Rose Country", "Land of Living Skies", "Friendly Manitoba"),
         ("AAA-9999", "AAA 999", "999 AAA"),
         (Look((WHITE,), RED), Look((WHITE, SKY), (30, 90, 60)), Look((WHITE,), NAVY)),
         title_ink=(RED, GREEN, BLUE),
-        fonts=(*_SCRIPT, *_PLAIN),
+        fonts=(*SCRIPT, *PLAIN),
         region="Canada",
         emblem=map_of(RED),
     ),
-    _Issue(
+    Issue(
         "mexico",
         ("CIUDAD DE MEXICO", "JALISCO", "NUEVO LEON", "SONORA"),
         ("MEXICO", "DELANTERA", "TRASERA"),
@@ -828,4 +197,4 @@ _ISSUES = (
     ),
 )
 
-NORTH_AMERICA: tuple[Design, ...] = tuple(_design(issue) for issue in _ISSUES)
+NORTH_AMERICA: tuple[Design, ...] = tuple(issued(issue) for issue in (*LARGE_STATES, *SMALL_STATES, *_OTHERS))
