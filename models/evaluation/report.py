@@ -86,19 +86,20 @@ def _detection(figures: Figures) -> str:
         series
         for i, side in enumerate(sides)
         for series in (
-            svg.Series("recall", i, _points(detection[side]["curve"], "confidence", "recall_percent")),
             svg.Series(
-                "precision",
+                f"{side}: recall", i, _points(detection[side]["curve"], "confidence", "recall_percent")
+            ),
+            svg.Series(
+                f"{side}: precision",
                 i,
                 _points(detection[side]["curve"], "confidence", "precision_percent"),
                 dashed=True,
             ),
         )
     ]
-    against = [
-        svg.Series(side, i, _points(detection[side]["curve"], "recall_percent", "precision_percent"))
-        for i, side in enumerate(sides)
-    ]
+    against = {
+        side: _points(detection[side]["curve"], "recall_percent", "precision_percent") for side in sides
+    }
     widths = [
         (
             _bin_name(row),
@@ -111,6 +112,8 @@ def _detection(figures: Figures) -> str:
         for k, row in enumerate(detection[OURS]["recall_by_width"])
     ]
     percent = svg.Axis("percent", 0, 100, _PERCENT)
+    best = max((min(point) for points in against.values() for point in points), default=0.0)
+    ticks = _PERCENT[2:] if best >= 60 else _PERCENT  # what is good is told apart in a corner
     return "".join(
         (
             _plot(
@@ -126,14 +129,17 @@ def _detection(figures: Figures) -> str:
                 "Precision against recall",
                 svg.lines(
                     "Precision against recall",
-                    svg.Axis("recall, percent", 40, 100, _PERCENT[2:]),
-                    svg.Axis("precision, percent", 40, 100, _PERCENT[2:]),
-                    series=against,
+                    svg.Axis("recall, percent", ticks[0], 100, ticks),
+                    svg.Axis("precision, percent", ticks[0], 100, ticks),
+                    series=[
+                        svg.Series(side, i, [point for point in against[side] if min(point) >= ticks[0]])
+                        for i, side in enumerate(sides)
+                    ],
                 ),
             ),
             _plot(
                 "Recall by the plate's width at each network's own input",
-                svg.spans("Recall by plate width", [row for row in widths if row[1]], low=0),
+                svg.spans("Recall by plate width", [row for row in widths if row[1]], low=0, names=sides),
             ),
             _slices("Recall by source", detection["by_source"], sides, "recall_percent"),
         )
@@ -186,7 +192,7 @@ def _slices(title: str, parts: Figures, sides: Sequence[str], name: str) -> str:
     if len(rows) < 2:
         return ""
     lowest = min(span.low for _, values in rows for span in values)
-    return _plot(title, svg.spans(title, rows, low=min(90.0, lowest // 10 * 10)))
+    return _plot(title, svg.spans(title, rows, low=min(90.0, lowest // 10 * 10), names=sides))
 
 
 def _failures(group: str, crops: Sequence[CropOutcome], sides: Sequence[str]) -> str:

@@ -17,7 +17,7 @@ ul{padding-left:1.2rem;margin:.5rem 0}
 .keys li{display:flex;gap:.5rem;align-items:baseline}
 .key{display:inline-block;flex:none;width:.7em;height:.7em;border-radius:50%;margin-right:.35em}
 .key.s0{background:var(--ours)}
-.key.s1{background:var(--theirs)}
+.key.s1{background:var(--theirs);border-radius:1px}
 .note{border-left:4px solid var(--theirs);padding-left:.75rem}
 .scroll{overflow-x:auto}
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}

@@ -1,6 +1,7 @@
 """Draws the report's plots as SVG in the colours of the page, light or dark. Pure.
 
-Classes: `s0` and `s1` colour the two sides, `axis` lines and `tick` texts. Drawn here because a
+Classes: `s0` and `s1` colour the two sides, `axis` lines and `tick` texts; dots of the first are round and
+of the second square, as colours alone tell nothing to many people. Drawn here because a
 plotting library would be the largest dependency of the POD, for three kinds of plots.
 """
 
@@ -12,6 +13,9 @@ _WIDTH, _HEIGHT = 560, 300
 _LEFT, _RIGHT, _TOP, _BOTTOM = 48, 16, 14, 42
 _ROW_PX = 34
 _LABELS_PX = 190
+_LEGEND_ROW_PX, _LEGEND_WIDTH_PX = 22, 250
+_MOST_DOTS = 20
+"""Of one line, so that they do not hide it."""
 
 Point = tuple[float, float]
 
@@ -21,7 +25,7 @@ class Series:
     """One line or one set of dots.
 
     Attributes:
-        name: told in the legend.
+        name: told in the legend below the plot.
         style: 0 for ours, 1 for upstream.
         points: x and y in the plot's units.
     """
@@ -71,18 +75,19 @@ def lines(title: str, x: Axis, y: Axis, *, series: Sequence[Series], diagonal: b
         path = "L".join(f"{px:.1f} {py:.1f}" for px, py in inside)
         dash = " dash" if one.dashed else ""
         body.append(f'<path class="line s{one.style}{dash}" d="M{path}"/>')
-        if len(inside) <= 20:
-            body.extend(
-                f'<circle class="dot s{one.style}" cx="{px:.1f}" cy="{py:.1f}" r="3"/>' for px, py in inside
-            )
-    return _svg(title, _HEIGHT, "".join(body))
+        every = -(-len(inside) // _MOST_DOTS)
+        body.extend(_dot(one.style, px, py, radius=3) for px, py in inside[::every])
+    legend = [(one.name, one.style, one.dashed) for one in series if one.points]
+    body.append(_legend(legend, _HEIGHT))
+    return _svg(title, _HEIGHT + _legend_px(legend), "".join(body))
 
 
-def spans(title: str, rows: Sequence[tuple[str, Sequence[Span]]], *, low: float) -> str:
+def spans(title: str, rows: Sequence[tuple[str, Sequence[Span]]], *, low: float, names: Sequence[str]) -> str:
     """A row for each name, a dot and a bar for each of its values.
 
     Args:
         low: the percentage at the left edge; the right one is 100.
+        names: of the two sides, by style, for the legend.
     """
     height = _TOP + _ROW_PX * len(rows) + _BOTTOM
     width = _WIDTH - _LABELS_PX - _RIGHT
@@ -104,10 +109,12 @@ def spans(title: str, rows: Sequence[tuple[str, Sequence[Span]]], *, low: float)
             y = middle + (k - (len(values) - 1) / 2) * 11
             body.append(
                 f'<path class="line s{span.style}" d="M{at(span.low):.1f} {y:.1f}H{at(span.high):.1f}"/>'
-                f'<circle class="dot s{span.style}" cx="{at(span.value):.1f}" cy="{y:.1f}" r="4"/>'
+                + _dot(span.style, at(span.value), y, radius=4)
             )
     body.append(_tick(_LABELS_PX + width / 2, height - 6, "percent"))
-    return _svg(title, height, "".join(body))
+    legend = [(name, style, False) for style, name in enumerate(names)]
+    body.append(_legend(legend, height))
+    return _svg(title, height + _legend_px(legend), "".join(body))
 
 
 def _placing(x: Axis, y: Axis) -> Callable[[float, float], Point]:
@@ -139,6 +146,32 @@ def _frame(x: Axis, y: Axis, at: Callable[[float, float], Point]) -> str:
         f'text-anchor="middle">{escape(y.title)}</text>'
     )
     return "".join(parts)
+
+
+def _dot(style: int, x: float, y: float, *, radius: float) -> str:
+    if style == 0:
+        return f'<circle class="dot s0" cx="{x:.1f}" cy="{y:.1f}" r="{radius:g}"/>'
+    return (
+        f'<rect class="dot s{style}" x="{x - radius:.1f}" y="{y - radius:.1f}" width="{2 * radius:g}" '
+        f'height="{2 * radius:g}"/>'
+    )
+
+
+def _legend(entries: Sequence[tuple[str, int, bool]], top: float) -> str:
+    """Name, style and whether dashed of each line, two in a row."""
+    parts = []
+    for i, (name, style, dashed) in enumerate(entries):
+        x, y = _LEFT + (i % 2) * _LEGEND_WIDTH_PX, top + _LEGEND_ROW_PX * (i // 2 + 0.5)
+        parts.append(
+            f'<path class="line s{style}{" dash" if dashed else ""}" d="M{x:.1f} {y:.1f}h30"/>'
+            + _dot(style, x + 15, y, radius=4)
+            + _tick(x + 38, y + 4, name, anchor="start")
+        )
+    return "".join(parts)
+
+
+def _legend_px(entries: Sequence[object]) -> int:
+    return _LEGEND_ROW_PX * -(-len(entries) // 2)
 
 
 def _tick(x: float, y: float, text: str, *, anchor: str = "middle") -> str:

@@ -247,3 +247,36 @@ def test_nothing_measured_shows_as_a_dash() -> None:
     assert whole["ours"]["folded_percent"] == {"value": None, "interval_95_percent": [None, None], "n": 0}
     assert not any("whole pictures: plates" in row[0] for row in table_rows(figures))
     assert math.isfinite(whole["ours"]["cpu_ms_per_picture"])
+
+
+def test_sides_are_told_apart_by_name_and_shape_and_not_by_colour_alone() -> None:
+    outcomes = _outcomes()
+    plots = re.findall(r"<svg.*?</svg>", report_html(outcomes, all_figures(outcomes)))
+    assert len(plots) >= 6
+    for plot in plots:
+        for side, shape in (("ours", "circle"), ("upstream", "rect")):
+            assert re.search(rf">{side}(: recall)?</text>", plot)
+            assert f'<{shape} class="dot s{int(side == "upstream")}"' in plot
+
+
+@pytest.mark.parametrize(
+    "points",
+    [
+        pytest.param([(5, 99), (80, 90)], id="a-good-detector"),
+        pytest.param([(5, 20), (30, 10)], id="a-bad-detector"),
+    ],
+)
+def test_no_point_of_a_curve_is_pressed_against_the_edge_of_its_plot(points: list[tuple[int, int]]) -> None:
+    figures = all_figures(_outcomes())
+    detection = figures["detection"]
+    assert isinstance(detection, dict)
+    for side in ("ours", "upstream"):
+        detection[side]["curve"] = [
+            {"confidence": 0.5, "recall_percent": recall, "precision_percent": precision}
+            for recall, precision in points
+        ]
+    page = report_html(_outcomes(), figures)
+    plot = page[page.index('aria-label="Precision against recall"') :].split("</svg>")[0]
+    line = re.search(r'<path class="line s0" d="M([0-9. L]+)"', plot)
+    assert line is not None
+    assert all(float(point.split()[0]) > 50 for point in line[1].split("L"))  # the axis is at 48
