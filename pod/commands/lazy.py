@@ -1,6 +1,7 @@
 """A verb that is imported only when it runs, so that help and quick verbs stay quick."""
 
 import importlib
+import inspect
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,8 +38,21 @@ class LazyCommand(TyperCommand):
         command = typer.main.get_command(found)
         if not isinstance(command, TyperCommand | TyperGroup):
             raise TypeError(f"{self._verb.module}.{self._verb.attribute} is not a typer command")
+        _reflow(command)
         return command
 
     def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
         """The context of the verb itself, which then runs in place of this one."""
         return self.load().make_context(info_name, args, parent=parent, **extra)
+
+
+def _reflow(command: TyperCommand | TyperGroup) -> None:
+    """Joins the lines of each paragraph of the help: they break where the source does, not the terminal."""
+    if command.help:
+        paragraphs = inspect.cleandoc(command.help).split("\n\n")
+        command.help = "\n\n".join(
+            part if part.startswith(" ") else " ".join(part.split("\n")) for part in paragraphs
+        )
+    for inner in getattr(command, "commands", {}).values():
+        if not isinstance(inner, LazyCommand):
+            _reflow(inner)

@@ -14,6 +14,8 @@ from models.store import stored
 from pod.commands.models_place import ConfigOption, ModelPlace, StoreOption, find_models
 
 _CHECKSUM = {True: "pinned", False: "on first download"}
+_ALL_COLUMNS = 120
+"""The width of a terminal that all columns fit into without breaking a name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,8 @@ def _print(rows: list[Row], place: ModelPlace) -> None:
 
     from pod.commands.plain_table import plain_table
 
+    console = Console(width=None if sys.stdout.isatty() else 140)
+    is_narrow = console.width < _ALL_COLUMNS
     titles = ("Name", "Task", "State", "In use", "MB", "Licence", "Checksum")
     cells = [
         (
@@ -129,7 +133,11 @@ def _print(rows: list[Row], place: ModelPlace) -> None:
         )
         for row in rows
     ]
-    Console(width=None if sys.stdout.isatty() else 140).print(plain_table(titles, cells))
+    # A name that is broken over two lines cannot be copied.
+    kept = len(titles) - 2 if is_narrow else len(titles)
+    console.print(plain_table(titles[:kept], [cell[:kept] for cell in cells]))
+    if is_narrow:
+        print("Licences and checksums: in a wider terminal, or with --json.")
     whose = f" (of {place.config})" if place.config else ""
     print(f"store: {place.store}{whose}")
     print("An available one comes with `platebridge models pull NAME`.")

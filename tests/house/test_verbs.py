@@ -55,3 +55,13 @@ def test_every_argument_and_option_is_explained() -> None:
 def test_the_help_of_the_root_has_one_line_for_each_verb() -> None:
     """The root keeps a sentence for each verb, short enough for one line of the help."""
     assert [name for name, verb in VERBS.items() if not verb.help.endswith(".") or len(verb.help) > 65] == []
+
+
+def test_help_breaks_its_lines_where_the_terminal_ends_and_not_where_the_source_does() -> None:
+    broken = [
+        words
+        for words, command in verbs()
+        for paragraph in (command.help or "").split("\n\n")
+        if "\n" in paragraph.strip() and not paragraph.startswith(" ")
+    ]
+    assert broken == []

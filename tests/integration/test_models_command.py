@@ -226,6 +226,14 @@ def test_a_pull_shows_a_bar_on_a_terminal(hub: Hub) -> None:
     seen = os.environ | {"TERM": "xterm", "COLUMNS": "120"}
     pulling = process("models", *words, stdout=subprocess.DEVNULL, stderr=terminal, env=seen)
     os.close(terminal)
+    shown = until_its_end(control)
+    assert pulling.wait(30) == 0
+    assert "━" in shown
+    assert "MB" in shown
+
+
+def until_its_end(control: int) -> str:
+    """What a terminal shows until nothing holds its other end; closes it."""
     shown = b""
     try:
         while chunk := os.read(control, 4096):
@@ -234,9 +242,20 @@ def test_a_pull_shows_a_bar_on_a_terminal(hub: Hub) -> None:
         pass
     finally:
         os.close(control)
-    assert pulling.wait(30) == 0
-    assert "━" in shown.decode()
-    assert "MB" in shown.decode()
+    return shown.decode()
+
+
+def test_names_can_be_copied_from_a_narrow_terminal(config: Path) -> None:
+    control, terminal = pty.openpty()
+    seen = os.environ | {"TERM": "xterm", "COLUMNS": "80"}
+    listing = process("models", "list", "--config", config, stdout=terminal, stderr=terminal, env=seen)
+    os.close(terminal)
+    shown = until_its_end(control)
+    assert listing.wait(30) == 0
+    lines = shown.splitlines()
+    assert all(any(f" {name} " in line for line in lines) for name in listed("--config", config))
+    assert max(map(len, (line for line in lines if "│" in line))) <= 80
+    assert "with --json" in shown
 
 
 def test_a_pull_that_is_killed_leaves_no_model_and_goes_on_in_the_next_one(store: Path, hub: Hub) -> None:
