@@ -12,7 +12,7 @@ _STEPS = 60
 """Halvings of an interval; 60 leave less than a double can tell."""
 
 _STUDENT_975 = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306, 9: 2.262}
-"""Two-sided 95 % points of Student's t by degrees of freedom; above nine the normal's 1.96 and a bit."""
+"""Two-sided 95 % points of Student's t by degrees of freedom; above nine that of nine, which is wider."""
 
 
 def clopper_pearson(k: int, n: int, *, confidence: float = 0.95) -> Interval:
@@ -86,7 +86,7 @@ def jackknife_interval(estimate: float, left_out: Sequence[float]) -> Interval:
         return NOTHING
     logs = np.log(np.asarray(left_out, np.float64))
     error = math.sqrt((count - 1) / count * float(((logs - logs.mean()) ** 2).sum()))
-    factor = math.exp(_STUDENT_975.get(count - 1, 2.1) * error)
+    factor = math.exp(_STUDENT_975[min(count - 1, 9)] * error)
     return estimate / factor, estimate * factor
 
 

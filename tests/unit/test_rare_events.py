@@ -63,3 +63,13 @@ def test_the_interval_of_a_rate_stays_positive_and_widens_with_what_one_group_do
     wide = jackknife_interval(1e-6, [1.0e-6, 1.4e-6, 0.5e-6, 1.1e-6])
     assert 0 < wide[0] < narrow[0] < 1e-6 < narrow[1] < wide[1]
     assert math.isnan(jackknife_interval(1e-6, [0.0, 2e-6])[0])
+
+
+def test_the_jackknifes_interval_is_never_narrower_than_students() -> None:
+    for count, student in ((2, 12.706), (5, 2.776), (11, 2.228), (19, 2.101)):
+        left_out = [1e-6 * math.exp((-1) ** i * 0.1) for i in range(count)]
+        logs = [math.log(rate) for rate in left_out]
+        mean = sum(logs) / count
+        error = math.sqrt((count - 1) / count * sum((log - mean) ** 2 for log in logs))
+        low, high = jackknife_interval(1e-6, left_out)
+        assert math.log(high / low) >= 2 * student * error - 1e-9
