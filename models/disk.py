@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO
 
 from models.manifest import ModelError
+from models.regular import open_regular
 
 SPARE_BYTES = 2_000_000
 """Left free beside a file that is written: its manifest, and whoever else writes there."""
@@ -22,8 +23,8 @@ def short_of_space(folder: Path, needed_bytes: int) -> str | None:
     if free >= needed_bytes + SPARE_BYTES:
         return None
     return (
-        f"{folder}: {needed_bytes:,} bytes are needed and {free:,} are free: free space there, or name "
-        "another folder with --store"
+        f"{folder}: {needed_bytes + SPARE_BYTES:,} bytes are needed and {free:,} are free: free space there, "
+        "or name another folder with --store"
     )
 
 
@@ -58,7 +59,7 @@ def copy_file(
         ModelError: it cannot be read, is too long or another file, or the disk is full; no part is left.
     """
     try:
-        with source.open("rb") as file:
+        with open_regular(source) as file:
             found = _copied(source, file, part, most_bytes=most_bytes, progress=progress)
     except OSError as error:
         part.unlink(missing_ok=True)

@@ -26,6 +26,8 @@ from typing import Annotated, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from models.regular import open_regular
+
 Task = Literal["detector", "recognizer"]
 Origin = Literal["bundled", "pulled", "imported"]
 
@@ -140,6 +142,15 @@ class Manifest(_Part):
         return None if self.plate_config is None else str(self.plate_config.get("alphabet", ""))
 
 
+class _PlainLoader(yaml.SafeLoader):
+    """Refuses references: a few lines of them unfold to more than memory holds, and no manifest has any."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("it holds a reference (*): write out what it stands for")
+        return super().compose_node(parent, index)
+
+
 def read_manifest(path: Path) -> Manifest:
     """The manifest in a file, with the place of its weights.
 
@@ -156,12 +167,13 @@ def read_fields(path: Path) -> dict[str, object]:
         ModelError: it is none, or larger than a manifest can be.
     """
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             raw = file.read(MOST_MANIFEST_BYTES + 1)
         if len(raw) > MOST_MANIFEST_BYTES:
             raise ModelError(f"{path}: too large for a description of a model: put the right file there")
-        fields = yaml.safe_load(raw.decode("utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
+        fields = yaml.load(raw.decode("utf-8"), _PlainLoader)  # noqa: S506 - a SafeLoader
+    # ValueError: not UTF-8; or a date or number that YAML knows the form of and Python cannot hold.
+    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
         raise ModelError(
             f"{path}: cannot be read as YAML: correct it, or install PlateBridge again ({error})"
         ) from error
@@ -184,7 +196,7 @@ def checked(path: Path, fields: dict[str, object]) -> Manifest:
             for problem in error.errors()
         )
         raise ModelError(f"{path}: not a valid model manifest: {problems}: correct these fields") from None
-    if manifest.file.name != str(manifest.file):
+    if manifest.file.name != str(manifest.file) or str(manifest.file) == ".." or "\0" in str(manifest.file):
         raise ModelError(f"{path}: file: must be the name of a file beside it, without a folder")
     return manifest.model_copy(update={"file": path.parent / manifest.file})
 

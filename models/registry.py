@@ -11,6 +11,7 @@ from pathlib import Path
 
 from models.manifest import NAME, ModelError, Task, checked, read_fields
 from models.manifest import Manifest as Manifest
+from models.regular import open_regular
 from models.store import default_store, is_in, read_named
 
 __all__ = ["BUNDLED", "Manifest", "ModelError", "Task", "bundled_names", "find", "load", "verify"]
@@ -75,7 +76,7 @@ def verify(manifest: Manifest) -> None:
         ModelError: the file is missing, unreadable, a Git LFS pointer, or not the one described.
     """
     try:
-        with manifest.file.open("rb") as file:
+        with open_regular(manifest.file) as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
     except FileNotFoundError:
         raise ModelError(
@@ -84,7 +85,8 @@ def verify(manifest: Manifest) -> None:
         ) from None
     except OSError as error:
         raise ModelError(
-            f"{manifest.file}: cannot be read ({error.strerror}): make it readable for this user"
+            f"{manifest.file}: cannot be read ({error.strerror}): put the weights there, readable for this "
+            "user"
         ) from error
     if manifest.sha256 is not None and found != manifest.sha256:
         raise ModelError(

@@ -44,12 +44,17 @@ def read_named(path: Path) -> Manifest:
     """The manifest of a model that is known by the name of that file.
 
     Raises:
-        ModelError: it cannot be used, or gives the model another name.
+        ModelError: it cannot be used, gives the model another name, or does not say its checksum.
     """
     manifest = read_manifest(path)
     if manifest.name != path.stem:
         raise ModelError(
             f"{path}: name: is '{manifest.name}', and must be '{path.stem}' as the file's: correct it"
+        )
+    if manifest.sha256 is None:
+        raise ModelError(
+            f"{path}: sha256: is missing, so nobody could tell when the weights are damaged: pull or import "
+            "the model again"
         )
     return manifest
 

@@ -8,6 +8,7 @@ import onnxruntime as ort
 from models import registry
 from models.manifest import InputShape, Manifest, ModelError, Task
 from models.onnx_wire import NotOnnxError, has_external_data
+from models.regular import open_regular
 from pod.vision.detector import Detector
 from pod.vision.pipeline import DEFAULT_CROP_MARGIN, PlateReader, self_check
 from pod.vision.recognizer import Recognizer
@@ -88,8 +89,8 @@ def network_facts(path: Path) -> NetworkFacts:
     """
     refuse_other_files(path)
     session: ort.InferenceSession = open_session(path, "cpu", threads=1)[0]
-    first = session.get_inputs()[0]
-    kind, shape = first.type, list(first.shape)
+    taken = session.get_inputs()
+    kind, shape = (taken[0].type, list(taken[0].shape)) if taken else ("nothing", [])
     if kind == "tensor(float)" and len(shape) == 4 and shape[1] == 3:
         task: Task = "detector"
     elif kind == "tensor(uint8)" and len(shape) == 4 and shape[3] in (1, 3):
@@ -119,7 +120,8 @@ def refuse_other_files(path: Path) -> None:
         ModelError: it names other files, or is no ONNX file at all.
     """
     try:
-        is_split = has_external_data(path.read_bytes())
+        with open_regular(path) as file:
+            is_split = has_external_data(file.read())
     except NotOnnxError as error:
         raise ModelError(
             f"{path}: is no ONNX file ({error}): download it again whole, or export the model as ONNX"

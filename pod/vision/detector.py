@@ -14,7 +14,7 @@ from models.registry import Manifest, ModelError
 from pod.domain.geometry import Boxes
 from pod.vision.boxes import nms
 from pod.vision.letterbox import Letterbox
-from pod.vision.session import ProviderChoice, open_session
+from pod.vision.session import ProviderChoice, answer_to, open_session
 
 _STRIDES_PX = (8, 16, 32)
 _IOU = 0.5
@@ -63,11 +63,13 @@ class Detector:
         self._plate_class = manifest.plate_class
         self.name = manifest.name
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
+        if len(inputs) != 1 or not outputs:
+            raise _other_shape(manifest, f"it has {len(inputs)} inputs and {len(outputs)} outputs")
         shape = list(inputs[0].shape)
         sizes_known = len(shape) == 4 and all(isinstance(size, int) for size in shape[2:])
-        if len(inputs) != 1 or inputs[0].type != "tensor(float)" or not sizes_known or shape[1] != 3:
+        if inputs[0].type != "tensor(float)" or not sizes_known or shape[1] != 3:
             raise _other_shape(manifest, f"it takes {inputs[0].type} {shape}")
-        self._input, self._output = inputs[0].name, outputs[0].name
+        self._output, self._file = outputs[0].name, manifest.file
         self.height_px, self.width_px = shape[2], shape[3]
         said = manifest.input
         if said is not None and (said.height, said.width) != (self.height_px, self.width_px):
@@ -116,8 +118,7 @@ class Detector:
         )
 
     def _run(self, tensor: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        answer: npt.NDArray[np.float32] = self._session.run([self._output], {self._input: tensor})[0]
-        return answer
+        return answer_to(self._session, tensor, output=self._output, network=str(self._file))
 
 
 def in_frame(boxes: Boxes, scores: npt.NDArray[np.float32], *, placed: Letterbox) -> Detections:

@@ -14,7 +14,7 @@ from fast_plate_ocr.inference.config import PlateConfig
 
 from models.registry import Manifest, ModelError
 from pod.domain.reads import ALPHABET, SLOTS
-from pod.vision.session import ProviderChoice, open_session
+from pod.vision.session import ProviderChoice, answer_to, open_session
 
 _MOST_CROPS = 8
 """Crops of one inference: larger batches gain no time and cost memory."""
@@ -34,14 +34,16 @@ class Recognizer:
         self.name = manifest.name
         inputs = self._session.get_inputs()
         outputs = [output.name for output in self._session.get_outputs()]
-        self._input, self._output = inputs[0].name, "plate" if "plate" in outputs else outputs[0]
+        if len(inputs) != 1 or not outputs:
+            raise _other_shape(manifest, f"it has {len(inputs)} inputs and {len(outputs)} outputs")
+        self._output, self._file = "plate" if "plate" in outputs else outputs[0], manifest.file
         expected = [self._config.img_height, self._config.img_width, 3]
         said = manifest.input
         if said is not None and [said.height, said.width, 3] != expected:
             raise _other_shape(
                 manifest, f"its manifest says {said.height} x {said.width}, its plate_config {expected}"
             )
-        if len(inputs) != 1 or inputs[0].type != "tensor(uint8)" or list(inputs[0].shape)[1:] != expected:
+        if inputs[0].type != "tensor(uint8)" or list(inputs[0].shape)[1:] != expected:
             raise _other_shape(manifest, f"it takes {inputs[0].type} {list(inputs[0].shape)}")
         self.height_px, self.width_px = self._config.img_height, self._config.img_width
         self._batch = 1 if inputs[0].shape[0] == 1 else _MOST_CROPS
@@ -93,8 +95,7 @@ class Recognizer:
         return batch
 
     def _run(self, batch: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        answer: npt.NDArray[np.float32] = self._session.run([self._output], {self._input: batch})[0]
-        return answer
+        return answer_to(self._session, batch, output=self._output, network=str(self._file))
 
 
 def _plate_config(manifest: Manifest) -> PlateConfig:

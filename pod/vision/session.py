@@ -4,6 +4,8 @@ import logging
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+import numpy.typing as npt
 import onnxruntime as ort
 
 from models.registry import ModelError
@@ -53,6 +55,31 @@ def open_session(
     if used != chosen:
         _fell_back(chosen, "its libraries did not load")
     return session, used
+
+
+def answer_to(
+    session: ort.InferenceSession, tensor: npt.NDArray[np.generic], *, output: str, network: str
+) -> npt.NDArray[np.float32]:
+    """What a network of one input answers.
+
+    Args:
+        output: the name of the output that counts.
+        network: what it is called in messages.
+
+    Raises:
+        ModelError: it cannot be computed, or the answer is not an array of numbers.
+    """
+    try:
+        answer = session.run([output], {session.get_inputs()[0].name: tensor})[0]
+    # onnxruntime's exceptions have no common base of their own.
+    except Exception as error:
+        raise ModelError(
+            f"{network}: cannot be computed: export the model again, or go back to the bundled one "
+            f"({_first_line(error)})"
+        ) from error
+    if not isinstance(answer, np.ndarray) or answer.dtype.kind not in "fiu":
+        raise ModelError(f"{network}: answers with no array of numbers: export the model again")
+    return answer
 
 
 def _opened(path: Path, provider: Provider, threads: int) -> ort.InferenceSession:
