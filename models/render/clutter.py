@@ -20,7 +20,7 @@ _FONTS = (
     "Rokkitt-Bold",
     "Pacifico-Regular",
     "Tinos-Bold",
-    "RobotoCondensed-SemiBold",
+    "Arimo-Bold",
 )
 _SIGNS = (
     "STOP",

@@ -50,7 +50,7 @@ DIES: dict[str, Die] = {
     "us-old": Die(Hand(0.46, 0.11, 0.22, ways=("square-2", "flat-3", "open-4"))),
     "us-traced": Die("TracedGothic-Narrow", bolder=2, narrow=0.95),
     "us-flat": Die("LeagueGothic-Regular", narrow=1.15),
-    "us-print": Die("RobotoCondensed-SemiBold"),
+    "us-print": Die("Arimo-Bold", narrow=0.76),
     "us-oswald": Die("Oswald-SemiBold", narrow=0.95),
     "us-fjalla": Die("FjallaOne-Regular", narrow=0.95),
     "us-dosis": Die("Dosis-Bold"),

@@ -6,7 +6,6 @@ import re
 import numpy as np
 import pytest
 
-from models.render import lettering
 from models.render.plates import STYLES, bare, draw_plate, random_text
 
 each_style = pytest.mark.parametrize("style", STYLES.values(), ids=STYLES)
@@ -37,13 +36,6 @@ def test_two_texts_give_two_plates_that_differ_only_where_the_number_is(style):
     assert right <= max(box[2] for box in style.boxes) + 0.01
     assert min(box[1] for box in style.boxes) - 0.01 <= top
     assert foot <= max(box[3] for box in style.boxes) + 0.01
-
-
-def test_the_licence_of_every_font_lies_beside_it():
-    licence = (lettering.FONTS / "OFL.txt").read_text()
-    assert "SIL OPEN FONT LICENSE Version 1.1" in licence
-    for path in lettering.FONTS.glob("*.ttf"):
-        assert path.name in licence, f"{path.name}: name its copyright holders in OFL.txt"
 
 
 def test_letters_and_digits_are_what_is_left_of_a_written_plate():
