@@ -15,6 +15,7 @@ from models.evaluation.figures import Figures, all_figures
 from models.evaluation.outcomes import OURS, UPSTREAM, Outcomes
 from models.evaluation.report import report_html
 from models.evaluation.words import table_rows, verdicts
+from pod.commands.models_place import ConfigOption, ModelPlace, StoreOption, find_models
 from pod.commands.plain_table import plain_table
 from pod.config import VisionConfig
 from pod.domain.errors import MeasurementError
@@ -22,7 +23,7 @@ from pod.services.model_trial.sides import FastAlprSide, OurSide, Side, Teacher
 from pod.services.model_trial.trial import Plan, Trial
 from pod.services.model_trial.upstream import Absent, find_upstream
 
-_DEFAULTS = VisionConfig()
+_AS_CONFIGURED = "the configuration's, or bundled"
 _MOST_TOLD = 20
 _WIDTH = 140
 """Of a table that no terminal shows."""
@@ -45,11 +46,22 @@ def evaluate(
         ),
     ] = None,
     detector: Annotated[
-        str, typer.Option(metavar="MODEL", help="Name of a detector, or the path of an .onnx file.")
-    ] = _DEFAULTS.detector,
+        str | None,
+        typer.Option(
+            metavar="MODEL",
+            help="A detector of `models list`, or the path of an .onnx file.",
+            show_default=_AS_CONFIGURED,
+        ),
+    ] = None,
     recognizer: Annotated[
-        str, typer.Option(metavar="MODEL", help="Name of a recogniser, or the path of an .onnx file.")
-    ] = _DEFAULTS.recognizer,
+        str | None,
+        typer.Option(
+            metavar="MODEL",
+            help="A recogniser of `models list`, or the path of an .onnx file.",
+            show_default=_AS_CONFIGURED,
+        ),
+    ] = None,
+    config: ConfigOption = None,
     upstream: Annotated[
         Path | None,
         typer.Option(
@@ -58,10 +70,7 @@ def evaluate(
             show_default="the store of pulled models, or `weights` beside DIR",
         ),
     ] = None,
-    store: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="The folder of pulled models.", show_default="this user's own"),
-    ] = None,
+    store: StoreOption = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Measure nothing where anything would have to be left out.")
     ] = False,
@@ -84,20 +93,12 @@ def evaluate(
     """
     if report is not None:
         _check_place(report)
+    place = find_models(config, store)
+    vision = _vision(place, detector=detector, recognizer=recognizer)
     try:
         found = find_data_set(data)
-        vision = _DEFAULTS.model_validate(
-            {
-                "detector": detector,
-                "recognizer": recognizer,
-                "model_store": None if store is None else str(store),
-            }
-        )
     except DataSetError as error:
         raise MeasurementError(str(error)) from None
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise typer.BadParameter(f"--{first['loc'][0]}: {first['msg']}") from None
     if found.faults and strict:
         told = "\n".join(map(str, found.faults))
         raise MeasurementError(
@@ -107,7 +108,7 @@ def evaluate(
         told = "\n".join(map(str, found.faults)) or f"{data}: holds no picture"
         raise MeasurementError(f"{told}\n{data}: nothing is left to measure on: mend the lines above")
 
-    weights = find_upstream(data, asked=upstream, store=store)
+    weights = find_upstream(data, asked=upstream, store=place.store)
     sides: dict[str, Side] = {OURS: OurSide(vision)}
     teacher = None
     absence = weights.reason if isinstance(weights, Absent) else ""
@@ -128,6 +129,19 @@ def evaluate(
         print(f"The report is in {report}.", file=sys.stderr if as_json else sys.stdout)
     if outcomes.excluded_total:
         raise typer.Exit(1)
+
+
+def _vision(place: ModelPlace, *, detector: str | None, recognizer: str | None) -> VisionConfig:
+    """The configured way of reading, with the models that are asked for."""
+    asked = {"detector": detector, "recognizer": recognizer, "model_store": str(place.store)}
+    configured = (place.vision or VisionConfig()).model_dump()
+    try:
+        return VisionConfig.model_validate(
+            configured | {name: value for name, value in asked.items() if value is not None}
+        )
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise typer.BadParameter(f"--{first['loc'][0]}: {first['msg']}") from None
 
 
 def _check_place(report: Path) -> None:

@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import typer
+import yaml
 from PIL import Image
 from typer.testing import CliRunner
 
-from models import reference
+from models import reference, registry
 from models.manifest import ModelError
 from models.render.crops import render_crop
 from pod.commands.models_eval import evaluate
@@ -95,6 +96,23 @@ def test_a_table_for_people_names_what_is_measured_and_what_is_missing(tmp_path:
     assert "upstream: not found" in done.stderr
     assert "platebridge models pull" in done.stderr
     assert (tmp_path / "report.html").read_text().startswith("<!doctype html>")
+
+
+def test_a_pods_own_models_and_its_way_of_reading_are_measured(tmp_path: Path) -> None:
+    table = _table(tmp_path, "image_path,plate_text", _drawn_crops(tmp_path, 1))
+    own = registry.load("bundled", "recognizer")
+    shutil.copy(own.file, tmp_path / "of-this-gate.onnx")
+    (tmp_path / "of-this-gate_plate_config.yaml").write_text(yaml.safe_dump(own.plate_config))
+    config = tmp_path / "config.yaml"
+    config.write_text(
+        "data_dir: data\ncameras:\n  - {name: front, url: front.mp4, gate: main}\ngates:\n  - {name: main}\n"
+        "vision: {recognizer: ./of-this-gate.onnx, detector_confidence: 0.33}\n"
+    )
+    told = json.loads(_eval(table, "--json", "--config", config).stdout)
+    assert told["sides"]["ours"]["name"].endswith(" and of-this-gate")
+    assert told["sides"]["ours"]["confidence"] == 0.33
+    other = json.loads(_eval(table, "--json", "--config", config, "--recognizer", "bundled").stdout)
+    assert other["sides"]["ours"]["name"].endswith(f" and {own.name}")
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
