@@ -188,7 +188,7 @@ def remove(store: Path, name: str) -> None:
         ModelError: it is not in there, or this user may not remove it.
     """
     described = store / f"{check_name(name)}.yaml"
-    if not described.exists():
+    if not is_in(store, name):
         raise ModelError(f"{store}: holds no model '{name}': `platebridge models list` shows what it holds")
     with writing(store):
         try:

@@ -176,6 +176,26 @@ def test_root_writes_into_no_folder_in_which_another_user_could_lay_links(tmp_pa
     registry.verify(arriving(tmp_path))
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+@pytest.mark.parametrize(
+    "look",
+    [
+        pytest.param(lambda store: remove(store, "mine"), id="remove"),
+        pytest.param(lambda store: registry.find("mine", store=store), id="find"),
+        pytest.param(stored, id="list"),
+    ],
+)
+def test_a_store_one_may_not_look_into_is_not_taken_for_an_empty_one(tmp_path, look):
+    arriving(tmp_path / "store")
+    (tmp_path / "store").chmod(0o700)
+    os.seteuid(65534)
+    try:
+        with pytest.raises(ModelError, match="cannot be looked into"):
+            look(tmp_path / "store")
+    finally:
+        os.seteuid(0)
+
+
 def test_a_bundled_model_is_never_hidden_by_one_of_the_store(tmp_path):
     name = registry.bundled_names()[0]
     arriving(tmp_path, name)
