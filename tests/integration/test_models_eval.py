@@ -1,6 +1,7 @@
 """`platebridge models eval`: the real models on small data sets, good and hostile, and beside fast-alpr."""
 
 import csv
+import inspect
 import json
 import shutil
 import subprocess
@@ -15,10 +16,13 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from models import reference, registry
+from models.evaluation.figures import SURE
 from models.manifest import ModelError
 from models.render.crops import render_crop
 from pod.commands.models_eval import evaluate
+from pod.config import AccessConfig
 from pod.domain.errors import MeasurementError
+from pod.services.model_trial.sides import FAST_ALPR_CONFIDENCE
 
 _FIRST_SEED = 2_000_000_000
 """No other test and no training draws these."""
@@ -223,6 +227,13 @@ def test_a_part_of_the_validation_set_is_measured_side_by_side(tmp_path: Path, s
         assert told["end_to_end"][side]["cpu_ms_per_picture"] > 0
     assert told["detection"]["paired_recall"]["n"] == told["detection"]["ours"]["recall_percent"]["n"]
     assert told["end_to_end"]["cpu_ratio_to_upstream"]["value"] < 1
+
+
+def test_upstream_finds_plates_at_its_own_default_and_sure_means_what_the_gate_calls_so() -> None:
+    fast_alpr = pytest.importorskip("fast_alpr")
+    default = inspect.signature(fast_alpr.ALPR).parameters["detector_conf_thresh"].default
+    assert default == FAST_ALPR_CONFIDENCE
+    assert AccessConfig().min_confidence == SURE
 
 
 def _found_box() -> str:

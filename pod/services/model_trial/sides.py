@@ -24,6 +24,9 @@ Picture = npt.NDArray[np.uint8]
 LOW_CONFIDENCE = 0.05
 """Boxes are kept from here on, for the curve over confidence."""
 
+FAST_ALPR_CONFIDENCE = 0.4
+"""The default of fast-alpr's class."""
+
 _TEACHER_MARGINS = (0.05, 0.10, 0.15)
 _TEACHER_SURE = 0.9
 _TEACHER_SHORTEST = 3
@@ -100,7 +103,7 @@ class FastAlprSide:
 
         self._every = detector(LOW_CONFIDENCE)
         self._alpr = ALPR(
-            detector=detector(_FAST_ALPR_CONFIDENCE),
+            detector=detector(FAST_ALPR_CONFIDENCE),
             ocr_model=None,
             ocr_model_path=weights.recognizer.file,
             ocr_config_path=_plate_config(weights.recognizer.file),
@@ -108,7 +111,7 @@ class FastAlprSide:
             ocr_sess_options=_one_thread(),
         )
         height, width = self._every.model.get_inputs()[0].shape[2:]
-        self.facts = SideFacts(weights.name, weights.found_in, _FAST_ALPR_CONFIDENCE, (height, width))
+        self.facts = SideFacts(weights.name, weights.found_in, FAST_ALPR_CONFIDENCE, (height, width))
 
     def detect(self, rgb: Picture) -> tuple[Boxes, npt.NDArray[np.float32]]:
         found = self._every.predict(self.prepared(rgb))
@@ -128,10 +131,6 @@ class FastAlprSide:
 
     def read_whole(self, picture: Picture) -> tuple[str, ...]:
         return tuple(found.ocr.text for found in self._alpr.predict(picture) if found.ocr is not None)
-
-
-_FAST_ALPR_CONFIDENCE = 0.4
-"""The default of fast-alpr's class."""
 
 
 class Teacher:
