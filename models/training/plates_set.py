@@ -52,17 +52,27 @@ class Listing:
     ocr_digest: str
 
 
+def need(plates: Path) -> None:
+    """A folder that looks like a set.
+
+    Raises:
+        DataError: it is none; the message says which folder to name.
+    """
+    for needed in ("detect/images/train", "detect/labels_snapped/train", "ocr/train.csv"):
+        if not (plates / needed).exists():
+            raise DataError(
+                f"{plates}: no set of plates: {needed} is missing: name the folder with detect/ and ocr/ "
+                "by --plates"
+            )
+
+
 def check(plates: Path) -> Listing:
     """Look at every label and the beginning of every picture.
 
     Raises:
         DataError: the folder is another one, or files of it are wrong; up to twenty are named at once.
     """
-    for needed in ("detect/images/train", "detect/labels_snapped/train", "ocr/train.csv"):
-        if not (plates / needed).exists():
-            raise DataError(
-                f"{plates}: no set of plates: {needed} is missing: name the folder with detect/ and ocr/"
-            )
+    need(plates)
     detect, ocr = plates / "detect", plates / "ocr"
     if problems := [*_wrong_pictures(detect), *_wrong_labels(detect), *_wrong_crops(ocr)]:
         more = len(problems) - _MOST_TOLD

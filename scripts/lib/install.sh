@@ -124,6 +124,9 @@ install_test_environment() {
   fi
 }
 
+# Whether some state of the training's environment was ever installed to its end.
+training_is_installed() { compgen -G ".train/venv/installed-train-*" >/dev/null; }
+
 # install_train_environment : torch, ultralytics and ONNX's tools in a virtual environment of their own, so that nothing
 # of them is ever in reach of a POD. Where ultralytics came with what it must not bring, it is made anew.
 install_train_environment() {

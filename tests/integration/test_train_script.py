@@ -25,7 +25,7 @@ STAGES = ("data", "detector", "reader", "export", "calibration", "evaluation", "
 pytestmark = [
     pytest.mark.timeout(PATIENCE_S),
     pytest.mark.skipif(
-        not (ROOT / ".train" / "venv" / "bin" / "python").exists(),
+        not list((ROOT / ".train" / "venv").glob("installed-train-*")),
         reason="needs the training environment: ./scripts/test.sh makes it",
     ),
 ]
