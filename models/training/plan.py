@@ -85,10 +85,17 @@ class Run:
     def model(self, task: Task) -> Path:
         return self.work / "models" / f"{self.name(task)}.onnx"
 
-    def call_module(self, name: str, module: str, *arguments: str | Path, epochs: int | None = None) -> None:
-        """Run a module of the training in a process of its own."""
+    def call_module(
+        self,
+        name: str,
+        module: str,
+        *arguments: str | Path,
+        epochs: int | None = None,
+        log: Path | None = None,
+    ) -> None:
+        """Run a module of the training in a process of its own; None: the log has its name."""
         whole = [sys.executable, "-u", "-m", f"models.training.{module}", *arguments]
-        self._call(name, whole, epochs=epochs)
+        self._call(name, whole, epochs=epochs, log=log)
 
     def call_platebridge(self, name: str, *arguments: str | Path, output: Path) -> None:
         """Run a verb of the installed program; status 1 says that it left something out, and named it."""
@@ -103,11 +110,12 @@ class Run:
         *,
         epochs: int | None = None,
         output: Path | None = None,
+        log: Path | None = None,
         good: tuple[int, ...] = (0,),
     ) -> None:
         command.run(
             [str(argument) for argument in arguments],
-            self.work / "logs" / f"{name}.log",
+            log or self.work / "logs" / f"{name}.log",
             environment=_quiet(self.work),
             say=self.say,
             name=name,
@@ -218,6 +226,15 @@ def _training_inputs(run: Run, task: Task) -> dict[str, object]:
     return inputs
 
 
+def _run_name(run: Run, task: Task) -> str:
+    return f"{task}-{fingerprint(_training_inputs(run, task))[:12]}"
+
+
+def training_log(run: Run, task: Task) -> Path:
+    """What a training says, apart from one with other options: the curve in the card is drawn from it."""
+    return run.work / "logs" / f"{_run_name(run, task)}.log"
+
+
 def _data(run: Run) -> None:
     if run.recipe.part is not None:
         plates_set.take(run.plates, run.used_plates, run.recipe.part)
@@ -229,14 +246,16 @@ def _data(run: Run) -> None:
 def _train(run: Run, task: Task) -> None:
     """In a folder for these options and pictures: others begin anew and leave the old run where it was."""
     options = _options(run, task)
-    mark = fingerprint(_training_inputs(run, task))
-    folder = run.work / "runs" / f"{task}-{mark[:12]}"
+    folder = run.work / "runs" / _run_name(run, task)
     set_of = {"detector": run.used_plates / "detect", "reader": run.used_plates / "ocr"}
     arguments = [str(word) for option in options.items() for word in option]
     if task == "reader" and run.teacher is not None:
         arguments += ["--teacher", str(run.teacher)]
     arguments += ["--threads", str(machine.cores())]
-    run.call_module(task, f"train_{task}", set_of[task], folder, *arguments, epochs=run.epochs(task))
+    run.call_module(
+        task, f"train_{task}", set_of[task], folder, *arguments,
+        epochs=run.epochs(task), log=training_log(run, task),
+    )  # fmt: skip
     best = {"detector": folder / "detector" / "weights" / "best.pt", "reader": folder / "best.pt"}
     _copy(best[task], run.checkpoint(task))
 
@@ -297,7 +316,7 @@ def _lay_out(run: Run) -> None:
         run.results,
         weights={task: run.model(task) for task in TASKS},
         inputs_px={"detector": run.recipe.detector_input_px, "reader": (HEIGHT_PX, WIDTH_PX)},
-        logs={task: run.logs.get(task, run.work / "logs" / f"{task}.log") for task in TASKS},
+        logs={task: run.logs.get(task, training_log(run, task)) for task in TASKS},
         calibration=run.work / "calibration.json",
         root=ROOT,
     )
