@@ -5,11 +5,14 @@
 writes `model.onnx` beside it, for one picture of the size it was trained for, without suppression.
 """
 
+import ctypes
 import resource
 import shutil
+import signal
 import sys
 from pathlib import Path
 
+_PR_SET_PDEATHSIG = 1  # of prctl(2)
 _MOST_FILE_BYTES = 1 << 30
 _MOST_MEMORY_BYTES = 12 << 30
 
@@ -17,6 +20,7 @@ _MOST_MEMORY_BYTES = 12 << 30
 def main() -> None:
     """Convert the file that the only argument names."""
     source = Path(sys.argv[1])
+    _end_with_the_parent()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (_MOST_FILE_BYTES, _MOST_FILE_BYTES))
     resource.setrlimit(resource.RLIMIT_DATA, (_MOST_MEMORY_BYTES, _MOST_MEMORY_BYTES))
@@ -31,6 +35,11 @@ def main() -> None:
     )
     if made != source.with_suffix(".onnx"):
         shutil.move(made, source.with_suffix(".onnx"))
+
+
+def _end_with_the_parent() -> None:
+    """Nobody else would end foreign code whose importer was killed."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 if __name__ == "__main__":

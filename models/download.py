@@ -172,6 +172,11 @@ class _Download:
             raise told(error.reason, host, self.limits.stall_s) from None
         except (OSError, http.client.HTTPException) as error:
             raise told(error, host, self.limits.stall_s) from None
+        except ValueError as error:
+            raise ModelError(
+                f"{without_secrets(self.url)}: leads to what is no address ({error}): correct what --from "
+                "says, or bring the file in a folder and name that with --from"
+            ) from None
 
     def _accepted(self, answer: Any, offset: int) -> tuple[int, int | None]:
         """Where the answer begins, and how long the whole file is; what cannot be the file is refused."""

@@ -7,6 +7,7 @@ last, and a newer one takes the place of an older in that one step. What a crash
 import fcntl
 import os
 import re
+import shutil
 import stat
 import time
 from collections.abc import Iterator
@@ -225,8 +226,10 @@ def _make_own(arriving: Path) -> None:
 
 
 def _tidy(arriving: Path) -> None:
-    """Drops what nobody came back for."""
+    """Drops what nobody came back for, and what a conversion that was killed left."""
     for left in arriving.iterdir():
+        if left.is_dir() and not left.is_symlink():
+            shutil.rmtree(left, ignore_errors=True)
         if left.is_file() and time.time() - left.stat().st_mtime > _KEPT_FOR_S:
             left.unlink(missing_ok=True)
 

@@ -95,9 +95,10 @@ def _told(error: OSError) -> str:
 
 
 def _say(text: str) -> None:
+    from pod.commands.harmless import harmless
     from pod.runtime.logs import Redactor
 
-    text = Redactor()(text)
+    text = harmless(Redactor()(text))
     print(text if "\n" in text else f"platebridge: {text}", file=sys.stderr)
 
 

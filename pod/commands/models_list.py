@@ -11,6 +11,7 @@ from models import registry
 from models.hub import HubModel, hub_models
 from models.manifest import Manifest, ModelError
 from models.store import stored
+from pod.commands.harmless import harmless
 from pod.commands.models_place import ConfigOption, ModelPlace, StoreOption, find_models
 
 _CHECKSUM = {True: "pinned", False: "on first download"}
@@ -56,7 +57,7 @@ def list_models(
     else:
         _print(rows, place)
     for fault in faults:
-        print(f"platebridge: {fault}", file=sys.stderr)
+        print(f"platebridge: {harmless(fault)}", file=sys.stderr)
     if faults:
         raise typer.Exit(1)
 

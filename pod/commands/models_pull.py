@@ -12,6 +12,7 @@ from models.manifest import InputShape, Manifest, ModelError
 from models.pull import Way
 from models.pull import pull as pull_model
 from models.store import remove as remove_stored
+from pod.commands.harmless import harmless
 from pod.commands.models_place import ConfigOption, StoreOption, find_models
 
 
@@ -131,4 +132,4 @@ class _Told:
 
     def say(self, text: str) -> None:
         """One line about this model."""
-        self._console.print(f"{self._name}: {text}", markup=False, highlight=False)
+        self._console.print(f"{self._name}: {harmless(text)}", markup=False, highlight=False)

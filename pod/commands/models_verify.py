@@ -11,6 +11,7 @@ import typer
 from models import registry
 from models.manifest import Manifest, ModelError
 from models.store import stored
+from pod.commands.harmless import harmless
 from pod.commands.models_place import ConfigOption, ModelPlace, StoreOption, find_models
 
 
@@ -48,7 +49,8 @@ def verify(
         is_all_right = is_all_right and verdict.ok
         verdicts.append(verdict)
         if not as_json:
-            print(f"{'ok  ' if verdict.ok else 'fail'}  {verdict.model}: {verdict.text}", flush=True)
+            line = f"{'ok  ' if verdict.ok else 'fail'}  {verdict.model}: {verdict.text}"
+            print(harmless(line), flush=True)
     if as_json:
         print(json.dumps({"ok": is_all_right, "models": [asdict(verdict) for verdict in verdicts]}, indent=2))
     if not is_all_right:

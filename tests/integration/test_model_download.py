@@ -277,6 +277,13 @@ def test_a_redirect_to_anything_but_https_is_refused(hub: Hub, part: Path, targe
     assert not part.exists()
 
 
+@pytest.mark.parametrize("target", ["https://[::1/x", "https://\x1b[2Jhost/x"], ids=["half", "escapes"])
+def test_a_redirect_to_no_address_is_a_sentence(hub: Hub, part: Path, target: str) -> None:
+    hub.behave = say(302, Location=target)
+    with pytest.raises(ModelError, match="leads to what is no address"):
+        get(hub, part)
+
+
 def test_redirects_in_a_circle_end(hub: Hub, part: Path) -> None:
     hub.behave = say(302, Location=f"{hub.url}/net.onnx")
     with pytest.raises(ModelError, match="answers 302"):

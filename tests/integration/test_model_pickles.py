@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -156,6 +157,29 @@ def is_gone(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
     except FileNotFoundError:
         return True
+
+
+def test_a_conversion_ends_with_the_import_that_was_killed(work: Path) -> None:
+    """Without ultralytics here, a module of that name waits for ever in its place."""
+    ready = work / "ready"
+    (work / "ultralytics.py").write_text(
+        "import os, pathlib, time\n"
+        f"pathlib.Path({str(ready)!r}).write_text(str(os.getpid()))\n"
+        "time.sleep(999)\n"
+    )
+    (work / "torchvision.py").touch()
+    script = (
+        "import subprocess, sys\n"
+        "subprocess.run([sys.executable, '-m', 'models.convert_pickle', 'mine.pt'], start_new_session=True)\n"
+    )
+    environment = os.environ | {"PYTHONPATH": f"{work}{os.pathsep}{ROOT}"}
+    importer = subprocess.Popen([sys.executable, "-c", script], env=environment)
+    try:
+        until(lambda: ready.exists() and ready.read_text() != "", timeout_s=20)
+    finally:
+        importer.kill()
+        importer.wait()
+    until(lambda: is_gone(int(ready.read_text())))
 
 
 def test_what_a_conversion_said_last_is_told_harmlessly(

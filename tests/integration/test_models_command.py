@@ -463,3 +463,14 @@ def test_listing_and_removing_load_no_network() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.stdout.endswith("HEAVY []\n")
+
+
+def test_what_a_file_says_cannot_steer_the_terminal(store: Path) -> None:
+    store.mkdir()
+    (store / "odd.yaml").write_text('name: odd\n"\\e]0;owned\\a\\e[2J": 1\n')
+    said = [models("list", "--store", store), models("verify", "--store", store)]
+    said.append(models("import", store / "\x1b[2J.onnx", "--store", store, "--name", "mine"))
+    assert [done.returncode for done in said] == [1, 1, 2]
+    for done in said:
+        assert "\ufffd[2J" in done.stdout + done.stderr
+        assert not set("\x1b\a") & set(done.stdout + done.stderr)

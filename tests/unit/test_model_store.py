@@ -152,6 +152,19 @@ def test_what_nobody_came_back_for_in_a_week_is_cleared_away(tmp_path):
         assert young.exists()
 
 
+def test_the_folder_of_a_conversion_that_was_killed_is_cleared_away_at_once(tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "kept").touch()
+    with writing(tmp_path / "store") as folder:
+        (folder / "convert-abc").mkdir()
+        (folder / "convert-abc" / "model.pt").write_bytes(b"half")
+        (folder / "convert-abc" / "link").symlink_to(elsewhere)
+    with writing(tmp_path / "store") as folder:
+        assert list(folder.iterdir()) == []
+    assert (elsewhere / "kept").exists()
+
+
 @pytest.mark.parametrize("place", [".arriving", ".lock"])
 def test_a_link_in_the_store_leads_no_write_elsewhere(tmp_path, place):
     store, elsewhere = tmp_path / "store", tmp_path / "etc"
