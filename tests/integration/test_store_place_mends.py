@@ -264,7 +264,8 @@ def test_copies_journal_and_reserve_that_were_removed_are_made_anew(filled: Stor
     assert filled.facts.recovered is not None
     assert filled.facts.recovered.gone == ("the copies", "the journal")
     # While the journaled row waits to be imported the probe tells of that first.
-    until(lambda: "Gone from the data directory, too: the copies, the journal." in store_probe(filled)().sentence)
+    told = "Gone from the data directory, too: the copies, the journal."
+    until(lambda: told in store_probe(filled)().sentence)
 
 
 def test_nothing_is_written_into_another_directory_of_the_same_name(filled: Store, folder: Path) -> None:
