@@ -3,7 +3,9 @@
 import importlib.util
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 from promises import PROMISES, Proof, Prove, save
@@ -31,6 +33,8 @@ collect_ignore = [] if importlib.util.find_spec("torch") else ["training"]
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Fail a run whose skips grew: a reason that is not known, or any skip at all where CI has everything."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["proofs"] = [asdict(proof) for proof in session.config.stash[PROOFS]]
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if reporter is None:
         return
@@ -52,9 +56,17 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[PROOFS] = []
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object | None) -> None:
+    """Take over what the tests of one parallel worker proved."""
+    told = getattr(node, "workeroutput", {}).get("proofs", [])
+    node.config.stash[PROOFS].extend(Proof(**proof) for proof in told)
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Write down what was proved, where `scripts/prove.sh` asks for it."""
-    if path := os.environ.get("PLATEBRIDGE_PROOFS"):
+    path = os.environ.get("PLATEBRIDGE_PROOFS")
+    if path and not hasattr(config, "workerinput"):
         save(config.stash[PROOFS], Path(path))
 
 
