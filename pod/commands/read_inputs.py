@@ -82,13 +82,13 @@ def missing(sources: Sequence[str]) -> list[str]:
 
 
 def _is_there(path: Path) -> bool:
-    """Also where one may not look; that is told when it is read."""
+    """Also where one may not look or the system takes no such name; that is told when it is read."""
     try:
         path.stat()
-    except PermissionError:
-        return True
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return False
+    except OSError:
+        return True
     return True
 
 

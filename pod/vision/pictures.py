@@ -74,9 +74,13 @@ def load_picture(path: Path) -> npt.NDArray[np.uint8]:
         raise
     except PermissionError:
         raise PictureError("may not be read by this user: change its permissions") from None
+    except OSError as error:
+        if error.errno is None:  # a decoder's word for a broken file
+            raise _broken(error) from error
+        raise PictureError(f"{error.strerror}: check the path, and the disk it lies on") from None
     # Decoders answer a broken file with whatever they stumble over: SyntaxError, struct.error, zlib.error...
     except Exception as error:
-        raise PictureError(f"broken or cut short: copy it again from where it came from ({error})") from error
+        raise _broken(error) from error
 
 
 def _read(file: BinaryIO) -> npt.NDArray[np.uint8]:
@@ -101,6 +105,10 @@ def _stretched(grey: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8]:
     values = np.nan_to_num(grey.astype(np.float32))
     low, high = float(values.min()), float(values.max())
     return ((values - low) * (255 / max(high - low, 1e-6))).astype(np.uint8)
+
+
+def _broken(error: Exception) -> PictureError:
+    return PictureError(f"broken or cut short: copy it again from where it came from ({error})")
 
 
 def _too_large(found: str) -> PictureError:

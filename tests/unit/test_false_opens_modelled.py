@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from made_up_reads import planted, slots_of
 
@@ -134,6 +134,7 @@ def test_an_interval_encloses_its_rate():
     st.sampled_from([1.0, 2.0, 8.0]),
     st.sampled_from([1, 3]),
 )
+@example(shown=[("AB1280D", 0.75)], sure=0.6, ratio=1.0, frames=1)  # sure but for one character of its own
 @settings(max_examples=30, deadline=None)
 def test_what_an_approach_opens_for_is_what_is_decided_at_every_moment_of_it(shown, sure, ratio, frames):
     """Moments that are left out of `Openings` must not be those that open."""

@@ -14,9 +14,13 @@ from models.store import check_name, default_store, remove, stored, take_in, wri
 WEIGHTS = b"not really a network"
 
 
-def arriving(store: Path, name: str = "mine", weights: bytes = WEIGHTS) -> Manifest:
+def arriving(
+    store: Path, name: str = "mine", weights: bytes = WEIGHTS, *, manifest_fails: bool = False
+) -> Manifest:
     """Takes a model in the way a pull does."""
     with writing(store) as folder:
+        if manifest_fails:
+            (folder / f"{name}.yaml").mkdir()
         part = folder / f"{name}.part"
         part.write_bytes(weights)
         manifest = Manifest(
@@ -122,13 +126,10 @@ def test_a_manifest_under_another_name_is_refused(tmp_path):
 
 def test_where_the_manifest_cannot_be_written_the_weights_go_too(tmp_path):
     before = arriving(tmp_path)
-    with writing(tmp_path) as folder:
-        (folder / "mine.yaml").mkdir()
-        (folder / "next.yaml").mkdir()
     with pytest.raises(ModelError, match="'mine' could not be kept"):
-        arriving(tmp_path, weights=WEIGHTS + b"!")
+        arriving(tmp_path, weights=WEIGHTS + b"!", manifest_fails=True)
     with pytest.raises(ModelError, match="'next' could not be kept"):
-        arriving(tmp_path, "next")
+        arriving(tmp_path, "next", manifest_fails=True)
     assert stored(tmp_path) == [before]
     registry.verify(before)
 

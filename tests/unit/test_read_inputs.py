@@ -155,8 +155,12 @@ def test_a_file_in_a_folder_one_may_not_enter_is_not_called_missing(somebody):
     assert only.error == "may not be read by this user: change its permissions"
 
 
-def test_a_name_too_long_for_any_file_is_missing(tmp_path):
-    assert len(missing([str(tmp_path / ("x" * 300))])) == 1
+def test_a_name_too_long_for_any_file_is_told_as_such_and_not_called_missing(tmp_path):
+    long = str(tmp_path / ("x" * 300))
+    assert missing([long]) == []
+    (found,) = inputs([long], leave_out=None)
+    (only,) = pictures(found, fps=None)
+    assert only.error.startswith("File name too long: check the path")
 
 
 def test_only_paths_can_be_missing(tmp_path):

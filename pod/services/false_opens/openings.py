@@ -75,7 +75,7 @@ class Openings:
 
     Attributes:
         moments: by match key, the moments at which that plate alone on the list might be let in: the surest
-            exact reading, and every moment at which it is a near match.
+            exact reading, and every moment at which all but one character of it is sure enough.
     """
 
     moments: dict[str, tuple[Consensus, ...]]
@@ -109,9 +109,9 @@ def openings(frames: Sequence[npt.NDArray[np.float32]], *, k_eff: float = K_EFF)
         ):
             exact[key] = consensus
         matcher = Matcher(consensus, apart=False)
-        for other in likely_neighbours(consensus):
+        for other in (key, *likely_neighbours(consensus)):
             match = matcher.match(listed(other))
-            if match is not None and _may_open(match):
+            if match is not None and _may_open(match) and match.but_for_one > match.confidence:
                 near.setdefault(other, []).append(consensus)
     return Openings(
         {
