@@ -36,5 +36,7 @@ if [[ $quick == yes ]]; then
   # In parallel: these tests share nothing.
   step "quick tests" .venv/bin/pytest tests/unit tests/simulation tests/house -q -n auto "$@"
 else
-  step "all tests" .venv/bin/pytest tests "$@"
+  # Most of these wait for cameras, pulses and browsers. Two at a time, a file's tests in one process, take half the
+  # time on two cores; more would make them wait for each other.
+  step "all tests" .venv/bin/pytest tests -n 2 --dist loadfile "$@"
 fi

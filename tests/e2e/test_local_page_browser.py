@@ -142,7 +142,7 @@ def test_a_car_appears_without_a_reload_is_announced_once_and_moves_nothing_that
         page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
         assert_live(page)
         road.car("entry-1", {"plate": "KLM5S8"})
-        page.locator(".car").first.wait_for()
+        page.locator(".car img").first.wait_for()  # a car is drawn anew once, when its pictures come
         page.evaluate(READ_THE_NEWEST_CAR)
         heard = len(page.evaluate("heard"))
         road.car("entry-2", {"plate": "XY999"})
