@@ -111,7 +111,7 @@ def openings(frames: Sequence[npt.NDArray[np.float32]], *, k_eff: float = K_EFF)
         matcher = Matcher(consensus, apart=False)
         for other in (key, *likely_neighbours(consensus)):
             match = matcher.match(listed(other))
-            if match is not None and _may_open(match) and match.but_for_one > match.confidence:
+            if match is not None and _may_open(match):
                 near.setdefault(other, []).append(consensus)
     return Openings(
         {
@@ -122,6 +122,8 @@ def openings(frames: Sequence[npt.NDArray[np.float32]], *, k_eff: float = K_EFF)
 
 
 def _may_open(match: Match) -> bool:
+    if match.exact and match.but_for_one <= match.confidence:
+        return False  # its confidence alone decides, and the surest exact reading is kept anyway
     return match.but_for_one >= LOOSEST_CONFIDENCE and match.ratio <= LOOSEST_RATIO
 
 
