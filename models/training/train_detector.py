@@ -73,7 +73,9 @@ def train(
             plates_folder, run_folder, passes=data.passes, pasted=data.pasted, drawn=data.drawn
         )
     on_gpu = torch.cuda.is_available()
-    model = YOLO(str(resumed or start or NETWORK))
+    model = YOLO(str(resumed or NETWORK))
+    if resumed is None and start is not None:
+        model.load(start)
     model.train(
         trainer=trainer_for(run_folder, on_gpu=on_gpu),
         resume=resumed is not None,
