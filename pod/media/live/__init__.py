@@ -1,0 +1,1 @@
+"""Live video to browsers: the relay that sends, the peers it sends to."""
