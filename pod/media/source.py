@@ -16,11 +16,13 @@ from pod.media.fanout import AccessUnitFanout, Subscription
 from pod.media.faults import SessionError, no_access
 from pod.media.frame import Frame
 from pod.media.location import FileLocation, locate
+from pod.media.packets import PacketFanout
 from pod.media.pictures import PictureSession, is_picture
 from pod.media.rtsp import RtspSession
 from pod.media.session import Session
 from pod.media.slot import LatestFrame
 from pod.media.state import CameraState, SourceCounters, StateKind, SteadyFreshness
+from pod.media.stream_facts import StreamFacts
 from pod.media.timing import SourceTiming
 from pod.media.watch import SessionWatch, no_picture
 from pod.runtime.backoff import backoff_delays_s
@@ -43,6 +45,7 @@ class CameraSource:
         slot: LatestFrame,
         fanout: AccessUnitFanout,
         *,
+        packets: PacketFanout | None = None,
         on_state: Callable[[CameraState], None],
         on_fault: Callable[[Exception], None] = lambda error: None,
         timing: SourceTiming | None = None,
@@ -50,6 +53,7 @@ class CameraSource:
     ) -> None:
         """
         Args:
+            packets: gets the stream as RTP payloads; None where nobody relays it.
             on_state: told each new state, from the source's own threads; must return soon.
             on_fault: told the bug that ended one of the source's threads, on that thread; `state` is then
                 `failed`, and nothing is retried.
@@ -58,6 +62,8 @@ class CameraSource:
         self._camera = camera
         self._slot = slot
         self._fanout = fanout
+        self._packets = packets or PacketFanout()
+        self._facts: StreamFacts | None = None
         self._on_state = on_state
         self._on_fault = on_fault
         self._timing = timing or SourceTiming()
@@ -77,6 +83,19 @@ class CameraSource:
     @property
     def state(self) -> CameraState:
         return self._state
+
+    @property
+    def facts(self) -> StreamFacts | None:
+        """What the running session sends; None where none is open."""
+        return self._facts
+
+    @property
+    def units(self) -> AccessUnitFanout:
+        return self._fanout
+
+    @property
+    def packets(self) -> PacketFanout:
+        return self._packets
 
     @property
     def alive(self) -> bool:

@@ -1,0 +1,1 @@
+"""RTSP and RTP without input or output: bytes in, answers, packets and access units out."""
