@@ -1,1 +1,1 @@
-"""Live video to browsers: the relay that sends, the peers it sends to."""
+"""Live video to browsers over WebRTC: peers, leases and the relay that sends a camera's own packets."""
