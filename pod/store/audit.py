@@ -44,6 +44,8 @@ KINDS = frozenset(
         "clock",
         "erasure",
         "recovery",
+        "watch_started",
+        "watch_ended",
     }
 )
 """What a row can tell of."""
