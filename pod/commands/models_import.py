@@ -70,7 +70,7 @@ def import_model(
     A detector is a YOLO export for one size of picture; a recogniser is one of fast-plate-ocr's for ten
     slots, with its configuration. One that does not read the reference picture is refused.
     """
-    from pod.services.model_check import network_facts, try_out
+    from pod.services.model_check_apart import facts_apart, try_apart
 
     place = find_models(config, store)
     fitting = re.sub(r"[^a-z0-9._-]+", "-", file.stem.lower()).strip("-._")
@@ -80,7 +80,7 @@ def import_model(
         part = arriving / f"{called}.part"
         sha256 = copy_file(network, part, sha256=None, most_bytes=MOST_WEIGHTS_BYTES)
         try:
-            facts = network_facts(part)
+            facts = facts_apart(part)
             if wanted is not None and facts.task != wanted:
                 raise ModelError(f"it takes what a {facts.task} takes, and --task says {wanted}")
             is_detector = facts.task == "detector"
@@ -95,7 +95,7 @@ def import_model(
                 thresholds=Thresholds(confidence=_CONFIDENCE if is_detector else None),
                 origin="imported",
             )
-            tried = try_out(manifest)
+            tried = try_apart(manifest)
             seen = {"input": tried.input, "crop_margin": tried.crop_margin}
             kept = take_in(place.store, part, manifest.model_copy(update=seen))
         except ModelError as error:

@@ -86,9 +86,9 @@ def remove(
 
 
 def _trial(manifest: Manifest) -> InputShape:
-    from pod.services.model_check import try_out
+    from pod.services.model_check_apart import try_apart
 
-    return try_out(manifest).input
+    return try_apart(manifest).input
 
 
 class _Told:

@@ -74,11 +74,11 @@ def _verdicts(place: ModelPlace, asked: list[str] | None) -> Iterator[Verdict]:
 
 
 def _named(name: str, place: ModelPlace) -> Verdict:
-    from pod.services.model_check import network_facts
+    from pod.services.model_check_apart import facts_apart
 
     try:
         if registry.is_path(name):
-            manifest = registry.load(name, network_facts(Path(name).expanduser()).task, store=place.store)
+            manifest = registry.load(name, facts_apart(Path(name).expanduser()).task, store=place.store)
         else:
             manifest = registry.find(name, store=place.store)
     except ModelError as error:
@@ -87,11 +87,11 @@ def _named(name: str, place: ModelPlace) -> Verdict:
 
 
 def _tried(name: str, manifest: Manifest) -> Verdict:
-    from pod.services.model_check import try_out
+    from pod.services.model_check_apart import try_apart
 
     try:
         registry.verify(manifest)
-        tried = try_out(manifest)
+        tried = try_apart(manifest)
     except ModelError as error:
         return Verdict(name, False, str(error))
     if manifest.sha256 is None:

@@ -1,47 +1,25 @@
 """Networks that load and then fail, and descriptions that never end: refused with a sentence."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from hostile_onnx import FLOAT, PICTURE, SIDE, STRING, field, going_round, huge, network, node, value
 
 from models.disk import copy_file
+from models.hub import hub_models
 from models.manifest import ModelError, read_fields
 from models.registry import load, verify
 from models.store import read_named, stored
 from pod.services.model_check import network_facts, try_out
+from pod.services.model_check_apart import TrialLimits, facts_apart, try_apart
 
-FLOAT, INT64, STRING = 1, 7, 8
-SIDE = 64
-
-
-def field(number: int, content: bytes | int) -> bytes:
-    """One field of a protocol buffer: a whole number, or bytes."""
-    if isinstance(content, int):
-        return varint(number << 3) + varint(content)
-    return varint(number << 3 | 2) + varint(len(content)) + content
+FINDER = load("bundled", "detector")
+HUB_DETECTOR = next(model for model in hub_models() if model.task == "detector" and not model.is_pinned)
 
 
-def varint(whole: int) -> bytes:
-    return bytes([whole]) if whole < 128 else bytes([whole & 0x7F | 0x80]) + varint(whole >> 7)
-
-
-def value(name: bytes, kind: int, *sides: int) -> bytes:
-    shape = b"".join(field(1, field(1, side)) for side in sides)
-    return field(1, name) + field(2, field(1, field(1, kind) + (field(2, shape) if sides else b"")))
-
-
-def node(kind: bytes, taken: bytes, given: bytes, more: bytes = b"") -> bytes:
-    return field(1, field(1, taken) + field(2, given) + field(4, kind) + more)
-
-
-def network(nodes: bytes, taken: list[bytes], given: list[bytes]) -> bytes:
-    graph = nodes + field(2, b"g")
-    graph += b"".join(field(11, one) for one in taken) + b"".join(field(12, one) for one in given)
-    return field(1, 8) + field(7, graph) + field(8, field(2, 17))
-
-
-PICTURE = value(b"x", FLOAT, 1, 3, SIDE, SIDE)
 AS_TEXT = field(5, field(1, b"to") + field(3, STRING) + field(20, 2))
 NETWORKS = {
     "an answer that cannot be computed": (
@@ -81,6 +59,76 @@ def test_a_network_that_cannot_run_here_is_refused_with_a_sentence(tmp_path: Pat
     path.write_bytes(network(nodes, taken, given))
     with pytest.raises(ModelError, match=says):
         try_out(load(str(path), "detector"))
+
+
+@pytest.mark.timeout(60)
+def test_a_network_that_never_ends_is_ended_and_named(tmp_path: Path) -> None:
+    path = tmp_path / "own.onnx"
+    path.write_bytes(going_round())
+    with pytest.raises(
+        ModelError, match=r"own\.onnx: was not done within 5 s when it was tried, .*take a smaller"
+    ):
+        try_apart(load(str(path), "detector"), TrialLimits(deadline_s=5))
+
+
+def test_a_network_that_eats_memory_is_ended_and_named(tmp_path: Path) -> None:
+    path = tmp_path / "own.onnx"
+    path.write_bytes(huge())
+    with pytest.raises(ModelError, match=r"own\.onnx: needs more than the 4\.0 GiB .*take a smaller one"):
+        try_apart(load(str(path), "detector"))
+
+
+def test_a_network_that_crashes_ends_alone_and_is_named() -> None:
+
+    with pytest.raises(
+        ModelError, match=rf"{FINDER.file}: ended the process that tried it \(.+\): export it"
+    ):
+        try_apart(FINDER, TrialLimits(memory_bytes=300 << 20))
+
+
+def test_a_file_larger_than_memory_is_refused_and_named(tmp_path: Path) -> None:
+    path = tmp_path / "own.onnx"
+    with path.open("wb") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(ModelError, match=r"own\.onnx: needs more than the 4\.0 GiB"):
+        facts_apart(path)
+
+
+def test_a_network_is_tried_apart_as_it_is_tried_here(tmp_path: Path) -> None:
+    assert try_apart(FINDER) == try_out(FINDER)
+    assert facts_apart(FINDER.file).task == "detector"
+
+
+@pytest.mark.parametrize("verb", ["import", "verify", "pull"])
+def test_no_verb_tries_a_network_in_its_own_process(tmp_path: Path, verb: str) -> None:
+    """The network would take memory that no box has: whoever loads it himself is the one who ends."""
+    file = tmp_path / HUB_DETECTOR.weights.name
+    file.write_bytes(huge())
+    words: dict[str, list[object]] = {
+        "import": ["import", file, "--name", "mine"],
+        "verify": ["verify", file],
+        "pull": ["pull", HUB_DETECTOR.name, "--trust-first-download", "--from", tmp_path],
+    }
+    code = (
+        "import resource, sys; from pod.cli import main; from models.manifest import ModelError\n"
+        "def refuse(*_, **__): raise SystemExit('loaded in the process of the command')\n"
+        "from pod.vision import session; session._opened = refuse\n"
+        "main()"
+    )
+    command = [
+        sys.executable,
+        "-c",
+        code,
+        "models",
+        *map(str, words[verb]),
+        "--store",
+        str(tmp_path / "store"),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert "needs more than the 4.0 GiB of memory" in done.stdout + done.stderr
+    assert file.name in done.stdout + done.stderr
+    assert done.returncode == (1 if verb == "verify" else 2)
+    assert list(tmp_path.glob("store/*.onnx")) == []
 
 
 def test_a_network_that_takes_nothing_is_neither_detector_nor_recogniser(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 import yaml
 from gate_fixtures import until
+from hostile_onnx import blind_detector
 from hub_server import Hub, Request, serving
 
 from models import reference, registry
@@ -369,15 +370,16 @@ def test_a_reader_with_a_wrong_contract_is_refused(
 
 
 def test_a_network_that_does_not_read_the_known_plate_is_refused_and_not_kept(
-    store: Path, monkeypatch: pytest.MonkeyPatch
+    store: Path, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(reference, "PLATE", "XX999XX")
-    taken = models("import", FINDER.file, "--name", "mine", "--store", store)
+    file = tmp_path / "blind.onnx"
+    file.write_bytes(blind_detector())
+    taken = models("import", file, "--name", "mine", "--store", store)
     assert taken.returncode == 2
-    assert taken.stderr.startswith(f"platebridge: {FINDER.file}: mine on cpu and {READER.name} on cpu read ")
-    assert "in the reference picture, not XX999XX" in taken.stderr
+    assert taken.stderr.startswith(f"platebridge: {file}: mine on cpu and {READER.name} on cpu read nothing ")
+    assert f"in the reference picture, not {reference.PLATE}" in taken.stderr
     assert [path.name for path in store.iterdir() if path.is_file()] == [".lock"]
-    assert models("verify").returncode == 1
+    assert models("verify", file).returncode == 1
 
 
 def test_a_network_for_another_task_than_the_one_named_is_refused(store: Path) -> None:
