@@ -41,6 +41,7 @@ KINDS = frozenset(
         "site_state",
         "command",
         "login",
+        "media_shared",
         "clock",
         "erasure",
         "recovery",

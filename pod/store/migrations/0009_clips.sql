@@ -32,3 +32,11 @@ DROP TABLE media;
 ALTER TABLE media_and_clips RENAME TO media;
 
 CREATE INDEX media_of_approach ON media (approach, revision);
+
+-- Who gave a picture or a clip away is about people, too.
+DROP INDEX audit_of_people;
+
+CREATE INDEX audit_of_people ON audit (ts_us)
+WHERE kind IN ('command', 'decision', 'intent', 'list_change', 'login', 'media_shared', 'outcome', 'site_state',
+               'watch_ended', 'watch_started')
+    AND payload IS NOT NULL;
