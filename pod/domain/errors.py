@@ -52,6 +52,7 @@ LiveErrorKind = Literal[
     "bad_etag",
     "no_restart",
     "stopping",
+    "fault",
 ]
 """Why live video cannot be shown; see `LiveError`."""
 
@@ -60,11 +61,12 @@ class LiveError(PlateBridgeError):
     """Live video cannot be shown, or not to one more viewer.
 
     Attributes:
-        kind: `bad_offer`, `too_large`, `no_h264`: the viewer's description cannot be used. `no_camera`: there is
-            none of that name. `not_playing`: the camera sends nothing now. `too_many_for_camera`, `too_many`: every
-            place is taken. `too_fast`: more sessions are asked for than can be set up. `gone`: the session has
-            ended. `bad_etag`, `no_restart`: its ICE session is another, or cannot start anew. `stopping`: the
-            POD stops, or shows no live video.
+        kind: `bad_offer`, `too_large`, `no_h264`: the viewer's description cannot be used. `no_camera`:
+            there is none of that name. `not_playing`: the camera sends nothing now. `too_many_for_camera`,
+            `too_many`: every place is taken. `too_fast`: more sessions are asked for than can be set up.
+            `gone`: the session has ended. `bad_etag`, `no_restart`: its ICE session is another, or cannot
+            start anew. `stopping`: the POD stops, or shows no live video. `fault`: a fault of PlateBridge,
+            which the log tells.
         retry_after_s: when to ask again; None where asking again does not help.
     """
 

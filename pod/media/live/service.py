@@ -1,37 +1,166 @@
-"""Live video of all cameras: the one thread with an event loop of its own on which every viewer's session runs."""
+"""Live video of all cameras: admits viewers and keeps their sessions, on one thread with its own loop."""
 
-from collections.abc import Callable, Sequence
+import asyncio
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, TypeVar
 
+from pod.config import CameraConfig
 from pod.domain.errors import LiveError
-from pod.media.live.sessions import EndReason, IceServer, LiveAnswer, LiveSession, OnEnded
+from pod.media.fanout import AccessUnitFanout
+from pod.media.live.lease import SetupPace
+from pod.media.live.loop_thread import LoopThread
+from pod.media.live.offer import read_fragment, read_offer
+from pod.media.live.relay import CameraRelay
+from pod.media.live.sessions import (
+    CameraTotals,
+    EndReason,
+    IceServer,
+    LiveAnswer,
+    LiveSession,
+    OnEnded,
+)
+from pod.media.live.viewing import Viewing
+from pod.media.packets import PacketFanout
+from pod.media.state import CameraState
+from pod.media.stream_facts import StreamFacts
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+WORK_WITHIN_S = 10.0
+"""An answer takes milliseconds; candidates of a STUN or TURN server that does not answer, up to a second."""
+
+MOST_ASKED = 64
+"""Calls that may wait for the live thread at once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveLimits:
+    """What live video may cost.
+
+    Attributes:
+        per_camera, in_all: viewers at once.
+        connect_within_s: a viewer with whom no connection has come about by then is given up.
+        unconnected: sessions of one viewer that may wait for their connection; one more ends the oldest, so
+            that a browser that tries again and again keeps nobody else out.
+        setups_at_once, setups_per_s: how many sessions may be opened.
+    """
+
+    per_camera: int = 16
+    in_all: int = 64
+    connect_within_s: float = 15.0
+    unconnected: int = 4
+    setups_at_once: int = 16
+    setups_per_s: float = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveCamera:
+    """Where one camera's video comes from.
+
+    Attributes:
+        facts: what its present session sends; None while there is none.
+        state: how it is doing.
+    """
+
+    config: CameraConfig
+    packets: PacketFanout
+    units: AccessUnitFanout
+    facts: Callable[[], StreamFacts | None]
+    state: Callable[[], CameraState]
 
 
 class LiveVideo:
     """Shows cameras to viewers over WebRTC. Started once and closed once; every method is thread-safe.
 
-    The `async` methods may be awaited on any event loop: the work runs on the live thread, so that neither the
-    page nor the cameras wait for it. A fault in here ends sessions, never the POD.
+    The `async` methods may be awaited on any event loop: the work runs on the live thread, so that neither
+    the page nor the cameras wait for it. A fault in here ends sessions, never the POD.
     """
+
+    def __init__(
+        self,
+        cameras: Sequence[LiveCamera],
+        *,
+        limits: LiveLimits | None = None,
+        ice_servers: Callable[[], Sequence[IceServer]] = tuple,
+    ) -> None:
+        """
+        Args:
+            ice_servers: STUN and TURN servers, asked for each session anew; called on the live thread, too.
+        """
+        self._limits = limits or LiveLimits()
+        self._ask_ice_servers = ice_servers
+        self._thread = LoopThread("live")
+        self._states = {camera.config.name: camera.state for camera in cameras}
+        self._relays = {
+            camera.config.name: CameraRelay(
+                camera.config, camera.packets, units=camera.units, facts=camera.facts, loop=self._thread.loop
+            )
+            for camera in cameras
+        }
+        self._pace = SetupPace(
+            time.monotonic(), at_once=self._limits.setups_at_once, per_s=self._limits.setups_per_s
+        )
+        self._viewings: Mapping[str, Viewing] = MappingProxyType({})
+        self._ending: set[asyncio.Task[None]] = set()
+        self._totals = {name: CameraTotals() for name in self._relays}
+        self._offers: Counter[str] = Counter()
+        self._told: tuple[OnEnded, ...] = ()
+        self._lock = threading.Lock()
+        self._asked = 0
+        self._stopping = False
 
     def start(self) -> None:
         """Start the thread; returns at once."""
+        # Both tell of every candidate and every check, with addresses of viewers, as plain news.
+        for library in ("aioice", "aiortc"):
+            logging.getLogger(library).setLevel(logging.WARNING)
+        self._thread.start()
 
     def close(self, timeout_s: float = 5.0) -> bool:
         """End every session (reason `stopped`) and the thread. Returns whether it ended in time."""
-        raise NotImplementedError
+        self._stopping = True
+        return self._thread.close(self._finish, timeout_s=timeout_s)
 
     @property
     def cameras(self) -> tuple[str, ...]:
         """Cameras that can be watched, by name."""
-        raise NotImplementedError
+        return tuple(self._relays)
+
+    @property
+    def fault(self) -> str | None:
+        """Why live video cannot be had at all, with the mend; None while it can."""
+        if self._stopping:
+            return None
+        if not self._thread.alive:
+            return (
+                "Live video ended by a fault; the gate is not touched. Restart the POD, and report the log."
+            )
+        if self._thread.silent_s > WORK_WITHIN_S:
+            hangs = f"Live video hangs for {self._thread.silent_s:.0f} s"
+            return f"{hangs}; the gate is not touched. Restart the POD, and report the log."
+        return None
+
+    @property
+    def faults(self) -> int:
+        """Faults met since the start; each ended at most the sessions it was met in."""
+        return self._thread.faults
 
     def mode(self, camera: str) -> str | None:
-        """How this camera's video is sent: `as_sent`, or `transcoded: ` and why; None while that is unknown."""
-        raise NotImplementedError
+        """How this camera's video is sent: `as_sent`, or `transcoded: ` and why; None for no such camera."""
+        relay = self._relays.get(camera)
+        return None if relay is None else relay.mode
 
     def ice_servers(self) -> Sequence[IceServer]:
         """STUN and TURN servers that viewers should use; asked anew for each viewer."""
-        raise NotImplementedError
+        return self._ask_ice_servers()
 
     async def offer(self, camera: str, sdp: str, *, viewer: str, lease_s: float) -> LiveAnswer:
         """Open a session.
@@ -43,9 +172,15 @@ class LiveVideo:
 
         Raises:
             LiveError: `no_camera`, `too_large`, `bad_offer`, `no_h264`, `not_playing`, `too_many_for_camera`,
-                `too_many`, `too_fast` or `stopping`.
+                `too_many`, `too_fast`, `stopping` or `fault`.
         """
-        raise LiveError("stopping", "live video is not there yet")
+        try:
+            answer = await self._run(lambda: self._open(camera, sdp, viewer=viewer, lease_s=lease_s))
+        except LiveError as error:
+            self._offers[error.kind] += 1
+            raise
+        self._offers["answered"] += 1
+        return answer
 
     async def trickle(self, session_id: str, fragment: str, *, etag: str) -> None:
         """Take in candidates of the viewer.
@@ -55,35 +190,178 @@ class LiveVideo:
             etag: what the viewer sent as If-Match, without quotes.
 
         Raises:
-            LiveError: `gone`, `bad_etag`, `no_restart` (the fragment is of another ICE session), `too_large` or
-                `bad_offer`.
+            LiveError: `gone`, `bad_etag`, `no_restart` (the fragment is of another ICE session), `too_large`,
+                `bad_offer`, `stopping` or `fault`.
         """
-        raise NotImplementedError
+
+        async def take() -> None:
+            viewing = self._viewing(session_id)
+            await viewing.take(read_fragment(fragment), etag=etag)
+
+        await self._run(take)
 
     async def renew(self, session_id: str, lease_s: float) -> None:
         """Let the session go on for `lease_s` from now.
 
         Raises:
-            LiveError: `gone`.
+            LiveError: `gone`, `stopping` or `fault`.
         """
-        raise NotImplementedError
+
+        async def renew() -> None:
+            self._viewing(session_id).renew(lease_s)
+
+        await self._run(renew)
 
     async def end(self, session_id: str, reason: EndReason = "ended") -> None:
-        """End the session.
+        """End the session; what it held is freed soon after.
 
         Raises:
-            LiveError: `gone`.
+            LiveError: `gone`, `stopping` or `fault`.
         """
-        raise NotImplementedError
+
+        async def end() -> None:
+            self._end(self._viewing(session_id), reason)
+
+        await self._run(end)
 
     def session(self, session_id: str) -> LiveSession | None:
         """One session, or None once it has ended (or never was)."""
-        raise NotImplementedError
+        viewing = self._viewings.get(session_id)
+        return None if viewing is None else viewing.facts()
 
     def sessions(self) -> tuple[LiveSession, ...]:
         """Every session now, oldest first."""
-        raise NotImplementedError
+        return tuple(viewing.facts() for viewing in self._viewings.values())
+
+    def totals(self) -> Mapping[str, CameraTotals]:
+        """What each camera's viewers had since the start, by camera."""
+        totals = dict(self._totals)
+        for session in self.sessions():
+            totals[session.camera] = totals[session.camera].with_session(session)
+        return totals
+
+    def offers(self) -> Mapping[str, int]:
+        """Offers since the start, by what became of them: `answered`, or the kind of the error."""
+        return dict(self._offers)
 
     def on_ended(self, callback: OnEnded) -> Callable[[], None]:
         """Tell `callback` of each session's end, on the live thread; returns what ends that."""
-        raise NotImplementedError
+        with self._lock:
+            self._told = (*self._told, callback)
+
+        def forget() -> None:
+            with self._lock:
+                self._told = tuple(told for told in self._told if told is not callback)
+
+        return forget
+
+    async def _run(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Run `work` on the live thread; every failure leaves as a LiveError."""
+        if self._stopping:
+            raise _stopping()
+        with self._lock:
+            if self._asked >= MOST_ASKED:
+                raise LiveError("too_fast", "too many ask for live video at once", retry_after_s=1.0)
+            self._asked += 1
+        try:
+            return await self._thread.run(work, within_s=WORK_WITHIN_S)
+        except LiveError:
+            raise
+        except Exception as error:
+            if self._stopping:
+                raise _stopping() from error
+            log.exception("live video met a fault")
+            message = "live video met a fault; the POD's log tells more, and the gate is not touched"
+            raise LiveError("fault", message) from error
+        finally:
+            with self._lock:
+                self._asked -= 1
+
+    # What follows runs on the live thread.
+
+    async def _open(self, camera: str, sdp: str, *, viewer: str, lease_s: float) -> LiveAnswer:
+        self._admit(camera, viewer)
+        viewing = Viewing(
+            camera,
+            read_offer(sdp),
+            self._relays[camera],
+            viewer=viewer,
+            lease_s=lease_s,
+            connect_within_s=self._limits.connect_within_s,
+            ice_servers=self._ask_ice_servers(),
+            end=self._end,
+        )
+        self._viewings = MappingProxyType({**self._viewings, viewing.id: viewing})
+        try:
+            answer = await viewing.answer()
+        except BaseException as error:
+            # Cancelled where whoever asked has gone meanwhile.
+            self._end(viewing, "left" if isinstance(error, asyncio.CancelledError) else "fault")
+            raise
+        return LiveAnswer(session_id=viewing.id, sdp=answer, etag=viewing.etag, lease_s=lease_s)
+
+    def _admit(self, camera: str, viewer: str) -> None:
+        """Whether one more may watch this camera, by all that costs next to nothing to find out.
+
+        Raises:
+            LiveError: why not.
+        """
+        state = self._states.get(camera)
+        if state is None:
+            raise LiveError("no_camera", "there is no camera of that name")
+        now = state()
+        if now.kind in ("connecting", "failed", "ended"):
+            raise LiveError("not_playing", f"the camera sends nothing now: {now.text}", retry_after_s=5.0)
+        unconnected = [
+            one for one in self._viewings.values() if one.viewer == viewer and one.state == "connecting"
+        ]
+        if len(unconnected) >= self._limits.unconnected:
+            self._end(unconnected[0], "no_connection")
+        if len(self._viewings) >= self._limits.in_all:
+            raise LiveError("too_many", "every place for a viewer is taken", retry_after_s=15.0)
+        of_camera = sum(one.camera == camera for one in self._viewings.values())
+        if of_camera >= self._limits.per_camera:
+            raise LiveError(
+                "too_many_for_camera", "every place for a viewer of this camera is taken", retry_after_s=15.0
+            )
+        wait_s = self._pace.take(time.monotonic())
+        if wait_s:
+            raise LiveError("too_fast", "too many sessions are being opened", retry_after_s=wait_s)
+
+    def _viewing(self, session_id: str) -> Viewing:
+        viewing = self._viewings.get(session_id)
+        if viewing is None:
+            raise LiveError("gone", "this session has ended: open another one")
+        return viewing
+
+    def _end(self, viewing: Viewing, reason: EndReason) -> None:
+        """Take the session out of the lists, tell of its end, and free what it holds; once."""
+        if viewing.id not in self._viewings:
+            return
+        self._viewings = MappingProxyType(
+            {name: one for name, one in self._viewings.items() if one is not viewing}
+        )
+        viewing.stop_waiting()
+        ended, camera = viewing.ended(reason), viewing.camera
+        self._totals[camera] = self._totals[camera].with_session(viewing.facts(), ended=reason)
+        closing = self._thread.loop.create_task(viewing.close(), name="close a viewer's connection")
+        self._ending.add(closing)
+        closing.add_done_callback(self._ending.discard)
+        for told in self._told:
+            try:
+                told(ended)
+            except Exception:
+                log.exception("the end of a session could not be told")
+
+    async def _finish(self) -> None:
+        """The last thing the thread does."""
+        for viewing in tuple(self._viewings.values()):
+            self._end(viewing, "stopped")
+        if self._ending:
+            await asyncio.wait(self._ending)
+        for relay in self._relays.values():
+            relay.close()
+
+
+def _stopping() -> LiveError:
+    return LiveError("stopping", "the POD stops: ask again in a minute", retry_after_s=30.0)

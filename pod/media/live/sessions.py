@@ -1,15 +1,16 @@
 """What is told about live video from outside its thread: answers, sessions, how they ended. Pure."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Literal
 
 SessionState = Literal["connecting", "playing"]
 
 EndReason = Literal["left", "ended", "lease_over", "no_connection", "lost", "revoked", "fault", "stopped"]
-"""Why a session ended: the viewer `left` (closed its end), or asked for its `end` (ended); its lease was over; ICE
-or DTLS never came about (no_connection); the network to it was lost; who watches was no longer allowed to (revoked);
-a fault of PlateBridge; the POD stopped."""
+"""Why a session ended: the viewer closed its side (left) or asked for the end (ended); the lease was over; no
+connection came about (no_connection); it broke (lost); who watches may no longer (revoked); a fault of PlateBridge
+ended it; the POD stopped."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,3 +91,30 @@ class EndedSession:
 
 OnEnded = Callable[[EndedSession], None]
 """Told each end once, on the live thread; must return at once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CameraTotals:
+    """What the viewers of one camera had since the start; each only grows, sessions under way included.
+
+    Attributes:
+        ended: sessions that ended, by reason.
+    """
+
+    sent_bytes: int = 0
+    sent_packets: int = 0
+    lost_packets: int = 0
+    skips: int = 0
+    nacks: int = 0
+    ended: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+
+    def with_session(self, session: LiveSession, *, ended: EndReason | None = None) -> "CameraTotals":
+        """These and one session's, which ended where `ended` says why."""
+        return CameraTotals(
+            sent_bytes=self.sent_bytes + session.sent_bytes,
+            sent_packets=self.sent_packets + session.sent_packets,
+            lost_packets=self.lost_packets + session.lost_packets,
+            skips=self.skips + session.skips,
+            nacks=self.nacks + session.nacks,
+            ended=self.ended if ended is None else {**self.ended, ended: self.ended.get(ended, 0) + 1},
+        )

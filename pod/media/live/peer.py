@@ -1,0 +1,106 @@
+"""One viewer's WebRTC connection: ICE, DTLS and the answer by aiortc, the sending by the camera's relay."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+from aiortc import (
+    RTCBundlePolicy,
+    RTCConfiguration,
+    RTCIceCandidate,
+    RTCIceServer,
+    RTCPeerConnection,
+    RTCRtpSender,
+    RTCSessionDescription,
+)
+
+from pod.media.live.aiortc_private import OwnSender
+from pod.media.live.candidates import ViewerCandidate
+from pod.media.live.offer import Offer
+from pod.media.live.relay import CameraRelay
+from pod.media.live.sessions import IceServer
+from pod.media.live.viewer import ViewerStats
+
+log = logging.getLogger(__name__)
+
+PeerState = Literal["connected", "failed", "closed"]
+
+CLOSE_WITHIN_S = 3.0
+
+_H264 = [
+    codec
+    for codec in RTCRtpSender.getCapabilities("video").codecs
+    if codec.mimeType in ("video/H264", "video/rtx")
+]
+
+
+class Peer:
+    """One connection, from the offer to its close. Belongs to the live thread."""
+
+    def __init__(
+        self,
+        relay: CameraRelay,
+        *,
+        ice_servers: Sequence[IceServer],
+        on_state: Callable[[PeerState], None],
+    ) -> None:
+        """
+        Args:
+            on_state: told `connected` once packets can flow, and its end: `failed` (ICE or DTLS, or the
+                network to it) or `closed` (by the viewer).
+        """
+        servers = [
+            RTCIceServer(urls=server.url, username=server.username, credential=server.credential)
+            for server in ice_servers
+        ]
+        self._on_state = on_state
+        self._relay = relay
+        self._connection = RTCPeerConnection(
+            RTCConfiguration(iceServers=servers, bundlePolicy=RTCBundlePolicy.MAX_BUNDLE)
+        )
+        self._connection.on("connectionstatechange", self._changed)
+        # Before the offer is looked at: aiortc would choose VP8 otherwise, and nothing would be shown.
+        transceiver = self._connection.addTransceiver("video", direction="sendonly")
+        transceiver.setCodecPreferences(_H264)
+        self._viewer = relay.attach(OwnSender(transceiver.sender))
+
+    @property
+    def stats(self) -> ViewerStats:
+        return self._viewer.stats()
+
+    async def answer(self, offer: Offer) -> str:
+        """Take the offer; the answer's SDP, with the POD's own candidates in it."""
+        await self._connection.setRemoteDescription(RTCSessionDescription(offer.sdp, "offer"))
+        await self._connection.setLocalDescription(await self._connection.createAnswer())
+        return self._connection.localDescription.sdp
+
+    async def add(self, candidates: Sequence[ViewerCandidate], mid: str) -> None:
+        """Take in further candidates of the viewer's video."""
+        for one in candidates:
+            await self._connection.addIceCandidate(
+                RTCIceCandidate(
+                    component=1,
+                    foundation=one.foundation,
+                    ip=one.address,
+                    port=one.port,
+                    priority=one.priority,
+                    protocol="udp",
+                    type=one.type,
+                    sdpMid=mid,
+                )
+            )
+
+    async def close(self) -> None:
+        """End the connection and free its sockets. May be called at any time, once."""
+        self._relay.detach(self._viewer)
+        try:
+            async with asyncio.timeout(CLOSE_WITHIN_S):
+                await self._connection.close()
+        except TimeoutError:
+            log.error("a viewer's connection did not close within %.0f s", CLOSE_WITHIN_S)
+
+    def _changed(self) -> None:
+        state = self._connection.connectionState
+        if state in ("connected", "failed", "closed"):
+            self._on_state(state)
