@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from pod.config_gates import GateConfig as GateConfig
 from pod.config_gates import each_line_once
+from pod.config_live import LiveConfig as LiveConfig
 from pod.config_section import BesideConfig as BesideConfig
 from pod.config_section import Name as Name
 from pod.config_section import Section as Section
@@ -105,6 +106,7 @@ class CameraConfig(Section):
     min_plate_px: int = Field(default=24, ge=8, le=1000)
     regions: tuple[Polygon, ...] = ()
     masks: tuple[Polygon, ...] = ()
+    live_masks: bool = False
     loop: bool = False
 
     @model_validator(mode="before")
@@ -224,6 +226,7 @@ class PodConfig(Section):
     media: MediaConfig = MediaConfig()
     audit: AuditConfig = AuditConfig()
     web: WebConfig = WebConfig()
+    live: LiveConfig = LiveConfig()
     log: LogConfig = LogConfig()
 
     @model_validator(mode="after")
