@@ -1,0 +1,114 @@
+"""What the tests of live sessions share: live video of made-up cameras, and viewers that nothing here serves."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import Self
+
+import av
+from aiortc import MediaStreamTrack, RTCPeerConnection, RTCSessionDescription
+from aiortc.mediastreams import MediaStreamError
+from relay_fixtures import FACTS, MadeUpCamera, number_in, until_soon
+
+from pod.config import CameraConfig
+from pod.media.live.service import LiveCamera, LiveLimits, LiveVideo
+from pod.media.live.sessions import EndedSession, IceServer, LiveAnswer
+from pod.media.state import CameraState
+
+PLAYING = CameraState("playing", "", "fresh frames come in")
+
+
+def live_camera(
+    camera: MadeUpCamera, name: str = "gate", *, state: Callable[[], CameraState] = lambda: PLAYING
+) -> LiveCamera:
+    """`camera` as live video knows it."""
+    return LiveCamera(
+        config=CameraConfig(name=name, url="rtsp://192.0.2.1/", gate="main"),
+        packets=camera.packets,
+        units=camera.units,
+        facts=lambda: FACTS,
+        state=state,
+    )
+
+
+@contextlib.contextmanager
+def live_video(
+    *cameras: LiveCamera,
+    limits: LiveLimits | None = None,
+    ice_servers: tuple[IceServer, ...] = (),
+) -> Iterator[LiveVideo]:
+    """Running live video; it must end in time."""
+    live = LiveVideo(cameras, limits=limits, ice_servers=lambda: ice_servers)
+    live.start()
+    try:
+        yield live
+    finally:
+        assert live.close(), "live video did not end in time"
+
+
+class Ends:
+    """How sessions ended, oldest first."""
+
+    def __init__(self, live: LiveVideo) -> None:
+        self.all: list[EndedSession] = []
+        live.on_ended(self.all.append)
+
+    @property
+    def reasons(self) -> list[str]:
+        return [end.reason for end in self.all]
+
+
+class Watcher:
+    """A viewer as aiortc makes one, on the test's own loop."""
+
+    def __init__(self, *, audio_first: bool = False) -> None:
+        self.numbers: list[int] = []
+        self.peer = RTCPeerConnection()
+        if audio_first:
+            self.peer.addTransceiver("audio", direction="recvonly")
+        self.peer.addTransceiver("video", direction="recvonly")
+        self.peer.on("track", self._on_track)
+        self._reading: list[asyncio.Task[None]] = []
+
+    async def offer(self) -> str:
+        """Its offer's SDP."""
+        await self.peer.setLocalDescription(await self.peer.createOffer())
+        return self.peer.localDescription.sdp
+
+    async def take(self, answer: LiveAnswer) -> None:
+        """Go on with the answer."""
+        await self.peer.setRemoteDescription(RTCSessionDescription(answer.sdp, "answer"))
+
+    async def watch(
+        self, live: LiveVideo, camera: str = "gate", *, viewer: str = "anna", lease_s: float = 60.0
+    ) -> LiveAnswer:
+        """Offer, answer, and wait for the first picture."""
+        answer = await live.offer(camera, await self.offer(), viewer=viewer, lease_s=lease_s)
+        await self.take(answer)
+        await until_soon(lambda: self.numbers)
+        return answer
+
+    async def leave(self) -> None:
+        await self.peer.close()
+        for reading in self._reading:
+            await reading
+        self._reading.clear()
+
+    def _on_track(self, track: MediaStreamTrack) -> None:
+        self._reading.append(asyncio.ensure_future(self._read(track)))
+
+    async def _read(self, track: MediaStreamTrack) -> None:
+        with contextlib.suppress(MediaStreamError):
+            while True:
+                picture = await track.recv()
+                if isinstance(picture, av.VideoFrame):
+                    self.numbers.append(number_in(picture))
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.leave()
