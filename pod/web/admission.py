@@ -13,7 +13,9 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pod.web.addresses import is_loopback
+from pod.web.bearer import bearer_of, no_token
 from pod.web.pages import Pages
+from pod.web.problems import problem
 from pod.web.sign_in import SignIn
 
 SIGN_IN = "/api/session"
@@ -21,6 +23,9 @@ OPEN_PATHS = ("/healthz", "/source.tar.gz", "/login", "/signin")
 OPEN_FOLDER = "/static/"
 LOOPBACK_PATHS = ("/metrics",)
 """Open to programs on this machine."""
+
+WHEP_FOLDER = "/whep/"
+"""For whoever brings a stream token in the head. No cookie counts there, so nothing is forged with one."""
 
 FREE_OF_CHANGE = ("/password", "/logout", SIGN_IN)
 """What may be asked for while the password is still the one that was made for the first start."""
@@ -30,6 +35,9 @@ SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 BODY_BYTES = 64 * 1024
 UPLOAD_BYTES = 4 * 1024 * 1024
 UPLOADS = ("/list/import",)
+WHEP_BYTES = 32 * 1024
+"""Four times the longest offer of a browser."""
+
 BODY_S = 20.0
 UPLOAD_S = 60.0
 """How long a body, and a file, may take to arrive."""
@@ -55,6 +63,9 @@ class Admission:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
+        if scope["path"].startswith(WHEP_FOLDER):
+            await self._admit_bearer(scope, headers, receive, send)
+            return
         cookie = _cookie(headers, self._sign_in.cookie)
         session = self._sign_in.find(cookie)
         scope["platebridge.session"] = session
@@ -77,6 +88,23 @@ class Admission:
                 Request(scope), error.status, heading=error.heading, sentence=error.sentence
             )
             await refusal(scope, receive, send)
+            return
+        await self._app(scope, _again(body, receive), send)
+
+    async def _admit_bearer(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
+        """Whether the token is good is told where it is spent; without any, not even the body is read."""
+        scope["platebridge.session"], scope["platebridge.csrf"] = None, ""
+        if scope["method"] in SAFE_METHODS:
+            await self._app(scope, receive, send)
+            return
+        if bearer_of(headers) is None:
+            await no_token()(scope, receive, send)
+            return
+        try:
+            body = await _body(receive, headers, limit_bytes=WHEP_BYTES, limit_s=BODY_S)
+        except _RefusedError as error:
+            codes = {400: "cut_short", 408: "too_slow", 413: "too_large"}
+            await problem(error.status, codes[error.status], detail=error.sentence)(scope, receive, send)
             return
         await self._app(scope, _again(body, receive), send)
 
@@ -180,7 +208,7 @@ def _again(body: bytes, receive: Receive) -> Receive:
     return once
 
 
-def _is_foreign(headers: Headers) -> bool:
+def is_foreign(headers: Headers) -> bool:
     """Whether a page elsewhere asks, or something that calls itself none."""
     origin = headers.get("origin")
     try:
@@ -191,7 +219,7 @@ def _is_foreign(headers: Headers) -> bool:
 
 async def _refuse_forged(scope: Scope, headers: Headers, body: bytes) -> None:
     """Raises unless a form of ours asks: same origin, and the token that only our pages know."""
-    foreign = _is_foreign(headers)
+    foreign = is_foreign(headers)
     if scope["path"] == SIGN_IN and headers.get("content-type") == "application/json" and not foreign:
         return  # nobody has a token yet, and no form elsewhere can send this type
     given = headers.get("x-csrf-token")

@@ -128,3 +128,18 @@ class HealthAnswer(Answer):
     status: str = Field(description="ok, degraded or failing")
     parts: list[PartAnswer]
     alarms: list[AlarmAnswer]
+
+
+class IceServerAnswer(Answer):
+    """As `RTCPeerConnection` takes it."""
+
+    urls: list[str]
+    username: str | None = None
+    credential: str | None = None
+
+
+class WatchAnswer(Answer):
+    token: str = Field(description="Goes as Authorization: Bearer to the endpoint; once, within a minute.")
+    whep: str = Field(description="Path of the camera's WHEP endpoint.")
+    ice_servers: list[IceServerAnswer]
+    lease_s: float = Field(description="The session ends after this long unless a new token renews it.")

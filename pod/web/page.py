@@ -1,5 +1,6 @@
 """The local page and its API: every router behind one admission, with the headers that browsers heed."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
@@ -23,6 +24,8 @@ from pod.web import (
     list_pages,
     login_pages,
     settings_pages,
+    watch_api,
+    whep,
 )
 from pod.web.addresses import is_loopback
 from pod.web.admission import Admission
@@ -32,6 +35,7 @@ from pod.web.pages import HERE, Pages
 from pod.web.sign_in import SignIn
 from pod.web.source import pack_source
 from pod.web.view import PodView
+from pod.web.whep_origins import WhepOrigins
 
 SECURITY_HEADERS = {
     "Content-Security-Policy": (
@@ -48,17 +52,26 @@ SECURITY_HEADERS = {
 STRICT_TRANSPORT = "max-age=31536000"
 
 
-def create_app(view: PodView, sign_in: SignIn, *, names: Sequence[str] = ()) -> FastAPI:
+def create_app(
+    view: PodView, sign_in: SignIn, *, names: Sequence[str] = (), origins: Sequence[str] = ()
+) -> FastAPI:
     """The page and its API on one FastAPI app.
 
     Args:
         names: host names this POD answers to, beside its addresses and those of loopback.
+        origins: of pages elsewhere that may show live video, such as https://portal.example.org.
     """
     opening = OwnThreads("opening by hand")
 
     @asynccontextmanager
     async def served(_: FastAPI) -> AsyncIterator[None]:
-        yield
+        async with asyncio.TaskGroup() as group:
+            if view.watching is not None:
+                name = "end what those watch who sign out"
+                ending = group.create_task(watch_api.end_with_sign_in(view.watching, sign_in), name=name)
+            yield
+            if view.watching is not None:
+                ending.cancel()
         opening.stop()
         sign_in.stop()
 
@@ -74,6 +87,7 @@ def create_app(view: PodView, sign_in: SignIn, *, names: Sequence[str] = ()) -> 
     pages = Pages(site=view.site, version=view.version)
     headers = SECURITY_HEADERS | ({"Strict-Transport-Security": STRICT_TRANSPORT} if sign_in.secure else {})
     app.add_middleware(Admission, sign_in=sign_in, pages=pages)
+    app.add_middleware(WhepOrigins, origins=origins)
     app.add_middleware(KnownHosts, names=names)
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
     app.include_router(login_pages.router(pages, sign_in))
@@ -84,6 +98,8 @@ def create_app(view: PodView, sign_in: SignIn, *, names: Sequence[str] = ()) -> 
     app.include_router(health_pages.router(pages, view))
     app.include_router(settings_pages.router(pages, view))
     app.include_router(api.router(view, sign_in, opening))
+    app.include_router(watch_api.router(view, sign_in))
+    app.include_router(whep.router(view))
     app.include_router(api_docs.router(pages, app))
 
     @app.middleware("http")
@@ -95,6 +111,8 @@ def create_app(view: PodView, sign_in: SignIn, *, names: Sequence[str] = ()) -> 
 
     @app.exception_handler(HTTPException)
     async def wrong(request: Request, error: HTTPException) -> Response:
+        if whep.is_for(request):
+            return whep.refusal(error)
         heading, sentence = "Not possible", str(error.detail)
         if error.status_code == 404:
             heading = "Nothing here"

@@ -35,6 +35,9 @@ class SignIn:
     Args:
         data_dir: exists; the password lives there.
         secure: the page is served over TLS, so cookies are kept off plain connections.
+
+    Attributes:
+        ended: set whenever somebody is signed out, or everybody; whoever waits for it clears it.
     """
 
     def __init__(self, data_dir: Path, *, secure: bool, record: Record) -> None:
@@ -46,6 +49,7 @@ class SignIn:
         self._threads = OwnThreads("signing in", most=16)
         self._record = record
         self._stamp = self._password.stamp()
+        self.ended = asyncio.Event()
         # One for each POD: several may be seen at localhost, through tunnels, and share one cookie jar.
         mark = hashlib.sha256(str(data_dir.absolute()).encode()).hexdigest()[:8]
         self.secure = secure
@@ -94,6 +98,7 @@ class SignIn:
 
     def sign_out(self, session: Session) -> None:
         self._sessions.end(session.token)
+        self.ended.set()
         self._record("login", {"result": "signed_out", "address": session.address})
 
     def stop(self) -> None:
@@ -124,6 +129,7 @@ class SignIn:
         if stamp != self._stamp:
             self._stamp = stamp
             self._sessions.end_all()
+            self.ended.set()
             self._throttle.forget()
 
 

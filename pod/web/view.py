@@ -17,6 +17,7 @@ from pod.runtime.broadcast import Event
 from pod.services.alarms import Alarm
 from pod.services.health import Health
 from pod.services.open_command import OpenResult
+from pod.services.watching import Watching
 from pod.store.car_search import CarPage, CarQuery
 from pod.store.plate_list import PlateList
 from pod.web.settings_words import SettingGroup
@@ -100,6 +101,7 @@ class PodView:
         search: one page of the approaches that a query finds.
         still: the current picture of a camera as JPEG; None while there is none.
         certificate: what the page is served with; None over plain HTTP on loopback.
+        watching: who may watch live video; None where it is off, and `why_not_watching` says why.
     """
 
     site: str
@@ -120,6 +122,8 @@ class PodView:
     media: MediaFiles | None = None
     settings: Sequence[SettingGroup] = ()
     certificate: Certificate | None = None
+    watching: Watching | None = None
+    why_not_watching: str = "Live video is off on this POD."
     record: Callable[[str, Mapping[str, object]], None]
 
 

@@ -1,0 +1,69 @@
+"""The `live:` part of the configuration: live video, who may show it and whose word counts. Pure data."""
+
+import base64
+import binascii
+import re
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field
+
+from pod.config_section import Section
+
+KEY_BYTES = 32
+
+
+def _origin(text: str) -> str:
+    """As browsers write it: scheme, host and port, in lower case, nothing behind."""
+    wanted = "must be an origin such as https://portal.example.org, without a path"
+    try:
+        parts = urlsplit(text)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        raise ValueError(wanted) from None
+    if not host or text.lower() != f"{parts.scheme}://{parts.netloc.lower()}" or parts.username is not None:
+        raise ValueError(wanted)
+    if parts.scheme != "https" and not (parts.scheme == "http" and host in ("localhost", "127.0.0.1")):
+        raise ValueError("must begin with https://, as anybody could pose as a page without TLS")
+    if (parts.scheme, port) in (("https", 443), ("http", 80)):
+        raise ValueError("must not name the port that its scheme stands for; browsers leave it out")
+    return text.lower()
+
+
+def _kid(kid: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9._-]{1,64}", kid):
+        raise ValueError("must be letters, digits, ., - or _, 64 at most")
+    return kid
+
+
+def _public_key(text: str) -> str:
+    try:
+        raw = base64.b64decode(text, altchars=b"-_" if re.search("[-_]", text) else None, validate=True)
+    except (binascii.Error, ValueError):
+        raw = b""
+    if len(raw) != KEY_BYTES:
+        raise ValueError("must be an Ed25519 public key: its 32 bytes in base64, 44 characters")
+    return base64.b64encode(raw).decode()
+
+
+class TrustedKey(Section):
+    kid: Annotated[str, AfterValidator(_kid)]
+    public_key: Annotated[str, AfterValidator(_public_key)]
+
+    @property
+    def raw(self) -> bytes:
+        """The key's 32 bytes."""
+        return base64.b64decode(self.public_key)
+
+
+def _each_once(keys: tuple[TrustedKey, ...]) -> tuple[TrustedKey, ...]:
+    if len({key.kid for key in keys}) < len(keys):
+        raise ValueError("names a kid twice; give each key its own")
+    return keys
+
+
+class LiveConfig(Section):
+    origins: tuple[Annotated[str, AfterValidator(_origin)], ...] = Field(default=(), max_length=20)
+    trusted_keys: Annotated[tuple[TrustedKey, ...], AfterValidator(_each_once)] = Field(
+        default=(), max_length=20
+    )
