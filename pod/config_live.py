@@ -62,7 +62,16 @@ def _each_once(keys: tuple[TrustedKey, ...]) -> tuple[TrustedKey, ...]:
     return keys
 
 
+def _stun_url(url: str) -> str:
+    if not re.fullmatch(r"stun:[A-Za-z0-9.-]{1,253}(:[1-9][0-9]{0,4})?", url):
+        raise ValueError("must be the address of a STUN server such as stun:stun.example.org:3478")
+    return url
+
+
 class LiveConfig(Section):
+    max_viewers: int = Field(default=64, ge=0, le=500)
+    max_viewers_per_camera: int = Field(default=16, ge=1, le=500)
+    stun: Annotated[str, AfterValidator(_stun_url)] | None = None
     origins: tuple[Annotated[str, AfterValidator(_origin)], ...] = Field(default=(), max_length=20)
     trusted_keys: Annotated[tuple[TrustedKey, ...], AfterValidator(_each_once)] = Field(
         default=(), max_length=20
