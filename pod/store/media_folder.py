@@ -1,6 +1,6 @@
-"""The folder of kept pictures: safe names, whole files, the oldest first when there must be room.
+"""The folder of kept pictures and clips: safe names, whole files, the oldest first when there must be room.
 
-    known|unknown / day / moment-random-kind.jpg
+    known|unknown / day / moment-random-kind.jpg (a clip: .mp4)
 
 The names hold nothing that came from outside, so no name leads out of the folder; they sort by age, so what
 is oldest is found without the database, which may be full or damaged at that very moment.
@@ -17,10 +17,14 @@ from pathlib import Path
 from typing import Literal
 
 from pod.store.moments import to_us
+from pod.store.private_file import create_private
 
 PictureKind = Literal["scene", "plate"]
+MediaKind = Literal[PictureKind, "clip"]
 
-_NAME = re.compile(r"(known|unknown)/[0-9]{8}/([0-9]{18})-[0-9a-f]{16}-(scene|plate)\.jpg")
+CLIP_SUFFIX = ".mp4"
+
+_NAME = re.compile(r"(known|unknown)/[0-9]{8}/([0-9]{18})-[0-9a-f]{16}-((scene|plate)\.jpg|clip\.mp4)")
 _CLASSES = ("unknown", "known")
 """In the order in which they make room."""
 
@@ -31,7 +35,7 @@ class KeptFile:
 
     Attributes:
         name: relative to the folder, as the index has it.
-        ts_us: when the picture was taken, microseconds since 1970.
+        ts_us: when it was taken, microseconds since 1970.
     """
 
     name: str
@@ -39,11 +43,20 @@ class KeptFile:
 
 
 def new_names(kinds: Iterable[PictureKind], *, at: datetime, known: bool) -> dict[PictureKind, str]:
-    """Names that no other pictures have, relative to the folder, for the pictures of one moment."""
+    """Names that no other files have, relative to the folder, for the pictures of one moment."""
+    stem = _new_stem(at, known=known)
+    return {kind: f"{stem}-{kind}.jpg" for kind in kinds}
+
+
+def new_clip_name(*, at: datetime, known: bool) -> str:
+    """A name that no other file has, relative to the folder."""
+    return f"{_new_stem(at, known=known)}-clip{CLIP_SUFFIX}"
+
+
+def _new_stem(at: datetime, *, known: bool) -> str:
     day = at.astimezone(UTC).strftime("%Y%m%d")
-    stem = f"{max(0, to_us(at)):018d}-{secrets.token_hex(8)}"
     of_class = "known" if known else "unknown"
-    return {kind: f"{of_class}/{day}/{stem}-{kind}.jpg" for kind in kinds}
+    return f"{of_class}/{day}/{max(0, to_us(at)):018d}-{secrets.token_hex(8)}"
 
 
 class MediaFolder:
@@ -76,6 +89,12 @@ class MediaFolder:
         with target.open("xb") as file:
             os.fchmod(file.fileno(), 0o600)
             file.write(picture)
+
+    def create(self, name: str) -> int:
+        """An empty file under a name of `new_names`, open for writing; else as `write`. Raises OSError."""
+        target = self.folder / name
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return create_private(target)
 
     def path(self, name: str) -> Path | None:
         """Where a picture lies; None where it is gone, or where the name is none of this folder's."""
