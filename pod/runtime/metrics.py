@@ -83,6 +83,12 @@ class PodMetrics:
             "Audit rows emptied because of their age, or again after an older copy was put back",
             registry=self.registry,
         )
+        self.watch_refused = Counter(
+            "platebridge_watch_refused_total",
+            "Stream tokens that opened no live video, by why",
+            ["reason"],
+            registry=self.registry,
+        )
         self._sources = _SourceCounters()
         self.registry.register(self._sources)
 
