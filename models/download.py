@@ -20,7 +20,8 @@ from urllib.parse import urlsplit
 
 from models.disk import full_disk, short_of_space
 from models.manifest import ModelError
-from models.web import OnlySafeRedirects, PassingError, check_url, told, without_secrets
+from models.watched import Watch
+from models.web import PassingError, check_url, told, without_secrets
 
 _CHUNK_BYTES = 1 << 16
 _SPAN = re.compile(r"bytes ([0-9]{1,15})-[0-9]{1,15}/([0-9]{1,15})")
@@ -50,12 +51,14 @@ class Limits:
 
     Attributes:
         stall_s: a server that says nothing for so long is given up for this attempt.
+        progress_s: one that gives no byte of the file for so long, whatever else it says, is given up, too.
         deadline_s: of the whole file, all attempts together.
         attempts: in a row without a single byte; a byte more begins the count again.
         first_delay_s: before the second attempt; it doubles with each.
     """
 
     stall_s: float = 20.0
+    progress_s: float = 60.0
     deadline_s: float = 3600.0
     attempts: int = 4
     first_delay_s: float = 1.0
@@ -136,7 +139,17 @@ class _Download:
         if offset:
             request.add_header("Range", f"bytes={offset}-")
             request.add_header("If-Range", validator)
-        opened = self._opened(request)
+        with Watch(self.limits.progress_s) as watch:
+            try:
+                self._asked(request, offset, watch, deadline_s)
+            except PassingError:
+                if not watch.is_stalled:
+                    raise
+                host, limit_s = urlsplit(self.url).hostname, self.limits.progress_s
+                raise PassingError(f"{host} gives nothing of the file for {limit_s:.0f} s") from None
+
+    def _asked(self, request: urllib.request.Request, offset: int, watch: Watch, deadline_s: float) -> None:
+        opened = self._opened(request, watch)
         if opened is None:
             return
         with opened as answer:
@@ -146,14 +159,13 @@ class _Download:
             self._check_space(start, total)
             if start == 0:
                 self._note(answer)
-            self._receive(answer, start, total, deadline_s)
+            self._receive(answer, start, total, watch, deadline_s)
 
-    def _opened(self, request: urllib.request.Request) -> Any | None:
+    def _opened(self, request: urllib.request.Request, watch: Watch) -> Any | None:
         """The answer, still to be read; None where all of the file is here already."""
         host = urlsplit(self.url).hostname
-        opener = urllib.request.build_opener(OnlySafeRedirects)
         try:
-            return opener.open(request, timeout=self.limits.stall_s)
+            return watch.opener().open(request, timeout=self.limits.stall_s)
         except urllib.error.HTTPError as error:
             with error:
                 if error.code == 416:
@@ -215,7 +227,7 @@ class _Download:
         if fault := short_of_space(self.part.parent, total - start):
             raise ModelError(fault)
 
-    def _receive(self, answer: Any, start: int, total: int | None, deadline_s: float) -> None:
+    def _receive(self, answer: Any, start: int, total: int | None, watch: Watch, deadline_s: float) -> None:
         host, done = urlsplit(self.url).hostname, start
         with self._writable(start) as file:
             while True:
@@ -223,8 +235,11 @@ class _Download:
                     chunk: bytes = answer.read1(_CHUNK_BYTES)
                 except (OSError, http.client.HTTPException) as error:
                     raise told(error, host, self.limits.stall_s) from None
+                if watch.is_stalled:
+                    raise PassingError(f"{host} gave nothing more")
                 if not chunk:
                     break
+                watch.progress()
                 if done == 0 and chunk.lstrip()[:1] == b"<":
                     self._forget()
                     raise ModelError(

@@ -19,6 +19,7 @@ from models.manifest import (
     told_of,
 )
 from models.store import take_in, writing
+from models.web import check_mirror
 
 MOST_WEIGHTS_BYTES = 300_000_000
 """Ten times the largest of the hubs' models for plates."""
@@ -135,7 +136,7 @@ def _bring(file: HubFile, part: Path, way: Way, *, most_bytes: int) -> str:
             source, part, sha256=file.sha256, most_bytes=most_bytes, progress=way.report.progress
         )
     return fetch(
-        file.url if way.mirror is None else f"{way.mirror.rstrip('/')}/{file.name}",
+        file.url if way.mirror is None else f"{check_mirror(way.mirror).rstrip('/')}/{file.name}",
         part,
         sha256=file.sha256,
         size_bytes=file.size_bytes,

@@ -22,6 +22,7 @@ from typing import Literal
 import numpy as np
 
 from models.evaluation.boxes import Boxes
+from models.regular import open_regular
 
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 MOST_CHARACTERS = 10
@@ -33,6 +34,11 @@ _PICTURES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"
 _SLACK = 0.005
 """Boxes that reach over the edge by this fraction of the picture are cut, not refused: labels are rounded."""
 
+MOST_LABELS = 1000
+"""Lines of one label file: a picture of more plates is none of a gate, and matching them takes minutes."""
+
+_MOST_LABEL_BYTES = 200 * MOST_LABELS
+_LONGEST_KEY_TOLD = 120
 _CLASS_DIGITS = 6
 _CLASS_NAMES = "classes.txt"
 """What labelling tools lay beside the labels: the names of the classes, no picture's labels."""
@@ -212,9 +218,16 @@ def _boxes(file: Path, classes: dict[int, str], faults: _Faults) -> Boxes | None
     if not file.exists():
         return np.empty((0, 4), np.float32)
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
+        with open_regular(file) as opened:
+            raw = opened.read(_MOST_LABEL_BYTES + 1)
+        lines = raw[:_MOST_LABEL_BYTES].decode("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         faults.add(file, None, f"cannot be read as text: save it again ({error})")
+        return None
+    if len(lines) > MOST_LABELS or len(raw) > _MOST_LABEL_BYTES:
+        faults.add(
+            file, None, f"has more than {MOST_LABELS:,} lines: keep those of the picture's plates alone"
+        )
         return None
     rows, wrong = set(), False
     for number, line in enumerate(lines, start=1):
@@ -376,8 +389,13 @@ def _bad_text(text: str) -> str:
 def _bad_path(file: Path, key: str) -> str:
     if not key or "\0" in key or Path(key).is_absolute() or ".." in Path(key).parts:
         return "the picture's path must lie below the CSV's folder"
-    return (
-        ""
-        if (file.parent / key).is_file()
-        else f"there is no picture {key}: put it there, or remove the line"
-    )
+    try:
+        if (file.parent / key).is_file():
+            return ""
+    except OSError as error:  # such as a name longer than a file system takes
+        return f"the system refuses the picture {_cut(key)} ({error.strerror}): give it a path it can have"
+    return f"there is no picture {_cut(key)}: put it there, or remove the line"
+
+
+def _cut(key: str) -> str:
+    return key if len(key) <= _LONGEST_KEY_TOLD else f"{key[:_LONGEST_KEY_TOLD]}…"

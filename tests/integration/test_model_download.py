@@ -1,9 +1,11 @@
 """Downloads from a real server that cuts, stalls, lies and refuses: what comes is whole, or refused."""
 
+import contextlib
 import hashlib
 import socket
 import ssl
 import subprocess
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -284,10 +286,110 @@ def test_a_redirect_to_no_address_is_a_sentence(hub: Hub, part: Path, target: st
         get(hub, part)
 
 
-def test_redirects_in_a_circle_end(hub: Hub, part: Path) -> None:
-    hub.behave = say(302, Location=f"{hub.url}/net.onnx")
-    with pytest.raises(ModelError, match="answers 302"):
+def test_redirects_in_a_circle_end_and_the_circle_is_named(hub: Hub, part: Path) -> None:
+    there, back = f"{hub.url}/there.onnx", f"{hub.url}/net.onnx"
+    hub.files["there.onnx"] = CONTENT
+
+    def lead(request: Request, content: bytes) -> bool:
+        return bool(say(302, Location=there if "net" in request.path else back)(request, content))
+
+    hub.behave = lead
+    with pytest.raises(ModelError, match=rf"net\.onnx: leads in a circle \({back} → {there} → {back}\): ask"):
         get(hub, part)
+    assert len(hub.asked) == 2
+
+
+def test_redirects_without_an_end_are_given_up(hub: Hub, part: Path) -> None:
+    def lead(request: Request, content: bytes) -> bool:
+        return bool(say(302, Location=f"{hub.url}/{len(hub.asked)}/net.onnx")(request, content))
+
+    hub.behave = lead
+    with pytest.raises(ModelError, match=r"net\.onnx: leads on and on \(.* → http.*/9/net\.onnx → "):
+        get(hub, part)
+    assert len(hub.asked) == 10
+
+
+@pytest.mark.timeout(20)
+def test_what_a_redirect_says_beside_its_address_is_not_waited_for(hub: Hub, part: Path) -> None:
+    hub.files["moved.onnx"] = CONTENT
+
+    def lead(request: Request, content: bytes) -> bool:
+        if "moved" in request.path:
+            return False
+        request.head(302, None, Location=f"{hub.url}/moved.onnx")
+        while not hub.stop.is_set():
+            request.wfile.write(content)
+        return True
+
+    hub.behave = lead
+    get(hub, part)
+    assert part.read_bytes() == CONTENT
+
+
+def drip(hub: Hub, request: Request, *, words: bytes) -> bool:
+    """Say this again and again, faster than silence is given up."""
+    while not hub.stop.wait(0.05):
+        request.wfile.write(words)
+        request.wfile.flush()
+    return True
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize(
+    ("start", "words"),
+    [
+        pytest.param(b"", b"HTTP/1.1 100 Continue\r\n\r\n", id="wait-and-wait"),
+        pytest.param(b"HTTP/1.1 200 OK\r\nX-A: ", b"a", id="a-head-byte-by-byte"),
+        pytest.param(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"0", id="a-chunk-size"),
+    ],
+)
+def test_a_server_that_talks_without_giving_the_file_is_given_up(
+    hub: Hub, part: Path, start: bytes, words: bytes
+) -> None:
+    def talk(request: Request, _content: bytes) -> bool:
+        request.wfile.write(start)
+        return drip(hub, request, words=words)
+
+    hub.behave = talk
+    told = Told()
+    limits = Limits(stall_s=5, progress_s=0.5, deadline_s=20, attempts=2, first_delay_s=0.01)
+    with pytest.raises(ModelError, match=r"127\.0\.0\.1 gives nothing of the file for 0 s.*--from"):
+        get(hub, part, told, limits=limits)
+    assert len(told.waited) == 1
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("is_proxied", [False, True], ids=["the-server", "a-proxy"])
+def test_a_handshake_or_a_proxy_that_drips_is_given_up(
+    part: Path, monkeypatch: pytest.MonkeyPatch, is_proxied: bool
+) -> None:
+    stop = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        place = f"127.0.0.1:{listener.getsockname()[1]}"
+        if is_proxied:
+            monkeypatch.setenv("HTTPS_PROXY", f"http://{place}")
+            monkeypatch.setenv("no_proxy", "")
+
+        def serve() -> None:
+            talk, _ = listener.accept()
+            with talk, contextlib.suppress(OSError):
+                # A record of TLS that says it is long, or the head of an answer to CONNECT.
+                talk.sendall(
+                    b"HTTP/1.1 200 OK\r\nX-A: " if is_proxied else b"\x16\x03\x03\x3f\xff\x02\x00\x3f\xf0"
+                )
+                while not stop.wait(0.05):
+                    talk.sendall(b"a")
+
+        thread = threading.Thread(target=serve, name="dripping")
+        thread.start()
+        limits = Limits(stall_s=5, progress_s=0.5, deadline_s=20, attempts=1, first_delay_s=0.01)
+        url = "https://hub.invalid/net.onnx" if is_proxied else f"https://{place}/net.onnx"
+        try:
+            with pytest.raises(ModelError, match="gives nothing of the file for 0 s"):
+                fetch(url, part, sha256=None, size_bytes=None, most_bytes=9, report=Told(), limits=limits)
+        finally:
+            stop.set()
+            thread.join()
 
 
 @pytest.mark.parametrize(

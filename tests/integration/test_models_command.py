@@ -303,6 +303,31 @@ def test_a_pull_without_a_network_says_so_in_a_sentence(monkeypatch: pytest.Monk
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("mirror", "says"),
+    [
+        pytest.param("https://ann:hunter2@mirror.example/m", "are not supported", id="user and password"),
+        pytest.param("https://ann:hun/ter2@mirror.example", "are not supported", id="a slash in it"),
+        pytest.param("https://ann:2/hunter2@mirror.example", "are not supported", id="after a port"),
+        pytest.param("https://ann:h@hunter2@mirror.example", "are not supported", id="an at sign in it"),
+        pytest.param("https://mirror.example/m?token=hunter2", "cannot hold ? or #", id="a token"),
+        pytest.param("https://a b/", "'https://a b/' is no address, as it holds a space", id="a space"),
+        pytest.param("https://a\nb/", "is no address, as it holds a space or the like", id="a line end"),
+        pytest.param("https://a:b/", "'https://a:b/' is no address", id="a port that is none"),
+        pytest.param("http://mirror.example/", "only https is fetched from", id="plain http"),
+    ],
+)
+def test_an_address_that_cannot_be_asked_is_refused_at_once_and_never_echoes_a_password(
+    store: Path, mirror: str, says: str
+) -> None:
+    done = models("pull", "cct-xs-v2-global-model", "--from", mirror, "--store", store)
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    for secret in ("hunter2", "ter2", "ann:"):
+        assert secret not in done.stderr + done.stdout
+
+
 def test_the_published_files_are_pulled_from_a_folder(shared: Path, store: Path) -> None:
     done = models("pull", "cct-xs-v2-global-model", "--from", shared / "weights", "--store", store)
     assert done.returncode == 0, done.stderr

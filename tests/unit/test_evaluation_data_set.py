@@ -1,5 +1,6 @@
 """What a folder has to measure on, and every line that is left out of it."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from models.evaluation.data_set import MOST_FAULTS, CropTruth, DataSetError, find_data_set
+from models.evaluation.data_set import MOST_FAULTS, MOST_LABELS, CropTruth, DataSetError, find_data_set
 from models.evaluation.degrade import DEGRADATIONS, degrade
 from models.evaluation.relabelled import relabelled, with_truth
 
@@ -100,6 +101,43 @@ def test_a_label_that_cannot_be_is_named_by_file_and_line_and_its_picture_left_o
     assert [scene.path.name for scene in found.scenes] == ["b_1.png"]
     assert [(fault.file, fault.line) for fault in found.faults] == [(str(tmp_path / "labels" / "a_1.txt"), 2)]
     assert mend in found.faults[0].problem
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("0 0.5 0.5 0.2 0.1\n" * (MOST_LABELS + 1), id="one-line-too-many"),
+        pytest.param("".join(f"0 0.5 0.5 0.2 0.{i + 1:06}\n" for i in range(200_000)), id="200,000-lines"),
+        pytest.param("0" * 10**6, id="one-endless-line"),
+    ],
+)
+def test_a_label_file_of_more_lines_than_a_picture_has_plates_is_left_out_by_its_name(
+    tmp_path: Path, text: str
+) -> None:
+    found = find_data_set(_yolo(tmp_path, {"a_1": text, "b_1": "0 0.5 0.5 0.2 0.1\n"}))
+    assert [scene.path.name for scene in found.scenes] == ["b_1.png"]
+    file = tmp_path / "labels" / "a_1.txt"
+    says = f"{file}: has more than 1,000 lines: keep those of the picture's plates alone"
+    assert [str(fault) for fault in found.faults] == [says]
+
+
+@pytest.mark.timeout(20)
+def test_a_label_file_that_is_a_pipe_is_left_out_by_its_name(tmp_path: Path) -> None:
+    place = _yolo(tmp_path, {"a_1": "", "b_1": ""})
+    (place / "labels" / "a_1.txt").unlink()
+    os.mkfifo(place / "labels" / "a_1.txt")
+    found = find_data_set(place)
+    assert [scene.path.name for scene in found.scenes] == ["b_1.png"]
+    assert "a pipe or a device" in found.faults[0].problem
+
+
+def test_a_row_with_a_path_that_no_file_system_takes_is_left_out_and_the_run_goes_on(tmp_path: Path) -> None:
+    found = find_data_set(_crops(tmp_path, f"{'p' * 5000}.png,AB1\n{'q' * 200}/b.png,AB1\nb.png,CD2\n"))
+    assert [crop.text for crop in found.crops] == ["CD2"]
+    assert [fault.line for fault in found.faults] == [2, 3]
+    assert "(File name too long): give it a path it can have" in found.faults[0].problem
+    assert len(found.faults[0].problem) < 250
+    assert len(found.faults[1].problem) < 250
 
 
 @pytest.mark.parametrize(

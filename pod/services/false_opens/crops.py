@@ -18,6 +18,7 @@ from pod.vision.recognizer import Recognizer
 _TABLES = ("labels.csv", "pseudo_labels.csv")
 _COLUMNS = {"image_path", "plate_text", "split", "source"}
 _AT_ONCE = 8
+_LONGEST_NAME_TOLD = 80
 
 PIXELS_WHEN_SPOILT = 44
 """Width to which a spoilt crop is scaled down: about what a plate at the far end of a driveway has."""
@@ -105,16 +106,16 @@ def read_crops(
         pictures = []
         some = crops[start : start + _AT_ONCE]
         for crop in some:
-            picture = cv2.imread(str(crop.file), cv2.IMREAD_COLOR_RGB) if crop.file.is_file() else None
+            picture = _picture(crop.file)
             if picture is None:
                 bad.append(crop.file)
             else:
-                pictures.append(_spoilt(picture) if spoilt else np.asarray(picture, np.uint8))
+                pictures.append(_spoilt(picture) if spoilt else picture)
         if not bad:
             answers.append(recognizer.read(pictures))
         progress(len(some))
     if bad:
-        named = ", ".join(file.name for file in bad[:3]) + (", ..." if len(bad) > 3 else "")
+        named = ", ".join(file.name[:_LONGEST_NAME_TOLD] for file in bad[:3]) + (", ..." if len(bad) > 3 else "")
         raise MeasurementError(
             f"{bad[0].parent}: {len(bad)} of {len(crops)} crops are missing or no pictures: {named}: "
             "copy the plate set again"
@@ -125,6 +126,15 @@ def read_crops(
 def read_key(slots: npt.NDArray[np.floating]) -> str:
     """The match key that one read spells, (SLOTS, len(ALPHABET))."""
     return "".join(CLASSES[c] for c in (slots @ FOLD).argmax(axis=1) if c != PAD_CLASS)
+
+
+def _picture(file: Path) -> npt.NDArray[np.uint8] | None:
+    """A picture, (H, W, 3), RGB; None where there is none, or the system refuses such a path."""
+    try:
+        picture = cv2.imread(str(file), cv2.IMREAD_COLOR_RGB) if file.is_file() else None
+    except (OSError, ValueError):
+        return None
+    return None if picture is None else np.asarray(picture, np.uint8)
 
 
 def _spoilt(picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
