@@ -99,6 +99,7 @@ class CameraConfig(Section):
     url: Annotated[str, AfterValidator(_camera_url), BesideConfig()]
     username: str | None = Field(default=None, min_length=1)
     password: SecretStr | None = None
+    transport: Literal["auto", "native", "libav"] = "auto"
     gate: Name
     direction: Literal["in", "out", "both"] = "both"
     detect_fps: float = Field(default=10.0, ge=0.5, le=30)
@@ -180,6 +181,8 @@ class MediaConfig(Section):
     min_free_mb: int = Field(default=500, ge=0, le=100_000)
     keep_days: int = Field(default=30, ge=1, le=3650)
     keep_unknown_days: int = Field(default=7, ge=1, le=3650)
+    clip_before_s: float = Field(default=3.0, ge=0, le=10)
+    clip_after_s: float = Field(default=5.0, ge=0, le=20)
 
 
 class AuditConfig(Section):

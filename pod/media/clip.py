@@ -15,7 +15,8 @@ from av.video.stream import VideoStream
 from pod.media.decoder import LIMITS, StreamDecoder
 from pod.media.faults import SessionError, no_access
 from pod.media.frame import AccessUnit
-from pod.media.session import CODECS
+from pod.media.session import CODECS, StreamLosses
+from pod.media.stream_facts import SessionPath
 
 LONGEST_GAP_S = 5.0
 """A longer step between two timestamps is an error of the file: one picture's time is played instead."""
@@ -27,6 +28,8 @@ class ClipSession:
     """Plays one file. Timestamps go on without a step when it starts over."""
 
     live = False
+    path: SessionPath = "file"
+    losses = StreamLosses()
 
     def __init__(self, path: Path, stop: Event, *, loop: bool) -> None:
         """

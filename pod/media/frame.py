@@ -22,6 +22,8 @@ class AccessUnit:
         rtp_time_s: the camera's clock, seconds from an arbitrary start.
         arrival_s: monotonic clock of this machine when the last byte came.
         lag_s: how much later than the session's best it came (`pod.domain.freshness`); at least 0.
+        reported_lag_s: how old it was when it came by the camera's own reports; at least 0, and 0 where there
+            are none. It can only add to what is measured here.
     """
 
     data: bytes
@@ -30,6 +32,7 @@ class AccessUnit:
     rtp_time_s: float
     arrival_s: float
     lag_s: float = 0.0
+    reported_lag_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,9 @@
 """Where a camera's pictures come from, and how to write that down without its password. Pure."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from pod.media.faults import SessionError
 from pod.runtime.query_secrets import without_query_secrets
@@ -22,6 +22,8 @@ class StreamLocation:
         url: with credentials, for the media library only.
         request_url: without user name and password, as it stands in a request line.
         shown: for messages and logs.
+        username: "" where the camera asks for none.
+        password: never shown.
     """
 
     scheme: Literal["rtsp", "rtsps"]
@@ -30,6 +32,8 @@ class StreamLocation:
     url: str
     request_url: str
     shown: str
+    username: str = ""
+    password: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,11 @@ def locate(url: str, username: str | None, *, password: str | None) -> StreamLoc
             )
     authority, slash, path = rest.partition("/")
     user_info, _, address = authority.rpartition("@")
-    if username is not None:
+    if username is None:
+        given_name, _, given_password = user_info.partition(":")
+        login = unquote(given_name), unquote(given_password)
+    else:
+        login = username, password or ""
         user_info = quote(username, safe="") + ":" + quote(password or "", safe="")
     request_url = f"{scheme}://{address}{slash}{path}"
     shown = redact(request_url)
@@ -83,6 +91,8 @@ def locate(url: str, username: str | None, *, password: str | None) -> StreamLoc
         url=request_url.replace("://", f"://{user_info}@", 1) if user_info else request_url,
         request_url=request_url,
         shown=shown,
+        username=login[0],
+        password=login[1],
     )
 
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pod.media.frame import AccessUnit
 from pod.media.nal import FRAGMENT_END, FRAGMENT_START, NalCodec, NalRules, nal_units, rules_of
 from pod.media.packets import VideoPacket
+from pod.media.rtp.depacketize import pieces
 
 CLOCK_HZ = 90_000
 LEAST_BYTES = 16
@@ -42,13 +43,11 @@ def packetize(unit: AccessUnit, *, most_bytes: int) -> tuple[VideoPacket, ...]:
     )
 
 
-def refragment(
-    packet: VideoPacket, *, most_bytes: int, codec: NalCodec = "h264"
-) -> tuple[VideoPacket, ...]:
+def refragment(packet: VideoPacket, *, most_bytes: int, codec: NalCodec = "h264") -> tuple[VideoPacket, ...]:
     """`packet` as packets of at most `most_bytes`; itself where it is short enough.
 
-    An aggregate is taken apart; of one that is damaged, what is whole remains. Only the first packet starts
-    a keyframe, and only the last one has the marker.
+    An aggregate is taken apart; of a damaged one nothing remains. Only the first packet starts a keyframe,
+    and only the last one has the marker.
 
     Raises:
         ValueError: `most_bytes` is below `LEAST_BYTES`.
@@ -59,7 +58,7 @@ def refragment(
     kind = rules.kind(packet.payload)
     if kind == rules.aggregate:
         payloads = [
-            part for nal in aggregated(packet.payload, rules) for part in _parts(nal, rules, most_bytes)
+            part for piece in pieces(packet.payload, rules) for part in _parts(piece.data, rules, most_bytes)
         ]
     elif kind == rules.fragment:
         payloads = list(_refragmented(packet.payload, rules, most_bytes))
@@ -75,18 +74,6 @@ def refragment(
         )
         for at, payload in enumerate(payloads)
     )
-
-
-def aggregated(payload: bytes, rules: NalRules) -> Iterator[bytes]:
-    """The NAL units of an aggregation packet, as far as their lengths are true."""
-    at = rules.header_bytes
-    while at + 2 <= len(payload):
-        length = int.from_bytes(payload[at : at + 2])
-        nal = payload[at + 2 : at + 2 + length]
-        if len(nal) != length or length < rules.header_bytes:
-            return
-        yield nal
-        at += 2 + length
 
 
 def _parts(nal: bytes, rules: NalRules, most_bytes: int) -> Iterator[bytes]:

@@ -8,6 +8,8 @@ from threading import Event
 from pod.media.decoder import PictureDecoder
 from pod.media.faults import SessionError, no_access
 from pod.media.frame import AccessUnit
+from pod.media.session import StreamLosses
+from pod.media.stream_facts import SessionPath
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 MAX_FILE_BYTES = 64 * 1024 * 1024
@@ -23,6 +25,8 @@ class PictureSession:
     """Plays the pictures of a folder in the order of their names."""
 
     live = False
+    path: SessionPath = "file"
+    losses = StreamLosses()
 
     def __init__(self, path: Path, stop: Event, *, loop: bool, interval_s: float = 1.0) -> None:
         """

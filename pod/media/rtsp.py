@@ -1,4 +1,4 @@
-"""One RTSP session over TCP: opened within a bound, demuxed once, its units stamped as they arrive."""
+"""One RTSP session through libav: opened within a bound, demuxed once, its units stamped as they arrive."""
 
 import time
 from collections import deque
@@ -17,7 +17,8 @@ from pod.media.location import StreamLocation
 from pod.media.parameter_sets import START_CODE, with_parameter_sets
 from pod.media.rtsp_faults import fault_of
 from pod.media.rtsp_probe import probe
-from pod.media.session import CODECS
+from pod.media.session import CODECS, StreamLosses
+from pod.media.stream_facts import SessionPath
 from pod.media.timing import RtspTiming
 
 UNTIMED_UNITS = 16
@@ -28,6 +29,8 @@ class RtspSession:
     """An open session with one camera."""
 
     live = True
+    path: SessionPath = "libav"
+    losses = StreamLosses()
 
     def __init__(self, location: StreamLocation, stop: Event, *, timing: RtspTiming) -> None:
         """Connect, log in and start the stream.

@@ -12,23 +12,32 @@ from pod.config import CameraConfig
 from pod.domain.freshness import SETTLE_S, FreshnessClock
 from pod.media.clip import ClipSession
 from pod.media.decode_thread import DecodeThread
+from pod.media.facts_watch import FactsWatch
 from pod.media.fanout import AccessUnitFanout, Subscription
 from pod.media.faults import SessionError, no_access
-from pod.media.frame import Frame
-from pod.media.location import FileLocation, locate
-from pod.media.packets import PacketFanout
+from pod.media.frame import AccessUnit, Frame
+from pod.media.location import FileLocation, StreamLocation, locate
+from pod.media.nal import NalCodec
+from pod.media.native_rtsp import NativeRtspSession
+from pod.media.packetize import packetize
+from pod.media.packets import PacketBatch, PacketFanout, VideoPacket
 from pod.media.pictures import PictureSession, is_picture
+from pod.media.rtp.sdp import NotNativeError
 from pod.media.rtsp import RtspSession
 from pod.media.session import Session
 from pod.media.slot import LatestFrame
 from pod.media.state import CameraState, SourceCounters, StateKind, SteadyFreshness
 from pod.media.stream_facts import StreamFacts
 from pod.media.timing import SourceTiming
+from pod.media.transport import TransportChoice
 from pod.media.watch import SessionWatch, no_picture
 from pod.runtime.backoff import backoff_delays_s
 
 log = logging.getLogger(__name__)
 
+FRESH = "fresh frames come in"
+PACKET_BYTES = 1200
+"""RTP payloads made here, which pass every path without being cut again."""
 DECODER_UNITS = 60
 """Units that may wait for the decoder, about 2 s; beyond that it skips to a keyframe."""
 
@@ -63,7 +72,8 @@ class CameraSource:
         self._slot = slot
         self._fanout = fanout
         self._packets = packets or PacketFanout()
-        self._facts: StreamFacts | None = None
+        self._facts: FactsWatch | None = None
+        self._transport = TransportChoice(camera.transport)
         self._on_state = on_state
         self._on_fault = on_fault
         self._timing = timing or SourceTiming()
@@ -77,7 +87,7 @@ class CameraSource:
         self._steady = SteadyFreshness(camera.freshness_limit_s)
         self._totals = SourceCounters()
         self._units = self._frames = 0
-        self._running: tuple[DecodeThread, Subscription, SessionWatch] | None = None
+        self._running: tuple[DecodeThread, Subscription, SessionWatch, Session] | None = None
         self._thread = threading.Thread(target=self._run, name=f"camera-{camera.name}", daemon=True)
 
     @property
@@ -87,7 +97,8 @@ class CameraSource:
     @property
     def facts(self) -> StreamFacts | None:
         """What the running session sends; None where none is open."""
-        return self._facts
+        facts = self._facts
+        return None if facts is None else facts.facts
 
     @property
     def units(self) -> AccessUnitFanout:
@@ -176,6 +187,7 @@ class CameraSource:
         self._totals = replace(self._totals, sessions=number)
         frames_before = self._frames
         self._steady = SteadyFreshness(self._camera.freshness_limit_s)
+        self._facts = FactsWatch(session.path)
         watch = SessionWatch(
             self._camera.name,
             time.monotonic(),
@@ -194,17 +206,22 @@ class CameraSource:
             on_fault=self._fail,
             quiet_s=self._camera.freshness_limit_s,
         )
-        self._running = (decoding, units, watch)
+        self._running = (decoding, units, watch, session)
         decoding.start()
         played_out = False
         try:
-            self._publish(session, watch)
+            self._publish(session, watch, facts=self._facts)
             played_out = not self._stop.is_set()
+        except SessionError as error:
+            if self._frames == frames_before:
+                self._transport.showed_nothing(error.reason)
+            raise
         finally:
             decoding.end(discard=not played_out)
             decoding.join(self._timing.no_picture_s)
             session.close()
             self._totals, self._running = self._with_running(self._totals), None
+            self._facts = None
         if played_out and self._frames == frames_before:
             raise SessionError("undecodable", no_picture(self._camera.name))
 
@@ -212,7 +229,7 @@ class CameraSource:
         password = self._camera.password.get_secret_value() if self._camera.password else None
         location = locate(self._camera.url, self._camera.username, password=password)
         if not isinstance(location, FileLocation):
-            return RtspSession(location, self._stop, timing=self._timing.rtsp)
+            return self._open_stream(location)
         path = Path(location.path)
         try:
             of_pictures = is_picture(path) or path.is_dir()
@@ -221,13 +238,43 @@ class CameraSource:
         kind = PictureSession if of_pictures else ClipSession
         return kind(path, self._stop, loop=self._camera.loop)
 
-    def _publish(self, session: Session, watch: SessionWatch) -> None:
+    def _open_stream(self, location: StreamLocation) -> Session:
+        transport, stop, timing = self._transport, self._stop, self._timing.rtsp
+        if transport.way == "native":
+            try:
+                return NativeRtspSession(location, stop, timing=timing, on_packets=self._relay)
+            except NotNativeError as why:
+                if transport.wanted == "native":
+                    raise SessionError(
+                        "not_native",
+                        f"{location.shown} cannot be read natively ({why}): set transport to auto",
+                    ) from None
+                transport.leave_native(str(why))
+        if transport.why_libav:
+            log.warning("camera %s is read through libav: %s", self._camera.name, transport.why_libav)
+        return RtspSession(location, stop, timing=timing)
+
+    def _relay(self, packets: tuple[VideoPacket, ...], codec: NalCodec, arrival_s: float, lost: int) -> None:
+        self._packets.publish(PacketBatch(packets, codec, self._totals.sessions, arrival_s, lost))
+
+    def _relay_unit(self, unit: AccessUnit) -> None:
+        """Packets made of a unit, where none came and somebody wants them."""
+        if self._packets.has_listeners and unit.codec in ("h264", "hevc"):
+            packets = packetize(unit, most_bytes=PACKET_BYTES)
+            if packets:
+                self._relay(packets, unit.codec, unit.arrival_s, 0)
+
+    def _publish(self, session: Session, watch: SessionWatch, *, facts: FactsWatch) -> None:
         clock = FreshnessClock(settle_s=SETTLE_S if session.live else 0.0)
         for unit in session.units():
             if self._stop.is_set():
                 return
-            dated = replace(unit, lag_s=clock.observe(unit.rtp_time_s, unit.arrival_s))
+            lag_s = max(clock.observe(unit.rtp_time_s, unit.arrival_s), unit.reported_lag_s)
+            dated = replace(unit, lag_s=lag_s)
             self._units += 1
+            facts.take(dated)
+            if session.path != "native":
+                self._relay_unit(dated)
             self._fanout.publish(dated)
             watch.judge(dated, self._last_frame_s)
 
@@ -237,6 +284,8 @@ class CameraSource:
         self._frames += 1
         self._last_frame_s = time.monotonic()
         self._slot.put(frame)
+        if self._facts is not None:
+            self._facts.show(frame.width, frame.height)
         age_s = self._last_frame_s - frame.captured_s
         fresh = self._steady.is_fresh(self._last_frame_s, age_s)
         if age_s > self._camera.freshness_limit_s:
@@ -247,7 +296,8 @@ class CameraSource:
             if self._fresh_since_s is None:
                 self._fresh_since_s = self._last_frame_s
             self._fresh_for_s = self._last_frame_s - self._fresh_since_s
-            self._enter("playing", "", "fresh frames come in")
+            why = self._transport.why_libav
+            self._enter("playing", "", f"fresh frames come in, through libav: {why}" if why else FRESH)
 
     def _quiet(self) -> None:
         self._steady.interrupt()
@@ -258,13 +308,16 @@ class CameraSource:
         """`totals` plus what the running session counted."""
         if self._running is None:
             return totals
-        decoding, units, watch = self._running
+        decoding, units, watch, session = self._running
+        losses = session.losses
         return replace(
             totals,
             units_dropped=totals.units_dropped + units.dropped,
-            units_corrupt=totals.units_corrupt + decoding.corrupt,
+            units_corrupt=totals.units_corrupt + decoding.corrupt + losses.units_damaged,
             units_late=totals.units_late + watch.late,
             frames_undated=totals.frames_undated + decoding.undated,
+            packets_lost=totals.packets_lost + losses.packets_lost,
+            packets_refused=totals.packets_refused + losses.packets_refused,
         )
 
     def _enter(self, kind: StateKind, reason: str, text: str) -> None:

@@ -42,6 +42,8 @@ class SourceCounters:
         frames_undated: pictures of a session too young to know their age; never put into the slot.
         units_corrupt: access units or pictures that arrived damaged or did not decode.
         units_late: access units that arrived beyond the freshness limit.
+        packets_lost: packets of the stream that never came; known only where it is read natively.
+        packets_refused: packets and reports whose fields cannot be true; known only there, too.
     """
 
     sessions: int = 0
@@ -53,6 +55,8 @@ class SourceCounters:
     units_dropped: int = 0
     units_corrupt: int = 0
     units_late: int = 0
+    packets_lost: int = 0
+    packets_refused: int = 0
 
 
 class SteadyFreshness:

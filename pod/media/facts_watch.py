@@ -1,0 +1,81 @@
+"""Learns what a session sends from its access units: codec, profile, order of pictures. Pure."""
+
+from dataclasses import replace
+
+from pod.media.frame import AccessUnit
+from pod.media.nal import H264, nal_units
+from pod.media.stream_facts import SessionPath, StreamFacts
+
+SPS = 7
+SPS_PROFILE = slice(1, 4)
+BASELINE = "42"
+"""profile_idc 66, in which pictures are never sent in another order than shown (ITU-T H.264, A.2.1)."""
+JUDGED_UNITS = 50
+"""Without a step back in so many units a stream has no B-frames, until one comes."""
+LONGEST_STEP_BACK_S = 1.0
+STEPS_BACK = 2
+"""One step back may be a camera that set its clock."""
+
+
+class FactsWatch:
+    """Reads one session's units, up to the few facts that a relay needs.
+
+    Units come from one thread, sizes may come from another.
+    """
+
+    def __init__(self, path: SessionPath) -> None:
+        self._facts: StreamFacts | None = None
+        self._size_px = (0, 0)
+        self._path = path
+        self._units = 0
+        self._steps_back = 0
+        self._newest_s: float | None = None
+
+    @property
+    def facts(self) -> StreamFacts | None:
+        """None before the first unit."""
+        if self._facts is None:
+            return None
+        width, height = self._size_px
+        return replace(self._facts, width=width, height=height)
+
+    def take(self, unit: AccessUnit) -> None:
+        """Take in the next unit."""
+        facts = self._facts
+        if facts is None:
+            facts = StreamFacts(unit.codec, None, None, 0, 0, self._path)
+        if unit.codec == "h264" and unit.keyframe:
+            facts = replace(facts, profile_level_id=_profile_level_id(unit.data) or facts.profile_level_id)
+        self._watch_order(unit.rtp_time_s)
+        has_b_frames = self._has_b_frames(facts.profile_level_id)
+        if has_b_frames != facts.has_b_frames:
+            facts = replace(facts, has_b_frames=has_b_frames)
+        self._facts = facts
+
+    def show(self, width: int, height: int) -> None:
+        """Take in the size of the newest picture, in pixels."""
+        self._size_px = (width, height)
+
+    def _watch_order(self, shown_s: float) -> None:
+        self._units += 1
+        step_s = 0.0 if self._newest_s is None else shown_s - self._newest_s
+        if -LONGEST_STEP_BACK_S < step_s < 0:
+            self._steps_back += 1
+        else:
+            self._newest_s = shown_s
+
+    def _has_b_frames(self, profile_level_id: str | None) -> bool | None:
+        if self._steps_back >= STEPS_BACK:
+            return True
+        known = self._units >= JUDGED_UNITS or (profile_level_id or "").startswith(BASELINE)
+        return False if known else None
+
+
+def _profile_level_id(data: bytes) -> str | None:
+    for nal in nal_units(data):
+        kind = H264.kind(nal)
+        if kind == SPS and len(nal) >= SPS_PROFILE.stop:
+            return nal[SPS_PROFILE].hex()
+        if kind in H264.slices:
+            return None
+    return None
