@@ -17,6 +17,7 @@ from pod.media.state import CameraState
 from pod.runtime.metrics import PodMetrics
 from pod.services.access_control import AccessControl, Site
 from pod.services.camera_loop import CameraLoop
+from pod.services.clips import Clips
 from pod.services.clock_watch import ClockWatch
 from pod.services.pictures import Pictures
 from pod.services.served_cars import ServedCars
@@ -31,6 +32,7 @@ class CameraParts:
     Attributes:
         opens_unrecorded: by gate, whether some types of entry open while nothing can be written down.
         pictures: keeps pictures of what was decided; None where none is wanted.
+        clips: records clips of it; None where none is wanted.
         publish: told of decisions, intents and outcomes; must not block.
         on_fault: told the bug that ended a part, on its thread.
     """
@@ -44,6 +46,7 @@ class CameraParts:
     opens_unrecorded: Mapping[str, bool]
     metrics: PodMetrics
     pictures: Pictures | None
+    clips: Clips | None
     publish: Callable[[Mapping[str, object]], None]
     on_fault: Callable[[Exception], None]
 
@@ -96,8 +99,11 @@ def camera_parts(
         beat=beat,
         on_fault=parts.on_fault,
         pictures=parts.pictures,
+        clips=parts.clips,
     )
     source = CameraSource(camera, slot, AccessUnitFanout(), on_state=on_state, on_fault=parts.on_fault)
+    if parts.clips is not None and not camera.masks:  # a clip is the camera's own picture, without them
+        parts.clips.watch(camera.name, source.units)
     parts.metrics.watch_source(
         camera.name,
         lambda: (

@@ -78,6 +78,19 @@ class PodMetrics:
             "Pictures deleted because of their age",
             registry=self.registry,
         )
+        self.clips_kept = Counter(
+            "platebridge_clips_kept_total",
+            "Clips of cars kept on disk, by camera",
+            ["camera"],
+            registry=self.registry,
+        )
+        self.clips_lost = Counter(
+            "platebridge_clips_lost_total",
+            "Clips that are missing, or short, by camera and why: queue_full, too_many, no_keyframe, "
+            "no_clip_of_this, not_stored, cut_short, deleted, fault",
+            ["camera", "reason"],
+            registry=self.registry,
+        )
         self.rows_erased = Counter(
             "platebridge_audit_rows_erased_total",
             "Audit rows emptied because of their age, or again after an older copy was put back",
@@ -100,6 +113,10 @@ class PodMetrics:
         """Publish what the kept pictures hold; asked for at each scrape."""
         self.registry.register(_MediaFigures(kept_bytes, evicted))
 
+    def watch_clips(self, held_bytes: Callable[[], int], units_dropped: Callable[[], int]) -> None:
+        """Publish what is held in memory for clips to begin with; asked for at each scrape."""
+        self.registry.register(_ClipFigures(held_bytes, units_dropped))
+
 
 class _MediaFigures(Collector):
     def __init__(self, kept_bytes: Callable[[], int], evicted: Callable[[], int]) -> None:
@@ -113,6 +130,23 @@ class _MediaFigures(Collector):
             "platebridge_pictures_evicted",
             "Pictures deleted to make room for newer ones or for the database",
             value=self._evicted(),
+        )
+
+
+class _ClipFigures(Collector):
+    def __init__(self, held_bytes: Callable[[], int], units_dropped: Callable[[], int]) -> None:
+        self._held_bytes, self._units_dropped = held_bytes, units_dropped
+
+    def collect(self) -> Iterator[GaugeMetricFamily | CounterMetricFamily]:
+        yield GaugeMetricFamily(
+            "platebridge_clip_ring_bytes",
+            "What the newest coded pictures of all cameras hold in memory, for clips to begin with",
+            value=self._held_bytes(),
+        )
+        yield CounterMetricFamily(
+            "platebridge_clip_units_dropped",
+            "Coded pictures missing in clips: the disk held their reader up, or there was too much of them",
+            value=self._units_dropped(),
         )
 
 

@@ -20,6 +20,7 @@ from pod.media.slot import LatestFrame
 from pod.runtime.metrics import PodMetrics
 from pod.services.access_control import AccessControl, Sighting
 from pod.services.best_frames import BestFrames, Glimpse, fitting
+from pod.services.clips import Clips
 from pod.services.pace import SearchPace
 from pod.services.pictures import Pictures
 from pod.vision.detector import Detections
@@ -55,6 +56,7 @@ class CameraLoop:
         beat: Callable[[], None],
         on_fault: Callable[[Exception], None],
         pictures: Pictures | None = None,
+        clips: Clips | None = None,
         clock_s: Callable[[], float] = time.monotonic,
     ) -> None:
         """
@@ -63,6 +65,7 @@ class CameraLoop:
             beat: called at least four times a second while all is well.
             on_fault: told the bug that ended this loop, on its thread.
             pictures: keeps a picture of each step; None where none is wanted.
+            clips: records a clip of each approach; None where none is wanted.
             clock_s: the clock that `Frame.captured_s` is on.
         """
         self._camera = camera
@@ -77,6 +80,7 @@ class CameraLoop:
         self._beat = beat
         self._on_fault = on_fault
         self._pictures = pictures
+        self._clips = clips
         self._clock_s = clock_s
         self._best = BestFrames()
         self._motion = MotionGate()
@@ -238,7 +242,18 @@ class CameraLoop:
         """
         for step in steps:
             glimpse = fitting(glimpses, step.decision.plate)
-            if self._pictures is None or glimpse is None:
+            if glimpse is None:
+                continue
+            if self._clips is not None:
+                self._clips.keep(
+                    step.approach_id,
+                    step.revision,
+                    camera=self._camera,
+                    plate_known=step.decision.entry is not None,
+                    seen_s=glimpse.frame.arrival_s,
+                    at=datetime.now(UTC),
+                )
+            if self._pictures is None:
                 continue
             self._pictures.keep(
                 step.approach_id,
