@@ -20,6 +20,7 @@ from pod.runtime.broadcast import Event
 from pod.services.alarms import Alarm
 from pod.services.health import Health, PartHealth
 from pod.services.open_command import OpenResult
+from pod.services.watching import Watching
 from pod.store.car_search import CarPage
 from pod.web.admin_password import AdminPassword
 from pod.web.page import create_app
@@ -67,6 +68,8 @@ class Facts:
     cameras: Sequence[CameraView] = (CameraView("entry", "main", "in"),)
     still: bytes | None = None
     settings: Sequence[Any] = ()
+    watching: Watching | None = None
+    origins: Sequence[str] = ()
     opener: Opener = field(default_factory=Opener)
     audit: list[tuple[str, dict[str, object]]] = field(default_factory=list)
 
@@ -114,10 +117,12 @@ def page_app(folder: Path, facts: Facts, *, secure: bool = False, names: Sequenc
         cameras=facts.cameras,
         still=still,
         settings=facts.settings,
+        watching=facts.watching,
         record=lambda kind, row: facts.audit.append((kind, dict(row))),
     )
     AdminPassword(folder).ensure()
-    return create_app(view, SignIn(folder, secure=secure, record=view.record), names=names)
+    sign_in = SignIn(folder, secure=secure, record=view.record)
+    return create_app(view, sign_in, names=names, origins=facts.origins)
 
 
 def browser_of(

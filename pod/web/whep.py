@@ -35,6 +35,7 @@ STATUS: dict[LiveErrorKind, int] = {
     "bad_etag": 412,
     "no_restart": 422,
     "stopping": 503,
+    "fault": 500,
 }
 
 RETRY_AFTER_S: dict[LiveErrorKind, float] = {
@@ -65,7 +66,10 @@ def is_for(request: Request) -> bool:
 
 def refusal(error: HTTPException) -> JSONResponse:
     """What no route took."""
-    codes = {404: ("no_camera", "There is no such endpoint."), 405: ("method", "See Allow.")}
+    codes = {
+        404: ("no_camera", "There is no such endpoint."),
+        405: ("method", "This method does nothing here; see Allow."),
+    }
     code, sentence = codes.get(error.status_code, ("refused", str(error.detail)))
     answer = problem(error.status_code, code, detail=sentence)
     answer.headers.update(error.headers or {})
