@@ -54,7 +54,6 @@ class CameraSource:
         slot: LatestFrame,
         fanout: AccessUnitFanout,
         *,
-        packets: PacketFanout | None = None,
         on_state: Callable[[CameraState], None],
         on_fault: Callable[[Exception], None] = lambda error: None,
         timing: SourceTiming | None = None,
@@ -62,7 +61,6 @@ class CameraSource:
     ) -> None:
         """
         Args:
-            packets: gets the stream as RTP payloads; None where nobody relays it.
             on_state: told each new state, from the source's own threads; must return soon.
             on_fault: told the bug that ended one of the source's threads, on that thread; `state` is then
                 `failed`, and nothing is retried.
@@ -71,7 +69,7 @@ class CameraSource:
         self._camera = camera
         self._slot = slot
         self._fanout = fanout
-        self._packets = packets or PacketFanout()
+        self._packets = PacketFanout()
         self._facts: FactsWatch | None = None
         self._transport = TransportChoice(camera.transport)
         self._on_state = on_state
@@ -102,10 +100,12 @@ class CameraSource:
 
     @property
     def units(self) -> AccessUnitFanout:
+        """Where its access units go."""
         return self._fanout
 
     @property
     def packets(self) -> PacketFanout:
+        """Where its packets go: as the camera sent them, or made of its units where they are not at hand."""
         return self._packets
 
     @property
