@@ -1,4 +1,4 @@
-"""What the relay's tests share: a camera that publishes packets, and real WebRTC receivers beside the sender."""
+"""What the relay's tests share: a camera that publishes packets, and real receivers beside the sender."""
 
 import asyncio
 import contextlib
@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Self
 
 import av
-from aiortc import MediaStreamTrack, RTCPeerConnection, RTCRtpSender
+from aiortc import MediaStreamTrack, RTCPeerConnection, RTCRtpSender, rtp
 from aiortc.mediastreams import MediaStreamError
 from camera_fixtures import BLOCK_PX, FPS, NUMBER_BITS, numbered_picture
 
@@ -33,18 +33,20 @@ LENGTH = 50
 
 
 @cache
-def numbered_units(codec: str = "libx264", b_frames: int = 0) -> tuple[AccessUnit, ...]:
+def numbered_units(
+    codec: str = "libx264", b_frames: int = 0, *, size: tuple[int, int] = SIZE
+) -> tuple[AccessUnit, ...]:
     """`LENGTH` access units in sending order, each a numbered picture; two GOPs."""
     encoder = av.CodecContext.create(codec, "w")
     assert isinstance(encoder, av.VideoCodecContext)
-    encoder.width, encoder.height = SIZE
+    encoder.width, encoder.height = size
     encoder.pix_fmt, encoder.framerate, encoder.time_base = "yuv420p", FPS, Fraction(1, FPS)
     encoder.gop_size, encoder.max_b_frames = FPS, b_frames
     quiet = {"x265-params": "log-level=error:repeat-headers=1"} if codec == "libx265" else {}
     encoder.options = {"preset": "ultrafast", **quiet} | ({} if b_frames else {"tune": "zerolatency"})
     encoded = []
     for number in range(LENGTH):
-        picture = av.VideoFrame.from_ndarray(numbered_picture(number, *SIZE), format="rgb24")
+        picture = av.VideoFrame.from_ndarray(numbered_picture(number, *size), format="rgb24")
         picture.pts = number
         encoded += encoder.encode(picture)
     encoded += encoder.encode()
@@ -69,21 +71,22 @@ class MadeUpCamera:
         self.packets = PacketFanout()
         self.units = AccessUnitFanout()
         self.session = 1
+        self.shift_s = 0.0
         self.sent = 0
-        self._clip = units or numbered_units()
+        self.clip = units or numbered_units()
         self._fps = fps
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._run, name="made-up-camera")
 
-    def publish(self, number: int) -> None:
-        """Send picture `number`, counted on over the clip's end."""
-        clip = self._clip
+    def publish(self, number: int, *, lost: int = 0) -> None:
+        """Send picture `number`, counted on over the clip's end; `lost` packets before it never came."""
+        clip = self.clip
         late_s = number // len(clip) * len(clip) / FPS
         unit = clip[number % len(clip)]
-        unit = replace(unit, rtp_time_s=unit.rtp_time_s + late_s, arrival_s=time.monotonic())
+        unit = replace(unit, rtp_time_s=unit.rtp_time_s + late_s + self.shift_s, arrival_s=time.monotonic())
         self.units.publish(unit)
         packets = packetize(unit, most_bytes=1400)
-        self.packets.publish(PacketBatch(packets, unit.codec, self.session, unit.arrival_s))
+        self.packets.publish(PacketBatch(packets, unit.codec, self.session, unit.arrival_s, lost))
         self.sent += 1
 
     def _run(self) -> None:
@@ -103,14 +106,17 @@ class MadeUpCamera:
 
 
 def a_relay(
-    camera: MadeUpCamera, *, facts: StreamFacts = FACTS, config: CameraConfig | None = None
+    camera: MadeUpCamera,
+    *,
+    facts: StreamFacts | Callable[[], StreamFacts] | None = FACTS,
+    config: CameraConfig | None = None,
 ) -> CameraRelay:
     """A relay of `camera` on the running loop."""
     return CameraRelay(
         config or CameraConfig(name="gate", url="rtsp://192.0.2.1/", gate="main"),
         camera.packets,
         units=camera.units,
-        facts=lambda: facts,
+        facts=facts if callable(facts) else lambda: facts,
         loop=asyncio.get_running_loop(),
     )
 
@@ -118,7 +124,11 @@ def a_relay(
 class Receiver:
     """A viewer as aiortc knows it, and the sending side of its connection."""
 
-    def __init__(self, relay: CameraRelay) -> None:
+    def __init__(self, relay: CameraRelay, *, rtx: bool = True) -> None:
+        """
+        Args:
+            rtx: whether packets that were lost may come in a stream of their own.
+        """
         self.numbers: list[int] = []
         self.pictures: list[av.VideoFrame] = []
         self._relay = relay
@@ -128,14 +138,14 @@ class Receiver:
             [
                 codec
                 for codec in RTCRtpSender.getCapabilities("video").codecs
-                if codec.mimeType in ("video/H264", "video/rtx")
+                if codec.mimeType in (("video/H264", "video/rtx") if rtx else ("video/H264",))
             ]
         )
         self.rtp_sender = transceiver.sender
         self.sender = OwnSender(transceiver.sender)
         self.viewer: Viewer = relay.attach(self.sender)
         self.peer = RTCPeerConnection()
-        self.peer.addTransceiver("video", direction="recvonly")
+        self._receiver = self.peer.addTransceiver("video", direction="recvonly").receiver
         self.peer.on("track", self._on_track)
         self._reading: asyncio.Task[None] | None = None
 
@@ -148,6 +158,23 @@ class Receiver:
         await until_soon(lambda: self.peer.connectionState == "connected")
         await until_soon(lambda: self.viewer.stats().state != "connecting")
         return self
+
+    async def want_keyframe(self) -> None:
+        """Say that nothing can be shown without one (PLI)."""
+        await self._receiver._send_rtcp_pli(self.rtp_sender._ssrc)
+
+    def sender_reports(self) -> list[rtp.RtcpSrPacket]:
+        """All that come from now on, as they come."""
+        reports: list[rtp.RtcpSrPacket] = []
+        real = self._receiver._handle_rtcp_packet
+
+        async def handle(packet: rtp.AnyRtcpPacket) -> None:
+            if isinstance(packet, rtp.RtcpSrPacket):
+                reports.append(packet)
+            await real(packet)
+
+        vars(self._receiver)["_handle_rtcp_packet"] = handle
+        return reports
 
     async def close(self) -> None:
         self._relay.detach(self.viewer)

@@ -185,20 +185,20 @@ class OwnSender:
         protect = session.protect
         try:
             return [protect(datagram) for datagram in datagrams]
-        except pylibsrtp.Error as error:
-            raise ConnectionError(f"SRTP refuses to go on: {error}") from error
+        except (pylibsrtp.Error, ValueError) as error:
+            raise ConnectionError(f"SRTP refuses a packet: {error}") from error
 
     async def _run(self, codec: RTCRtpCodecParameters) -> None:
         """In the place of aiortc's sending loop: waits for the end."""
         sender, transport = self._sender, self._sender.transport
-        self._payload_type = codec.payloadType or 0
-        self._extension = _Extension.of(sender)
         sender._RTCRtpSender__rtp_started.set()
         transport.on("statechange", self._on_transport_state)
-        self._active = transport.state == "connected"
-        if self._active and self._listener is not None:
-            self._listener.started()
         try:
+            self._payload_type = codec.payloadType or 0
+            self._extension = _Extension.of(sender)
+            self._active = transport.state == "connected"
+            if self._active and self._listener is not None:
+                self._listener.started()
             await asyncio.get_running_loop().create_future()
         except asyncio.CancelledError:
             pass  # the way aiortc ends it; it waits for `rtp_exited` then

@@ -13,6 +13,7 @@ itself when ICE and DTLS are done, and stops by itself when its connection ends;
 """
 
 import asyncio
+import logging
 from collections.abc import Callable
 
 from pod.config import CameraConfig
@@ -20,12 +21,15 @@ from pod.media.fanout import AccessUnitFanout
 from pod.media.live.aiortc_private import OwnSender
 from pod.media.live.gop_cache import GopCache
 from pod.media.live.inbox import Inbox
-from pod.media.live.mode import mode_of
+from pod.media.live.mode import UNKNOWN, mode_of, transcodes
 from pod.media.live.timeline import Timeline
-from pod.media.live.viewer import Viewer
+from pod.media.live.transcode import Transcoder
+from pod.media.live.viewer import BETWEEN_KEYFRAMES_S, Viewer
 from pod.media.packetize import refragment
 from pod.media.packets import PacketBatch, PacketFanout, VideoPacket
 from pod.media.stream_facts import StreamFacts
+
+log = logging.getLogger(__name__)
 
 MOST_PAYLOAD_BYTES = 1152
 """With RTP header, extensions, RTX number and SRTP tag at most 1,200 bytes of UDP, as browsers' own."""
@@ -47,7 +51,7 @@ class CameraRelay:
         loop: asyncio.AbstractEventLoop,
     ) -> None:
         self._camera = camera
-        self._packets = packets
+        self._masks = camera.masks if camera.live_masks else ()
         self._units = units
         self._facts = facts
         self._loop = loop
@@ -55,25 +59,42 @@ class CameraRelay:
         self._timeline = Timeline()
         self._viewers: list[Viewer] = []
         self._inbox = Inbox(self._drain_soon)
-        self._unsubscribe = packets.subscribe(self._inbox.put)
+        self._unsubscribe = packets.subscribe(self._from_camera)
+        self._transcoder: Transcoder | None = None
+        self._transcoders = 0
+        self._ordered_s = loop.time() - BETWEEN_KEYFRAMES_S
         self._look: asyncio.TimerHandle | None = None
-        self._lost = 0
 
     @property
     def mode(self) -> str:
-        """`as_sent`, `transcoded: H.265` (or `B-frames`, `MJPEG`, `masks`), `unplayable: ...`, `unknown`."""
-        return mode_of(self._facts(), masked=self._camera.live_masks and bool(self._camera.masks))
+        """`as_sent`; `transcoded: ` and why; `unplayable: ` and why; `unknown` while the camera is away."""
+        if self._transcoder is not None and self._transcoder.fault is not None:
+            return f"unplayable: {self._transcoder.fault}"
+        return mode_of(self._facts(), masked=bool(self._masks))
 
     @property
     def viewers(self) -> int:
         """How many are attached."""
         return len(self._viewers)
 
+    @property
+    def dropped(self) -> int:
+        """Packets from the camera that the live loop was too slow for."""
+        return self._inbox.dropped
+
     def attach(self, sender: OwnSender) -> Viewer:
         """A new viewer; it sends as soon as its connection is there."""
-        viewer = Viewer(sender, self._gop, loop=self._loop, on_started=self._drain)
+        viewer = Viewer(
+            sender,
+            self._gop,
+            loop=self._loop,
+            on_started=self._drain,
+            new_keyframe=self._new_keyframe,
+        )
         self._viewers.append(viewer)
         self._inbox.rouse(True)
+        if self._look is None:
+            self._look_at_facts()
         return viewer
 
     def detach(self, viewer: Viewer) -> None:
@@ -83,6 +104,10 @@ class CameraRelay:
             self._viewers.remove(viewer)
         if not self._viewers:
             self._inbox.rouse(False)
+            self._stop_transcoder()
+            if self._look is not None:
+                self._look.cancel()
+                self._look = None
 
     def close(self) -> None:
         """End all viewers, and take nothing more from the camera; may be called twice."""
@@ -91,19 +116,74 @@ class CameraRelay:
         for viewer in tuple(self._viewers):
             self.detach(viewer)
 
+    def _look_at_facts(self) -> None:
+        """Encode anew where the camera's stream needs it, or no longer; comes again every second."""
+        self._look = self._loop.call_later(_LOOK_S, self._look_at_facts)
+        mode = mode_of(self._facts(), masked=bool(self._masks))
+        if mode == UNKNOWN or transcodes(mode) == (self._transcoder is not None):
+            return
+        self._stop_transcoder()
+        if transcodes(mode):
+            self._start_over()
+            self._transcoders += 1
+            self._transcoder = Transcoder(
+                self._camera.name,
+                self._units,
+                session=-self._transcoders,  # the camera's own count up from 1
+                publish=self._inbox.put,
+                masks=self._masks,
+                most_payload_bytes=MOST_PAYLOAD_BYTES,
+            )
+            self._transcoder.start()
+
+    def _stop_transcoder(self) -> None:
+        """Forget the encoded stream, where there is one: the camera's own goes on."""
+        if self._transcoder is not None:
+            self._transcoder.stop()
+            self._transcoder = None
+            self._start_over()
+
+    def _start_over(self) -> None:
+        """Another stream comes: nothing of the one before may follow its keyframe."""
+        self._gop.clear()
+        for viewer in self._viewers:
+            viewer.start_over()
+
+    def _new_keyframe(self) -> bool:
+        """Whether one was ordered: a camera sends its own when it likes, our encoder when it is told."""
+        if self._transcoder is None:
+            return False
+        now_s = self._loop.time()
+        if now_s - self._ordered_s >= BETWEEN_KEYFRAMES_S:
+            self._ordered_s = now_s
+            self._transcoder.want_keyframe()
+        return True
+
+    def _from_camera(self, batch: PacketBatch) -> None:
+        """Called on the camera's thread. What must not be shown as it is does not get further than this."""
+        if batch.codec == "h264" and not self._masks:
+            self._inbox.put(batch)
+
     def _drain_soon(self) -> None:
-        """Called on the camera's thread."""
+        """Called on the camera's or the transcoder's thread."""
         self._loop.call_soon_threadsafe(self._drain)
 
     def _drain(self) -> None:
-        """Take what the camera sent, keep it, and give it to every viewer."""
+        """Take what came, keep it, and give it to every viewer."""
+        session = None if self._transcoder is None else self._transcoder.session
         fitted: list[VideoPacket] = []
         for batch in self._inbox.take():
-            fitted += self._fitted(batch)
-        if fitted:
-            self._gop.add(fitted)
-            for viewer in tuple(self._viewers):
+            if batch.session == session or (session is None and batch.session > 0):
+                fitted += self._fitted(batch)
+        if not fitted:
+            return
+        self._gop.add(fitted)
+        for viewer in tuple(self._viewers):
+            try:
                 viewer.give(fitted)
+            except Exception:
+                log.exception("camera %s: a viewer met a bug; it ends alone", self._camera.name)
+                viewer.end()
 
     def _fitted(self, batch: PacketBatch) -> list[VideoPacket]:
         """`batch` in packets that fit the path, on the viewers' clock."""

@@ -78,17 +78,20 @@ class Viewer:
         *,
         loop: asyncio.AbstractEventLoop,
         on_started: Callable[[], None],
+        new_keyframe: Callable[[], bool] = lambda: False,
         clock_s: Callable[[], float] = time.monotonic,
     ) -> None:
         """
         Args:
             gop: what the relay keeps up to date for all its viewers.
             on_started: called before the first packet goes out, to bring `gop` up to date.
+            new_keyframe: asked when the peer wants one: whether the stream will bring one now.
         """
         self._sender = sender
         self._gop = gop
         self._loop = loop
         self._on_started = on_started
+        self._new_keyframe = new_keyframe
         self._clock_s = clock_s
         self._state: ViewerState = "connecting"
         self._link: UdpBatch | TransportBatch | None = None
@@ -197,6 +200,8 @@ class Viewer:
         if self._state != "sending" or self._queue or now_s - self._keyframe_s < BETWEEN_KEYFRAMES_S:
             return
         self._keyframe_s = now_s
+        if self._new_keyframe():
+            return
         if self._gop.packets and self._gop.packets[-1].marker:
             self._repeat_gop(without=0)
         else:

@@ -1,0 +1,73 @@
+"""From a camera's thread to the live loop: bounded, woken once, quiet while nobody watches."""
+
+import pytest
+
+from pod.media.live.inbox import Inbox
+from pod.media.packets import PacketBatch, VideoPacket
+
+
+def batch(number: int, *, keyframe: bool = False, size: int = 10) -> PacketBatch:
+    return PacketBatch((VideoPacket(bytes(size), True, number, keyframe),), "h264", 1, 0.0)
+
+
+def numbers(inbox: Inbox) -> list[int]:
+    return [one.packets[0].timestamp for one in inbox.take()]
+
+
+@pytest.fixture
+def woken() -> list[int]:
+    return []
+
+
+@pytest.fixture
+def inbox(woken: list[int]) -> Inbox:
+    return Inbox(lambda: woken.append(1), most_bytes=100)
+
+
+def test_while_nobody_watches_only_what_follows_the_last_keyframe_is_kept(inbox, woken):
+    for number in range(5):
+        inbox.put(batch(number, keyframe=number % 3 == 0))
+    assert not woken
+    assert numbers(inbox) == [3, 4]
+
+
+def test_who_watches_gets_everything_and_is_woken_once_until_it_takes(inbox, woken):
+    inbox.rouse(True)
+    inbox.put(batch(0))
+    inbox.put(batch(1, keyframe=True))
+    assert len(woken) == 1
+    assert numbers(inbox) == [0, 1]
+    inbox.put(batch(2))
+    assert len(woken) == 2
+
+
+def test_a_loop_that_stands_still_loses_the_oldest_and_it_is_counted(inbox):
+    inbox.rouse(True)
+    for number in range(10):
+        inbox.put(batch(number))
+    inbox.put(batch(10, keyframe=True))
+    assert numbers(inbox) == [10]
+    assert inbox.dropped == 10
+
+
+def test_without_a_keyframe_an_overfull_inbox_loses_everything(inbox):
+    inbox.rouse(True)
+    for number in range(11):
+        inbox.put(batch(number))
+    assert numbers(inbox) == []
+    assert inbox.dropped == 11
+
+
+def test_a_gop_too_large_to_keep_is_no_loss_while_nobody_watches(inbox):
+    for number in range(12):
+        inbox.put(batch(number, keyframe=number == 0))
+    assert numbers(inbox) == [11]
+    assert inbox.dropped == 0
+
+
+def test_a_closed_inbox_takes_nothing_and_wakes_nobody(inbox, woken):
+    inbox.rouse(True)
+    inbox.close()
+    inbox.put(batch(0))
+    assert not woken
+    assert numbers(inbox) == []
