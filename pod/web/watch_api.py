@@ -31,7 +31,13 @@ def router(view: PodView, sign_in: SignIn) -> APIRouter:
         503: {"model": Problem, "description": "Live video is off here."},
     }
 
-    @routes.post("/{camera}/watch", tags=["live"], status_code=201, responses=responses)
+    @routes.post(
+        "/{camera}/watch",
+        tags=["live"],
+        status_code=201,
+        responses=responses,
+        response_model_exclude_none=True,  # a browser takes null for the name "null"
+    )
     async def watch(camera: str, session: SignedIn) -> WatchAnswer:
         """A token that opens one live session of this camera within a minute, at its WHEP endpoint."""
         if view.watching is None:

@@ -68,6 +68,9 @@ HEADERS = (
     b"TE: trailers, \x80",
     b"X-Forwarded-For: ::1",
     b"Forwarded: for=[",
+    b"Authorization: Bearer e30.e30." + b"A" * 86,
+    b"Authorization: Bearer \xff",
+    b"If-Match: W/\"",
 )
 
 BODIES: tuple[tuple[bytes, bytes], ...] = (
@@ -83,6 +86,8 @@ BODIES: tuple[tuple[bytes, bytes], ...] = (
     (b"application/json", b'{"password": ' + b'"' + b"x" * 60_000 + b'"}'),
     (b"application/json; charset=utf-7", b'{"password": "x"}'),
     (b"text/plain", b"\x00\xff" * 100),
+    (b"application/sdp", b"v=0\r\n" + b"m=video 9 UDP/TLS/RTP/SAVPF 96\r\n" * 900),
+    (b"application/trickle-ice-sdpfrag", b"a=candidate:\xff"),
     (b"", b"csrf=1"),
     (b"application/x-www-form-urlencoded", b"csrf=%ff%fe&command=%00&to=%ed%a0%80"),
     (b"application/x-www-form-urlencoded", b"a=1&" * 5_000),

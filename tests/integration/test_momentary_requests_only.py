@@ -34,6 +34,11 @@ CHANGES_OF_OTHER_THINGS = {
     ("/list/new", "POST"),
     ("/list/{entry_id:int}", "POST"),
     ("/list/{entry_id:int}/remove", "POST"),
+    ("/api/cameras/{camera}/watch", "POST"),
+    ("/whep/{camera}", "POST"),
+    ("/whep/{camera}/{session}", "POST"),
+    ("/whep/{camera}/{session}", "PATCH"),
+    ("/whep/{camera}/{session}", "DELETE"),
 }
 
 VERBS = ("close", "hold", "stop", "off", "on", "keep", "bypass", "pulse", "toggle", "step", "reset", "set")

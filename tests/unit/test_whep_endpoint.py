@@ -112,13 +112,17 @@ async def test_a_player_without_cookie_opens_trickles_renews_and_ends(
 async def test_whoever_is_signed_in_gets_what_it_takes_to_watch(
     browser: httpx.AsyncClient, player: httpx.AsyncClient, guarded: Guarded
 ) -> None:
-    guarded.live.servers = [IceServer(url="turn:192.0.2.1:3478", username="17:pod", credential="secret")]
+    guarded.live.servers = [
+        IceServer(url="stun:192.0.2.1:3478"),
+        IceServer(url="turn:192.0.2.1:3478", username="17:pod", credential="secret"),
+    ]
     answer = await browser.post("/api/cameras/entry/watch")
     assert answer.status_code == 201
     given = answer.json()
     assert given["whep"] == "/whep/entry"
     assert given["ice_servers"] == [
-        {"urls": ["turn:192.0.2.1:3478"], "username": "17:pod", "credential": "secret"}
+        {"urls": ["stun:192.0.2.1:3478"]},
+        {"urls": ["turn:192.0.2.1:3478"], "username": "17:pod", "credential": "secret"},
     ]
     assert given["lease_s"] == 300
     assert (await offer(player, given["token"])).status_code == 201
