@@ -33,8 +33,9 @@ def test_the_commands_of_the_document_sign_in_read_and_open_a_gate(tmp_path: Pat
             ["bash", "-c", script], capture_output=True, text=True, cwd=tmp_path, timeout=60
         )
         until(pod.pulses, what="the pulse")
-    events, health, opened = [json.loads(line) for line in ended.stdout.splitlines() if line]
+    events, health, opened, ticket = [json.loads(line) for line in ended.stdout.splitlines() if line]
     assert events == [] or events[0]["plate"] == gate_clips.PLATE
     assert health["alarms"] == []
     assert (opened["result"], opened["repeated"]) == ("commanded", False)
     assert len(pod.pulses()) == 1
+    assert (ticket["whep"], ticket["lease_s"]) == ("/whep/entry", 300)
