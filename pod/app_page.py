@@ -5,6 +5,7 @@ import importlib.metadata
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from pod.config import PodConfig
@@ -18,11 +19,13 @@ from pod.services.alarms import Alarms
 from pod.services.health import Health
 from pod.services.open_command import OpenCommands
 from pod.services.stills import Stills
+from pod.services.watching import Watching
 from pod.store.car_search import rows_of, search
 from pod.store.media import MediaStore
 from pod.store.reader import AuditReader
 from pod.store.store import FILE_NAME, Store
 from pod.web.settings_words import settings_of
+from pod.web.shared_links import SharedLinks
 from pod.web.tls import Certificate
 from pod.web.view import PodView
 from pod.web.view_parts import camera_views, gate_view
@@ -38,6 +41,8 @@ class PageParts:
     Attributes:
         origin: where each setting was given; None where no file was read.
         listen, publish: what happens, for those who watch.
+        now: the time, aware UTC; None while the clock is in doubt.
+        watching: who may watch live video; None where nobody can, and `why_not_watching` says why.
         note: records and publishes something that somebody did; must not block.
     """
 
@@ -52,6 +57,9 @@ class PageParts:
     metrics: PodMetrics
     media: MediaStore | None
     stills: Stills
+    now: Callable[[], datetime | None]
+    watching: Watching | None
+    why_not_watching: str
     note: Callable[[str, Mapping[str, object]], None]
 
 
@@ -90,7 +98,10 @@ def page_view(parts: PageParts, reader: AuditReader, certificate: Certificate | 
         cameras=camera_views(config),
         still=lambda camera: asyncio.to_thread(parts.stills.jpeg, camera),
         media=parts.media,
+        links=None if parts.media is None else SharedLinks(Path(config.data_dir), now=parts.now),
         record=parts.note,
         settings=settings_of(config, parts.origin),
         certificate=certificate,
+        watching=parts.watching,
+        why_not_watching=parts.why_not_watching,
     )

@@ -11,11 +11,13 @@ from types import TracebackType
 from typing import Self
 from zoneinfo import ZoneInfo
 
+from clip_files import keep_clip, units_of
 from PIL import Image, ImageDraw
 from prometheus_client import CollectorRegistry
 
 from pod.domain.errors import StoreError
 from pod.domain.history import ApproachRecord, AuditEvent
+from pod.media.clips.seal import seal
 from pod.runtime.broadcast import Broadcast, Event
 from pod.services.health import Health, PartHealth, Status
 from pod.services.open_command import OpenCommands
@@ -26,6 +28,7 @@ from pod.store.store import FILE_NAME, Store
 from pod.web.admin_password import AdminPassword
 from pod.web.page import create_app
 from pod.web.server import WebServer, bind
+from pod.web.shared_links import SharedLinks
 from pod.web.sign_in import SignIn
 from pod.web.sign_in_link import SignInLink
 from pod.web.view import CameraView, GateView, PodView
@@ -66,7 +69,9 @@ class ServedPage:
     def __enter__(self) -> Self:
         path = self.folder / FILE_NAME
         self.store = Store.open(path, now_us=lambda: to_us(self.now))
-        self.media = MediaStore(self.folder / "media", self.store, quota_bytes=2**26, min_free_bytes=0)
+        self.media = MediaStore(
+            self.folder / "media", self.store, quota_bytes=2**26, min_free_bytes=0, seal=seal
+        )
         AdminPassword(self.folder).ensure()
         self._listener = bind("127.0.0.1", 0)
         self.address = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
@@ -116,6 +121,10 @@ class ServedPage:
             self.media.keep(approach, 1, camera="entry", at=self.now, known=known, pictures=pair)
         self._loop.call_soon_threadsafe(self._broadcast.publish, {"kind": kind, **row})
 
+    def clip(self, approach: str, video: Path, *, plate_at_s: float = 1.0) -> None:
+        """Keep a clip of one car: the coded pictures of a video file."""
+        keep_clip(self.media, approach, units_of(video), at=self.now, plate_at_s=plate_at_s)
+
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._broadcast = Broadcast()
@@ -155,6 +164,7 @@ class ServedPage:
             cameras=[CameraView(name, self._gates[0], "in") for name in self._cameras],
             still=no_still,
             media=self.media,
+            links=SharedLinks(self.folder, now=lambda: datetime.now(UTC)),
             record=lambda kind, row: None,
         )
         sign_in = SignIn(self.folder, secure=False, record=view.record)

@@ -20,7 +20,9 @@ from pod.web.sign_in import SignIn
 
 SIGN_IN = "/api/session"
 OPEN_PATHS = ("/healthz", "/source.tar.gz", "/login", "/signin")
-OPEN_FOLDER = "/static/"
+OPEN_FOLDERS = ("/static/", "/shared/")
+"""`/shared/` asks for a signed link instead of a session."""
+
 LOOPBACK_PATHS = ("/metrics",)
 """Open to programs on this machine."""
 
@@ -120,7 +122,7 @@ def _is_open(scope: Scope) -> bool:
         return is_loopback(scope["client"])
     if path == SIGN_IN:
         return bool(scope["method"] == "POST")
-    return path in OPEN_PATHS or path.startswith(OPEN_FOLDER)
+    return path in OPEN_PATHS or path.startswith(OPEN_FOLDERS)
 
 
 def _is_free_of_change(scope: Scope) -> bool:

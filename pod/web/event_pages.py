@@ -5,10 +5,9 @@ import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated
 
-from fastapi import APIRouter, Path, Request
-from fastapi.responses import FileResponse, HTMLResponse, Response
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, Response
 from sse_starlette import EventSourceResponse
 
 from pod.domain.errors import StoreError
@@ -29,9 +28,6 @@ KEEPALIVE_S = 15
 CARS_SHOWN = 50
 """Most cars on the page; the search shows the rest."""
 
-LARGEST_ID = 2**63 - 1
-"""Of a row in the database."""
-
 
 @dataclass(frozen=True, slots=True)
 class Pictures:
@@ -42,7 +38,7 @@ class Pictures:
 
 
 def router(pages: Pages, view: PodView, *, lives: Callable[[Session], bool]) -> APIRouter:
-    """`/`, `/now`, `/stream`, `/events`, `/approaches/ID` and `/media/ID`.
+    """`/`, `/now`, `/stream`, `/events` and `/approaches/ID`.
 
     Args:
         lives: whether a session has not ended, asked before each event of a stream.
@@ -154,17 +150,6 @@ def router(pages: Pages, view: PodView, *, lives: Callable[[Session], bool]) -> 
             listed=[entry_words(entry, now) for entry in listed],
             zone=view.time_zone.key,
         )
-
-    @routes.get("/media/{media_id}")
-    async def picture(request: Request, media_id: Annotated[int, Path(le=LARGEST_ID)]) -> Response:
-        """One kept picture, which no browser keeps (`page.SECURITY_HEADERS`): once erased, nobody has it."""
-        path = await asyncio.to_thread(view.media.path, media_id) if view.media is not None else None
-        if path is None:
-            sentence = (
-                "It was deleted: pictures are kept for a limited time, and make room when the disk gets full."
-            )
-            return pages.refuse(request, 404, heading="This picture is kept no more", sentence=sentence)
-        return FileResponse(path, media_type="image/jpeg", headers={"Content-Disposition": "inline"})
 
     return routes
 

@@ -23,6 +23,7 @@ from pod.web import (
     health_pages,
     list_pages,
     login_pages,
+    media_pages,
     settings_pages,
     watch_api,
     whep,
@@ -40,7 +41,7 @@ from pod.web.whep_origins import WhepOrigins
 SECURITY_HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-        "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+        "media-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
     ),
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -92,6 +93,7 @@ def create_app(
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
     app.include_router(login_pages.router(pages, sign_in))
     app.include_router(event_pages.router(pages, view, lives=sign_in.lives))
+    app.include_router(media_pages.router(pages, view))
     app.include_router(list_pages.router(pages, view))
     app.include_router(gate_pages.router(pages, view, opening))
     app.include_router(camera_pages.router(pages, view))

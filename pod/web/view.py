@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Literal, Protocol, TypeVar
 from zoneinfo import ZoneInfo
@@ -21,6 +22,7 @@ from pod.services.watching import Watching
 from pod.store.car_search import CarPage, CarQuery
 from pod.store.plate_list import PlateList
 from pod.web.settings_words import SettingGroup
+from pod.web.shared_links import SharedLinks
 from pod.web.tls import Certificate
 
 CHANGE_TIMEOUT_S = 10.0
@@ -73,11 +75,12 @@ class GateOpener(Protocol):
 
 
 class MediaFiles(Protocol):
-    """The kept pictures; each call looks into a database, so make it through `asyncio.to_thread`."""
+    """Kept pictures and clips; each call looks into a database, so make it through `asyncio.to_thread`."""
 
     def find(self, approach: str) -> Sequence["MediaFile"]: ...
     def find_all(self, approaches: Iterable[str]) -> Mapping[str, Sequence["MediaFile"]]: ...
-    def path(self, media_id: int) -> Path | None: ...
+    def clips(self, approach: str) -> Sequence["ClipFile"]: ...
+    def place(self, media_id: int) -> "MediaPlace | None": ...
 
 
 class MediaFile(Protocol):
@@ -91,6 +94,47 @@ class MediaFile(Protocol):
     def kind(self) -> Literal["scene", "plate"]: ...
 
 
+class ClipFile(Protocol):
+    """One clip of an approach.
+
+    Attributes:
+        plate_at_s: when in it the plate was seen best.
+        duration_s: None while it is recorded; what is there can be played all the same.
+    """
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def revision(self) -> int: ...
+    @property
+    def camera(self) -> str: ...
+    @property
+    def at(self) -> datetime: ...
+    @property
+    def bytes(self) -> int: ...
+    @property
+    def codec(self) -> Literal["h264", "hevc"]: ...
+    @property
+    def plate_at_s(self) -> float: ...
+    @property
+    def duration_s(self) -> float | None: ...
+
+
+class MediaPlace(Protocol):
+    """Where a picture or clip is, and of what."""
+
+    @property
+    def path(self) -> Path: ...
+    @property
+    def approach(self) -> str: ...
+    @property
+    def camera(self) -> str: ...
+    @property
+    def kind(self) -> Literal["scene", "plate", "clip"]: ...
+    @property
+    def at(self) -> datetime: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PodView:
     """What the page may see and do of the pod.
@@ -100,6 +144,7 @@ class PodView:
         approach: the audit rows of one approach, oldest first; empty where there are none.
         search: one page of the approaches that a query finds.
         still: the current picture of a camera as JPEG; None while there is none.
+        links: to pictures and clips, for those who have no password; None where nothing is kept.
         certificate: what the page is served with; None over plain HTTP on loopback.
         watching: who may watch live video; None where it is off, and `why_not_watching` says why.
     """
@@ -120,6 +165,7 @@ class PodView:
     cameras: Sequence[CameraView] = ()
     still: Callable[[str], Awaitable[bytes | None]]
     media: MediaFiles | None = None
+    links: SharedLinks | None = None
     settings: Sequence[SettingGroup] = ()
     certificate: Certificate | None = None
     watching: Watching | None = None
