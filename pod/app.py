@@ -5,8 +5,7 @@ import faulthandler
 import logging
 import signal
 import sys
-import time
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Coroutine
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, AsyncExitStack
 from datetime import UTC, datetime
@@ -16,16 +15,17 @@ from types import TracebackType
 from typing import Self
 
 from pod.app_camera import CameraParts, camera_parts
+from pod.app_gates import GateParts, start_gates
+from pod.app_live import WHY_NONE, start_live
 from pod.app_page import PageParts, page_view, version
-from pod.config import CameraConfig, GateConfig, PodConfig
+from pod.app_watching import WatchingPart, watching_part
+from pod.config import CameraConfig, PodConfig
 from pod.config_load import Origin
 from pod.domain.clock_trust import ClockTrust
 from pod.domain.errors import StoreError
 from pod.domain.gate_facts import GateFact
-from pod.gate.controller import GateController, rest_after_start_s
-from pod.gate.device_watch import DeviceWatch
-from pod.gate.guard_client import RUN_DIR, GuardClient
 from pod.gate.pulse import GateState
+from pod.media.clips.seal import seal
 from pod.media.slot import LatestFrame
 from pod.media.source import CameraSource
 from pod.media.state import CameraState
@@ -41,19 +41,18 @@ from pod.runtime.watchdog import feed_watchdog
 from pod.services.access_control import Site
 from pod.services.alarms import Alarms
 from pod.services.camera_loop import CameraLoop
+from pod.services.clips import Clips, clips_of
 from pod.services.clock_watch import ClockWatch
 from pod.services.health import Health, HealthProbe, examine
 from pod.services.pictures import Pictures
 from pod.services.policy import policy_of
-from pod.services.probes import camera_probe, gate_probe, models_probe, store_probe
+from pod.services.probes import camera_probe, live_probe, models_probe, store_probe
 from pod.services.retention import Retention
-from pod.services.served_cars import ServedCars
 from pod.services.stills import Stills
 from pod.store.clock_rows import is_doubted, newest_believable
 from pod.store.keeping import Keeping
 from pod.store.media import FOLDER_NAME as MEDIA_FOLDER
 from pod.store.media import MediaStore
-from pod.store.pulses import settle_pulses
 from pod.store.reader import AuditReader
 from pod.store.store import FILE_NAME, Store
 from pod.vision.pipeline import Models, open_models
@@ -68,9 +67,6 @@ log = logging.getLogger(__name__)
 
 LOOP_SILENCE_S = 5.0
 """A decision loop beats four times a second; silent for this and a commit's time limit, it hangs."""
-
-GUARD_SILENCE_S = 5.0
-"""The guard's keeper beats every second."""
 
 STORE_SILENCE_S = 15.0
 """The store's writer beats four times a second, and may wait 5 s for another process."""
@@ -168,39 +164,18 @@ class Pod:
         started = self._store.record("pod_started", self._started_row(models))
         self._store.wait_for(started, START_ROW_TIMEOUT_S)
         stack.callback(self._record_stop)
-        asked = self._settle_pulses()
-        guard = GuardClient.start(
-            config.gates,
-            data_dir / RUN_DIR,
-            on_state=self._gate_changed,
-            on_fact=self._gate_fact,
-            alarms=self.alarms,
-            on_fault=self._break,
-            beat=self._heartbeats.register("gate guard", GUARD_SILENCE_S).beat,
-        )
-        stack.callback(guard.close)
-        moment = self._clock.look()
-        rests_s = {
-            gate.name: rest_after_start_s(
-                gate, guard, asked.get(gate.name), now=moment.now, doubt=moment.doubt
-            )
-            for gate in config.gates
-        }
-        gates = {
-            gate.name: (GateController(gate, guard, rest_s=rests_s[gate.name]), ServedCars())
-            for gate in config.gates
-        }
-        self._gates = {name: gate for name, (gate, _) in gates.items()}
+        self._gates = start_gates(self._gate_parts(data_dir), stack)
         self._probes += [store_probe(self._store), models_probe(models), self._clock.probe]
-        self._probes += [self._gate_probe(gate, gates[gate.name][0]) for gate in config.gates]
+        self._probes += self._gates.probes
         self._start_media(data_dir)
         self._store.attend(self.alarms, self.media.make_room if self.media else lambda need_bytes: 0)
         self._start_retention()
         stack.push_async_callback(self._stop_cameras)
         parts = self._camera_parts(models)
         for camera in config.cameras:
-            self._start_camera(camera, *gates[camera.gate], parts=parts)
-        await self._start_web(data_dir)
+            self._start_camera(camera, parts)
+        watching = await self._start_live(data_dir)
+        await self._start_web(data_dir, watching)
         stack.callback(self._serve("clock", self._clock.watch()).cancel)
         watchdog = self._serve("watchdog", feed_watchdog(self._notifier, self._heartbeats))
         stack.callback(watchdog.cancel)
@@ -220,27 +195,25 @@ class Pod:
         watch.look()
         return watch
 
-    def _gate_probe(self, gate: GateConfig, controller: GateController) -> HealthProbe:
-        if gate.http is None:
-            return gate_probe(controller)
-        watch = DeviceWatch(gate, on_fault=self._break)
-        watch.start()
-        self._stack.callback(watch.stop)
-        return gate_probe(controller, lambda: watch.fault)
-
-    def _settle_pulses(self) -> Mapping[str, datetime]:
-        """Note the pulses in which the last POD ended; when each gate was last asked to open."""
-        job = partial(settle_pulses, now_us=time.time_ns() // 1000)
-        before = self._store.wait_for(self._store.submit(job), START_ROW_TIMEOUT_S)
-        if before.unfinished:
-            log.warning("it is not known how %d pulses ended: the POD did before", before.unfinished)
-        return before.asked
+    def _gate_parts(self, data_dir: Path) -> GateParts:
+        return GateParts(
+            gates=self.config.gates,
+            data_dir=data_dir,
+            store=self._store,
+            clock=self._clock,
+            alarms=self.alarms,
+            heartbeats=self._heartbeats,
+            on_state=self._gate_changed,
+            on_fact=self._gate_fact,
+            on_fault=self._break,
+        )
 
     def _start_media(self, data_dir: Path) -> None:
-        """Pictures of cars, unless the configuration wants none."""
+        """Pictures and clips of cars, unless the configuration wants none."""
         config = self.config.media
         self.media: MediaStore | None = None
         self._pictures: Pictures | None = None
+        self._clips: Clips | None = None
         self._slots: dict[str, LatestFrame] = {}
         self._masks = {camera.name: camera.masks for camera in self.config.cameras}
         if config.quota_mb == 0:
@@ -250,11 +223,16 @@ class Pod:
             self._store,
             quota_bytes=config.quota_mb * 1024 * 1024,
             min_free_bytes=config.min_free_mb * 1024 * 1024,
+            seal=seal,
         )
         self._pictures = Pictures(self.media, self._masks, metrics=self.metrics)
         self.metrics.watch_media(lambda: media.kept_bytes, lambda: media.evicted)
         self._stack.callback(self._pictures.close)
         self._probes.append(self._pictures.probe)
+        self._clips = clips_of(self.config, media, metrics=self.metrics)
+        if self._clips is not None:
+            self._stack.callback(self._clips.close)
+            self._probes.append(self._clips.probe)
 
     def _start_retention(self) -> None:
         retention = Retention(
@@ -283,13 +261,13 @@ class Pod:
             opens_unrecorded={gate.name: gate.on_store_failure == "open" for gate in config.gates},
             metrics=self.metrics,
             pictures=self._pictures,
+            clips=self._clips,
             publish=self._broadcast.publish,
             on_fault=self._break,
         )
 
-    def _start_camera(
-        self, camera: CameraConfig, gate: GateController, served: ServedCars, *, parts: CameraParts
-    ) -> None:
+    def _start_camera(self, camera: CameraConfig, parts: CameraParts) -> None:
+        gate = self._gates.controllers[camera.gate]
         beat = self._heartbeats.register(
             f"camera {camera.name}",
             LOOP_SILENCE_S + self.config.store.commit_timeout_ms / 1000 + gate.longest_answer_s,
@@ -300,7 +278,7 @@ class Pod:
             camera,
             slot,
             gate=gate,
-            served=served,
+            served=self._gates.served[camera.gate],
             beat=beat.beat,
             on_state=lambda state: self._camera_changed(camera.name, state),
         )
@@ -316,7 +294,25 @@ class Pod:
                 stopping.create_task(asyncio.to_thread(source.stop), name="stop a source")
                 stopping.create_task(asyncio.to_thread(loop.stop), name="stop a decision loop")
 
-    async def _start_web(self, data_dir: Path) -> None:
+    async def _start_live(self, data_dir: Path) -> WatchingPart:
+        """Live video, and who may watch it; the gates do without either."""
+        sources = [source for source, _ in self._cameras]
+        live = start_live(self.config, sources, metrics=self.metrics, stack=self._stack)
+        if live is None:
+            return WatchingPart(None, WHY_NONE)
+        part = await asyncio.to_thread(
+            watching_part,
+            live,
+            self.config,
+            data_dir,
+            clock=self._clock,
+            note=lambda kind, row: self._note(kind, **row),
+            metrics=self.metrics,
+        )
+        self._probes += [live_probe(live), part.probe]
+        return part
+
+    async def _start_web(self, data_dir: Path, watching: WatchingPart) -> None:
         config = self.config
         reader = await self._stack.enter_async_context(await AuditReader.open(data_dir / FILE_NAME))
         certificate = await asyncio.to_thread(certificate_of, config.web, data_dir)
@@ -325,7 +321,7 @@ class Pod:
             config=config,
             origin=self._origin,
             store=self._store,
-            gates=self._gates,
+            gates=self._gates.controllers,
             alarms=self.alarms,
             health=self.health,
             listen=self.listen,
@@ -333,12 +329,15 @@ class Pod:
             metrics=self.metrics,
             media=self.media,
             stills=Stills(self._slots, self._masks),
+            now=self._believable_now,
+            watching=watching.watching,
+            why_not_watching=watching.why_not,
             note=lambda kind, row: self._note(kind, **row),
         )
         view = page_view(parts, reader, certificate)
         await asyncio.to_thread(AdminPassword(data_dir).ensure)
         sign_in = SignIn(data_dir, secure=certificate is not None, record=view.record)
-        app = create_app(view, sign_in, names=config.web.names)
+        app = create_app(view, sign_in, names=config.web.names, origins=config.live.origins)
         server = WebServer(app, self._listener, certificate=certificate)
         serving = self._serve("web", supervise("web", server.serve, transient=(OSError,)))
 
@@ -371,6 +370,10 @@ class Pod:
                 self._finished.set_exception(error)
 
         self._finished.get_loop().call_soon_threadsafe(end)
+
+    def _believable_now(self) -> datetime | None:
+        moment = self._clock.look()
+        return None if moment.doubt else moment.now
 
     def _camera_changed(self, camera: str, state: CameraState) -> None:
         playing = state.kind == "playing"

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from pod.gate.controller import GateController
+from pod.media.live.service import LiveVideo
 from pod.media.source import CameraSource
 from pod.services.health import HealthProbe, PartHealth, Status
 from pod.store.store import Store
@@ -95,7 +96,31 @@ def _kept_badly(facts: StoreFacts) -> str:
 
 
 def models_probe(models: Models) -> HealthProbe:
-    """Never fails by itself: models that do not read the reference picture never start."""
+    """Models that do not read the reference picture never start; one may fail on a frame all the same."""
     named = (models.detector, models.recognizer)
     sentence = ", ".join(f"{model.name} on {model.provider}" for model in named)
-    return lambda: PartHealth("models", Status.OK, sentence)
+
+    def probe() -> PartHealth:
+        troubles = [trouble for model in named if (trouble := model.faults.trouble) is not None]
+        if not troubles:
+            return PartHealth("models", Status.OK, sentence)
+        status = Status.FAILING if any(trouble.is_now for trouble in troubles) else Status.DEGRADED
+        told = " ".join(
+            f"Nothing is concluded from frames that a model fails at, {trouble.count} since the start: "
+            f"{trouble.sentence}."
+            for trouble in troubles
+        )
+        return PartHealth("models", status, told)
+
+    return probe
+
+
+def live_probe(live: LiveVideo) -> HealthProbe:
+    """Live video that ended or hangs is a nuisance; cars are let in all the same."""
+
+    def probe() -> PartHealth:
+        if (fault := live.fault) is not None:
+            return PartHealth("live video", Status.DEGRADED, fault)
+        return PartHealth("live video", Status.OK, f"Viewers now: {len(live.sessions())}.")
+
+    return probe

@@ -101,6 +101,10 @@ class Peer:
             log.error("a viewer's connection did not close within %.0f s", CLOSE_WITHIN_S)
 
     def _changed(self) -> None:
-        state = self._connection.connectionState
-        if state in ("connected", "failed", "closed"):
-            self._on_state(state)
+        match self._connection.connectionState:
+            case "connected":
+                self._on_state("connected")
+            case "failed":
+                self._on_state("failed")
+            case "closed":
+                self._on_state("closed")

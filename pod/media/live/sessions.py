@@ -9,8 +9,8 @@ SessionState = Literal["connecting", "playing"]
 
 EndReason = Literal["left", "ended", "lease_over", "no_connection", "lost", "revoked", "fault", "stopped"]
 """Why a session ended: the viewer closed its side (left) or asked for the end (ended); the lease was over; no
-connection came about (no_connection); it broke (lost); who watches may no longer (revoked); a fault of PlateBridge
-ended it; the POD stopped."""
+connection came about (no_connection); it broke (lost); who watches may no longer (revoked); PlateBridge met a
+fault; the POD stopped."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
