@@ -194,8 +194,7 @@ class OwnSender:
         sender._RTCRtpSender__rtp_started.set()
         transport.on("statechange", self._on_transport_state)
         try:
-            self._payload_type = codec.payloadType or 0
-            self._extension = _Extension.of(sender)
+            self._prepare(codec)
             self._active = transport.state == "connected"
             if self._active and self._listener is not None:
                 self._listener.started()
@@ -208,6 +207,11 @@ class OwnSender:
             if sender.track is not None:
                 sender.track.stop()
             sender._RTCRtpSender__rtp_exited.set()
+
+    def _prepare(self, codec: RTCRtpCodecParameters) -> None:
+        """Take over what was negotiated."""
+        self._payload_type = codec.payloadType or 0
+        self._extension = _Extension.of(self._sender)
 
     def _on_transport_state(self) -> None:
         if self._sender.transport.state != "connected":

@@ -15,6 +15,7 @@ itself when ICE and DTLS are done, and stops by itself when its connection ends;
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 
 from pod.config import CameraConfig
 from pod.media.fanout import AccessUnitFanout
@@ -22,10 +23,10 @@ from pod.media.live.aiortc_private import OwnSender
 from pod.media.live.gop_cache import GopCache
 from pod.media.live.inbox import Inbox
 from pod.media.live.mode import UNKNOWN, mode_of, transcodes
+from pod.media.live.refit import refit
 from pod.media.live.timeline import Timeline
 from pod.media.live.transcode import Transcoder
 from pod.media.live.viewer import BETWEEN_KEYFRAMES_S, Viewer
-from pod.media.packetize import refragment
 from pod.media.packets import PacketBatch, PacketFanout, VideoPacket
 from pod.media.stream_facts import StreamFacts
 
@@ -187,9 +188,8 @@ class CameraRelay:
 
     def _fitted(self, batch: PacketBatch) -> list[VideoPacket]:
         """`batch` in packets that fit the path, on the viewers' clock."""
-        fitted = []
-        for packet in batch.packets:
-            timestamp = self._timeline.place(packet.timestamp, batch.session, arrival_s=batch.arrival_s)
-            for part in refragment(packet, most_bytes=MOST_PAYLOAD_BYTES, codec=batch.codec):
-                fitted.append(VideoPacket(part.payload, part.marker, timestamp, part.starts_keyframe))
-        return fitted
+        place = self._timeline.place
+        return [
+            replace(packet, timestamp=place(packet.timestamp, batch.session, arrival_s=batch.arrival_s))
+            for packet in refit(batch.packets, most_bytes=MOST_PAYLOAD_BYTES)
+        ]
