@@ -29,7 +29,7 @@ class FactsWatch:
         self._path = path
         self._units = 0
         self._steps_back = 0
-        self._newest_s: float | None = None
+        self._previous_s: float | None = None
 
     @property
     def facts(self) -> StreamFacts | None:
@@ -58,11 +58,9 @@ class FactsWatch:
 
     def _watch_order(self, shown_s: float) -> None:
         self._units += 1
-        step_s = 0.0 if self._newest_s is None else shown_s - self._newest_s
-        if -LONGEST_STEP_BACK_S < step_s < 0:
-            self._steps_back += 1
-        else:
-            self._newest_s = shown_s
+        step_s = 0.0 if self._previous_s is None else shown_s - self._previous_s
+        self._steps_back += -LONGEST_STEP_BACK_S < step_s < 0
+        self._previous_s = shown_s
 
     def _has_b_frames(self, profile_level_id: str | None) -> bool | None:
         if self._steps_back >= STEPS_BACK:

@@ -330,20 +330,23 @@ class Viewer:
         if self._link is None or self._link.transport is not transport or self._link.address != address:
             if self._link is not None:
                 self._link.close()
-                self._link = None
-            if transport.get_extra_info("socket") is None:
-                self._link = TransportBatch(
-                    transport, address, waiting_bytes=waiting_bytes, most_waiting_bytes=MOST_TURN_BYTES
-                )
-            elif transport.is_closing():
-                return False
-            else:
-                self._link = UdpBatch(transport, address)
-        return True
+            self._link = link_to(transport, address)
+        return self._link is not None
 
     def _pump_later(self) -> None:
         if self._timer is None and self._state == "sending":
             self._timer = self._loop.call_later(TICK_S, self._pump)
+
+
+def link_to(
+    transport: asyncio.DatagramTransport, address: tuple[str, int]
+) -> UdpBatch | TransportBatch | None:
+    """How packets get to `address`; None while the transport closes."""
+    if transport.get_extra_info("socket") is None:
+        return TransportBatch(
+            transport, address, waiting_bytes=waiting_bytes, most_waiting_bytes=MOST_TURN_BYTES
+        )
+    return None if transport.is_closing() else UdpBatch(transport, address)
 
 
 def _from_keyframe(packets: Sequence[VideoPacket]) -> Sequence[VideoPacket]:

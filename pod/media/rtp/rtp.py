@@ -84,7 +84,7 @@ class SequenceWatch:
                 return "refuse"
             missing = 1
         self._resume = None
-        self._cycles += self._next is not None and sequence < self._next
+        self._cycles += self._next is not None and sequence < (self._next - 1 & 0xFFFF)
         self._next = (sequence + 1) & 0xFFFF
         self.received += 1
         self.lost += missing
