@@ -77,9 +77,8 @@ def test_only_a_keyframe_with_its_parameter_sets_starts_one() -> None:
 
 def test_delimiters_are_left_out_and_timestamps_wrap_around() -> None:
     unit = AccessUnit(b"\x00\x00\x01\x09\xf0\x00\x00\x01\x65x", "h264", True, 2**32 / 90_000 + 1, 0.0)
-    assert [(packet.payload, packet.timestamp) for packet in packetize(unit, most_bytes=99)] == [
-        (b"\x65x", 90_000)
-    ]
+    (packet,) = packetize(unit, most_bytes=99)
+    assert (packet.payload, packet.timestamp) == (b"\x65x", 90_000)
 
 
 def test_pictures_without_nal_units_are_refused() -> None:

@@ -111,7 +111,7 @@ def test_our_report_is_well_formed_rtcp() -> None:
 
 
 def reported(*offsets_s: float) -> ReportedLag:
-    """Reports that the media clock is so far ahead of pictures, which arrive at their media time plus 100 s."""
+    """Reports that the media clock is so far ahead of pictures, which arrive 100 s after their media time."""
     lag = ReportedLag()
     for ahead_s in offsets_s:
         lag.report(50.0 + ahead_s, arrival_s=150.0, newest_s=50.0, newest_arrival_s=150.0)
