@@ -168,10 +168,12 @@ class Clips:
             self._changed.wait_for(lambda: self._wanted or self._closed, ROUND_S)
             wanted, closed = list(self._wanted), self._closed
             self._wanted.clear()
+        begun = [each for each in wanted if not self._extend(each)]
         for camera in self._watched():
             self._take_over(camera)
-        for each in wanted:
-            self._begin(self._cameras[each.camera], each)
+        for each in begun:
+            if not self._extend(each):
+                self._begin(self._cameras[each.camera], each)
         silent_s = time.monotonic() - SILENCE_S
         for camera in self._watched():
             for recording in [each for each in camera.recordings if each.until_s < silent_s]:
@@ -187,12 +189,15 @@ class Clips:
             for recording in tuple(camera.recordings):
                 self._go_on(camera, recording, unit)
 
-    def _begin(self, camera: _Camera, wanted: _Wanted) -> None:
-        until_s = wanted.asked_s + self._after_s
-        running = next((r for r in camera.recordings if r.wanted.approach == wanted.approach), None)
+    def _extend(self, wanted: _Wanted) -> bool:
+        """Have the clip of this approach go on; False where none is being recorded."""
+        recordings = self._cameras[wanted.camera].recordings
+        running = next((each for each in recordings if each.wanted.approach == wanted.approach), None)
         if running is not None:
-            running.until_s = min(until_s, running.latest_until_s)
-            return
+            running.until_s = min(wanted.asked_s + self._after_s, running.latest_until_s)
+        return running is not None
+
+    def _begin(self, camera: _Camera, wanted: _Wanted) -> None:
         if len(camera.recordings) >= MOST_AT_ONCE:
             self._metrics.clips_lost.labels(wanted.camera, "too_many").inc()
             return
@@ -201,7 +206,7 @@ class Clips:
             self._metrics.clips_lost.labels(wanted.camera, "no_keyframe").inc()
             return
         try:
-            recording = self._open(wanted, units, until_s)
+            recording = self._open(wanted, units)
         except CameraError as error:
             self._lost(wanted, "no_clip_of_this", f"Camera {wanted.camera} has no clips: {error}")
         except StoreError as error:
@@ -212,7 +217,7 @@ class Clips:
         else:
             camera.recordings.append(recording)
 
-    def _open(self, wanted: _Wanted, units: tuple[AccessUnit, ...], until_s: float) -> _Recording:
+    def _open(self, wanted: _Wanted, units: tuple[AccessUnit, ...]) -> _Recording:
         stream, fragments, shown = ClipStream(units[0]), list[bytes](), list[tuple[AccessUnit, int]]()
         for unit in units:
             if not stream.fits(unit):  # the camera began to send other pictures meanwhile
@@ -235,7 +240,8 @@ class Clips:
             file.drop()
             raise
         latest_until_s = shown[0][0].arrival_s + LONGEST_S
-        return _Recording(wanted, stream, file, min(until_s, latest_until_s), latest_until_s)
+        until_s = min(wanted.asked_s + self._after_s, latest_until_s)
+        return _Recording(wanted, stream, file, until_s, latest_until_s)
 
     def _go_on(self, camera: _Camera, recording: _Recording, unit: AccessUnit) -> None:
         if unit.arrival_s > recording.until_s or not recording.stream.fits(unit):
