@@ -104,17 +104,17 @@ def drive_up_clip(
     seen = schedule([visitor.plate for visitor in visitors], first_empty_s=first_empty_s)
     total = seen[-1].last + 1 + _frames(EMPTY_S)
     pictures = _reported(_pictures(visitors, seen, empty=empty, total=total), total, progress=progress)
-    return _cached(pictures, folder, name=name, digest=digest.hexdigest())
+    return cached_clip(pictures, folder, name=name, digest=digest.hexdigest())
 
 
 def still_clip(empty: Picture, *, folder: Path, name: str, duration_s: float) -> Path:
     """The empty view with nothing but sensor noise in it; cached as `drive_up_clip` is."""
     digest = hashlib.sha256(Path(__file__).read_bytes() + empty.tobytes() + repr(duration_s).encode())
-    view = _covering(empty)
-    return _cached((view for _ in range(_frames(duration_s))), folder, name=name, digest=digest.hexdigest())
+    view = covering(empty)
+    return cached_clip((view for _ in range(_frames(duration_s))), folder, name=name, digest=digest.hexdigest())
 
 
-def _cached(pictures: Iterable[Picture], folder: Path, *, name: str, digest: str) -> Path:
+def cached_clip(pictures: Iterable[Picture], folder: Path, *, name: str, digest: str) -> Path:
     path = folder / f"{name}-{digest[:12]}.mp4"
     if not path.exists():
         encode(pictures, path)
@@ -158,7 +158,7 @@ def encode(pictures: Iterable[Picture], path: Path) -> None:
 def _pictures(
     visitors: Sequence[Visitor], seen: Sequence[Appearance], *, empty: Picture, total: int
 ) -> Iterator[Picture]:
-    view = _covering(empty)
+    view = covering(empty)
     by_frame = {
         frame: (visitor, car.share(frame))
         for visitor, car in zip(visitors, seen, strict=True)
@@ -186,7 +186,7 @@ def _with_car(view: Picture, visitor: Visitor, *, share: float) -> Picture:
     return picture
 
 
-def _covering(picture: Picture) -> Picture:
+def covering(picture: Picture) -> Picture:
     """`picture` scaled and cut to the size of the view."""
     height, width = picture.shape[:2]
     scale = max(WIDTH_PX / width, HEIGHT_PX / height)

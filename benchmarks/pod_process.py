@@ -10,7 +10,7 @@ import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
 import psutil
 
@@ -46,9 +46,21 @@ class PodProcess:
     """`with PodProcess(folder, {"gate": url}, listed=[...]) as pod:` runs one on embedded defaults.
 
     Each camera has a simulated gate of its own name. Every listed plate is a resident's.
+
+    Args:
+        transport: of every camera.
+        live: the settings of live video.
     """
 
-    def __init__(self, folder: Path, cameras: Mapping[str, str], *, listed: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        cameras: Mapping[str, str],
+        *,
+        listed: Sequence[str] = (),
+        transport: Literal["auto", "native", "libav"] = "auto",
+        live: Mapping[str, object] | None = None,
+    ) -> None:
         self._data_dir = folder / "data"
         self._data_dir.mkdir(parents=True)
         self._log = folder / "pod.log"
@@ -56,11 +68,15 @@ class PodProcess:
         gate = {"driver": "simulated", "pulse_ms": _PULSE_MS, "pause_s": _PAUSE_S}
         settings = {
             "data_dir": str(self._data_dir),
-            "cameras": [{"name": name, "url": url, "gate": name} for name, url in cameras.items()],
+            "cameras": [
+                {"name": name, "url": url, "gate": name, "transport": transport}
+                for name, url in cameras.items()
+            ],
             "gates": [{"name": name, **gate} for name in cameras],
             "web": {"port": 0},
             "log": {"format": "json"},
             "site": {"clock": "rtc"},
+            "live": dict(live or {}),
         }
         self._config.write_text(json.dumps(settings))  # JSON is YAML
         with Store.open(self._data_dir / FILE_NAME) as store:
@@ -128,23 +144,38 @@ class PodProcess:
         """Resident memory of the pod and its guard; what they share counts twice."""
         return sum(process.memory_info().rss for process in _family(self._process.pid))
 
-    def _address(self) -> str | None:
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def address(self) -> str:
+        """Where the local page is, once the pod plays."""
+        return self._said_after("local page at ") or ""
+
+    @property
+    def audience(self) -> str:
+        """How stream tokens name this pod, once it plays."""
+        return (self._said_after("name this POD ") or "").split(" as their audience")[0]
+
+    def _said_after(self, words: str) -> str | None:
+        """The rest of the first log line with these words; None while there is none."""
         if self._process.poll() is not None:
             raise RuntimeError(f"the pod ended: {self._log.read_text()[-2000:]}")
         for line in self._log.read_text().splitlines():
-            if "local page at " in line:
-                return line.split("local page at ")[1].split('"')[0]
+            if words in line:
+                return line.split(words)[1].split('"')[0]
         return None
 
     def _is_well(self) -> bool:
         """Whether every part is; not while a camera still connects, nor before the page answers."""
         try:
-            return self._address() is not None and json.loads(self._get("healthz"))["status"] == "ok"
+            return self.address != "" and json.loads(self._get("healthz"))["status"] == "ok"
         except urllib.error.URLError:
             return False
 
     def _get(self, path: str) -> bytes:
-        with urllib.request.urlopen(f"{self._address()}{path}", timeout=5) as answer:
+        with urllib.request.urlopen(f"{self.address}{path}", timeout=5) as answer:
             body: bytes = answer.read()
         return body
 

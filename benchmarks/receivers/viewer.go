@@ -1,0 +1,151 @@
+package main
+
+import (
+	"encoding/binary"
+	"sync"
+
+	"github.com/pion/ice/v2"
+	"github.com/pion/interceptor"
+	"github.com/pion/webrtc/v3"
+)
+
+const (
+	rtpHeaderBytes   = 12
+	largestDatagram  = 1500
+	halfOfSequence   = 1 << 15
+	firstPayloadType = 100
+)
+
+// The H.264 profiles that cameras send: baseline, constrained baseline, main, high.
+var profiles = []string{"42001f", "42e01f", "4d001f", "64001f"}
+
+// count is what came to one viewer. Lost: packets that the sequence numbers miss and no repetition brought.
+type count struct {
+	State   string `json:"state"`
+	Packets uint64 `json:"packets"`
+	Bytes   uint64 `json:"bytes"`
+	Lost    int64  `json:"lost"`
+}
+
+type viewer struct {
+	peer *webrtc.PeerConnection
+
+	mutex   sync.Mutex
+	packets uint64
+	bytes   uint64
+	first   int64
+	highest int64
+}
+
+// newAPI has what a browser's viewer has that costs the server something: it asks for lost packets and reports.
+func newAPI() (*webrtc.API, error) {
+	media := &webrtc.MediaEngine{}
+	for number, profile := range profiles {
+		codec := webrtc.RTPCodecParameters{
+			RTPCodecCapability: webrtc.RTPCodecCapability{
+				MimeType:    webrtc.MimeTypeH264,
+				ClockRate:   90000,
+				SDPFmtpLine: "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=" + profile,
+			},
+			PayloadType: webrtc.PayloadType(firstPayloadType + number),
+		}
+		if err := media.RegisterCodec(codec, webrtc.RTPCodecTypeVideo); err != nil {
+			return nil, err
+		}
+	}
+	interceptors := &interceptor.Registry{}
+	if err := webrtc.ConfigureNack(media, interceptors); err != nil {
+		return nil, err
+	}
+	if err := webrtc.ConfigureRTCPReports(interceptors); err != nil {
+		return nil, err
+	}
+	settings := webrtc.SettingEngine{}
+	settings.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)
+	settings.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeUDP4})
+	return webrtc.NewAPI(
+		webrtc.WithMediaEngine(media),
+		webrtc.WithInterceptorRegistry(interceptors),
+		webrtc.WithSettingEngine(settings),
+	), nil
+}
+
+func newViewer(api *webrtc.API) (*viewer, error) {
+	peer, err := api.NewPeerConnection(webrtc.Configuration{})
+	if err != nil {
+		return nil, err
+	}
+	one := &viewer{peer: peer}
+	peer.OnTrack(one.takeIn)
+	return one, nil
+}
+
+// describe gives the answer to an offer, or an offer where there is none; with all candidates.
+func (v *viewer) describe(offer string) (string, error) {
+	var own webrtc.SessionDescription
+	var err error
+	if offer == "" {
+		receive := webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionRecvonly}
+		if _, err = v.peer.AddTransceiverFromKind(webrtc.RTPCodecTypeVideo, receive); err != nil {
+			return "", err
+		}
+		own, err = v.peer.CreateOffer(nil)
+	} else {
+		remote := webrtc.SessionDescription{Type: webrtc.SDPTypeOffer, SDP: offer}
+		if err = v.peer.SetRemoteDescription(remote); err != nil {
+			return "", err
+		}
+		own, err = v.peer.CreateAnswer(nil)
+	}
+	if err != nil {
+		return "", err
+	}
+	gathered := webrtc.GatheringCompletePromise(v.peer)
+	if err = v.peer.SetLocalDescription(own); err != nil {
+		return "", err
+	}
+	<-gathered
+	return v.peer.LocalDescription().SDP, nil
+}
+
+func (v *viewer) takeIn(track *webrtc.TrackRemote, receiver *webrtc.RTPReceiver) {
+	go func() { // sender reports: read, or the interceptors never see them
+		for {
+			if _, _, err := receiver.ReadRTCP(); err != nil {
+				return
+			}
+		}
+	}()
+	packet := make([]byte, largestDatagram)
+	for {
+		size, _, err := track.Read(packet)
+		if err != nil {
+			return
+		}
+		if size >= rtpHeaderBytes {
+			v.note(binary.BigEndian.Uint16(packet[2:]), size)
+		}
+	}
+}
+
+func (v *viewer) note(sequence uint16, size int) {
+	v.mutex.Lock()
+	defer v.mutex.Unlock()
+	if v.packets == 0 {
+		v.first, v.highest = int64(sequence), int64(sequence)
+	} else if ahead := int64(sequence - uint16(v.highest)); ahead < halfOfSequence {
+		v.highest += ahead
+	}
+	v.packets++
+	v.bytes += uint64(size)
+}
+
+func (v *viewer) counted() count {
+	v.mutex.Lock()
+	defer v.mutex.Unlock()
+	found := count{State: v.peer.ConnectionState().String(), Packets: v.packets, Bytes: v.bytes}
+	if v.packets > 0 {
+		found.Lost = v.highest - v.first + 1 - int64(v.packets)
+	}
+	return found
+}
