@@ -24,6 +24,9 @@ _WINDOW = 12
 _FLOOR = 1e-4
 """Lowest probability a single frame may give a character: no frame alone can veto one."""
 
+_MOST = 1.01
+"""Highest probability that a recogniser's rounding makes."""
+
 _SURE = 0.8
 """From this posterior on, a slot counts as read when two plates are told apart."""
 
@@ -74,7 +77,8 @@ class Evidence:
             ValueError: the slots are no (SLOTS, len(ALPHABET)) table of finite probabilities.
         """
         slots = read.slots.astype(np.float64)
-        if slots.shape != (SLOTS, len(ALPHABET)) or not np.isfinite(slots).all() or (slots < 0).any():
+        # Said so that what is no number is refused, too.
+        if slots.shape != (SLOTS, len(ALPHABET)) or not ((slots >= 0) & (slots <= _MOST)).all():
             raise ValueError(
                 f"a read carries slots of shape {slots.shape} or values that are no probabilities: "
                 f"the recogniser must answer ({SLOTS}, {len(ALPHABET)})"

@@ -19,7 +19,8 @@ class PodMetrics:
         self.registry = CollectorRegistry()
         self.frames = Counter(
             "platebridge_frames_total",
-            "Frames by camera and what became of them: read, still (nothing moved), paced (too soon), stale",
+            "Frames by camera and what became of them: read, still (nothing moved), paced (too soon), stale, "
+            "failed (a model could not be computed)",
             ["camera", "fate"],
             registry=self.registry,
         )

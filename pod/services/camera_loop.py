@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
+from models.registry import ModelError
 from pod.domain.access import Decision
 from pod.domain.approach import Action, Approaches, Step
 from pod.domain.evidence import Evidence
@@ -24,7 +25,7 @@ from pod.services.clips import Clips
 from pod.services.pace import SearchPace
 from pod.services.pictures import Pictures
 from pod.vision.detector import Detections
-from pod.vision.pipeline import PlateReader
+from pod.vision.pipeline import PlateReader, unread
 
 log = logging.getLogger(__name__)
 
@@ -132,13 +133,18 @@ class CameraLoop:
         if not self._is_due(frame):
             return
         started_s = time.monotonic()
-        found = self._reader.detect(
-            frame.scaled_rgb(*self._reader.detector.fit_px(height=frame.height, width=frame.width)),
-            frame_size_px=(frame.height, frame.width),
-        )
-        self._follow(frame, found)
+        try:
+            found = self._reader.detect(
+                frame.scaled_rgb(*self._reader.detector.fit_px(height=frame.height, width=frame.width)),
+                frame_size_px=(frame.height, frame.width),
+            )
+        except ModelError:  # which the models' health tells
+            self._count("failed")
+            self._expire()
+            return
+        is_read = self._follow(frame, found)
         self._metrics.inference.labels(self._camera).observe(time.monotonic() - started_s)
-        self._count("read")
+        self._count("read" if is_read else "failed")
 
     def _is_due(self, frame: Frame) -> bool:
         if not self._pace.is_due(frame.captured_s):
@@ -152,19 +158,29 @@ class CameraLoop:
         self._pace.searched(frame.captured_s)
         return True
 
-    def _follow(self, frame: Frame, found: Detections) -> None:
-        """Tracks first, then OCR of the cars that are not settled yet, then each approach's step."""
+    def _follow(self, frame: Frame, found: Detections) -> bool:
+        """Tracks first, then OCR of the cars that are not settled yet, then each approach's step.
+
+        Returns:
+            whether what was to be read could be; else the frame says where cars are, and no plate.
+        """
         now_s = frame.captured_s
         update = self._tracker.update(
             now_s, _as_boxes(found), frame_width_px=frame.width, frame_height_px=frame.height
         )
         wanted = [i for i, track in enumerate(update.assigned) if self._approaches.wants_read(track, now_s)]
-        reads = self._reader.read_boxes(frame.rgb(), found.only(np.array(wanted, np.intp))) if wanted else []
+        to_read, is_read = found.only(np.array(wanted, np.intp)), True
+        try:
+            reads = self._reader.read_boxes(frame.rgb(), to_read) if wanted else []
+            self._metrics.no_plate.labels(self._camera).inc(sum(not read.is_plate for read in reads))
+        except ModelError:  # which the models' health tells; the cars are ones that could not be read
+            reads, is_read = unread(to_read), False
         fresh = dict(zip(wanted, reads, strict=True))
         self._live.update(track.id for track in update.assigned)
         for i, track in enumerate(update.assigned):
             self._step(track, fresh.get(i), frame)
         self._end(update.ended, now_s)
+        return is_read
 
     def _step(self, track: Track, read: PlateRead | None, frame: Frame) -> None:
         now_s = frame.captured_s
@@ -189,8 +205,6 @@ class CameraLoop:
         evidence = self._evidence.setdefault(track.id, Evidence())
         if read.is_plate:
             evidence.add(read)
-        else:
-            self._metrics.no_plate.labels(self._camera).inc()
         consensus = evidence.consensus()
         if not read.is_plate and consensus.frames:
             return None

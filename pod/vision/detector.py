@@ -14,11 +14,14 @@ from models.registry import Manifest, ModelError
 from pod.domain.geometry import Boxes
 from pod.vision.boxes import nms
 from pod.vision.letterbox import Letterbox
+from pod.vision.network_faults import NetworkFaults
 from pod.vision.session import ProviderChoice, answer_to, open_session
 
 _STRIDES_PX = (8, 16, 32)
 _IOU = 0.5
 _MOST_CANDIDATES = 300
+_FARTHEST_PX = 1e6
+_HIGHEST_SCORE = 1.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,7 @@ class Detector:
 
         Attributes:
             classes: how many kinds of things it tells apart; None where only its boxes say so (end2end).
+            faults: what it failed at since.
 
         Raises:
             ModelError: the weights cannot be loaded, or are no plate detector.
@@ -62,6 +66,7 @@ class Detector:
         self.confidence = confidence
         self._plate_class = manifest.plate_class
         self.name = manifest.name
+        self.faults = NetworkFaults()
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
         if len(inputs) != 1 or not outputs:
             raise _other_shape(manifest, f"it has {len(inputs)} inputs and {len(outputs)} outputs")
@@ -101,15 +106,21 @@ class Detector:
             rgb: shape (H, W, 3), uint8, RGB: the frame, or a smaller copy of all of it. A copy of exactly
                 `fit_px` is used as it is, which saves decoding the frame to RGB at its full size.
             frame_size_px: height and width of the frame where `rgb` is a copy; boxes are in its pixels.
+
+        Raises:
+            ModelError: the network cannot be computed, or answers with what is no box; noted in `faults`.
         """
         height, width = frame_size_px or rgb.shape[:2]
         placed = self._letterbox(height, width)
-        answer = self._run(placed.tensor(rgb))
-        boxes, scores = (
-            decode_end2end(answer, confidence=self.confidence, plate_class=self._plate_class)
-            if self._end2end
-            else decode_plain(answer, confidence=self.confidence, plate_class=self._plate_class)
-        )
+        decode = decode_end2end if self._end2end else decode_plain
+        with self.faults.noted():
+            answer = self._run(placed.tensor(rgb))
+            boxes, scores = decode(answer, confidence=self.confidence, plate_class=self._plate_class)
+            if not are_boxes(boxes, scores):
+                raise ModelError(
+                    f"{self._file}: answers with what is no number, or with boxes beyond any picture: export "
+                    "the model again, or go back to the bundled one"
+                )
         return in_frame(boxes, scores, placed=placed)
 
     def _letterbox(self, height: int, width: int) -> Letterbox:
@@ -121,6 +132,11 @@ class Detector:
         return answer_to(self._session, tensor, output=self._output, network=str(self._file))
 
 
+def are_boxes(boxes: Boxes, scores: npt.NDArray[np.float32]) -> bool:
+    """Whether boxes and scores can be what they are called; what is no number cannot."""
+    return bool(((scores >= 0) & (scores <= _HIGHEST_SCORE)).all() and (np.abs(boxes) < _FARTHEST_PX).all())
+
+
 def in_frame(boxes: Boxes, scores: npt.NDArray[np.float32], *, placed: Letterbox) -> Detections:
     """Boxes of the model's rectangle as detections in the frame; those without a pixel in it are dropped."""
     boxes = placed.to_frame(boxes)
@@ -128,6 +144,8 @@ def in_frame(boxes: Boxes, scores: npt.NDArray[np.float32], *, placed: Letterbox
     return Detections(boxes[solid], scores[solid])
 
 
+# What is no number stays in the answer, to be found there: a warning on the terminal would stop nothing.
+@np.errstate(all="ignore")
 def decode_plain(
     answer: npt.NDArray[np.float32], *, confidence: float, plate_class: int | None = None
 ) -> tuple[Boxes, npt.NDArray[np.float32]]:
@@ -138,14 +156,15 @@ def decode_plain(
         plate_class: the class that is a plate; None: all of them.
 
     Returns:
-        shapes (N, 4), xyxy, and (N,), float32, in pixels of the model's rectangle.
+        shapes (N, 4), xyxy, and (N,), float32, in pixels of the model's rectangle; a score that is no number
+        comes out as that.
     """
     rows = answer[0]
     if plate_class is not None or len(rows) == 5:
         scores = rows[4 + (plate_class or 0)]
     else:
         scores = rows[4:].max(axis=0)
-    candidates = np.flatnonzero(scores >= confidence)
+    candidates = np.flatnonzero(~(scores < confidence))
     scores = scores[candidates]
     centres_x, centres_y, widths, heights = rows[:4, candidates]
     half_x, half_y = widths / 2, heights / 2
@@ -154,6 +173,7 @@ def decode_plain(
     return boxes[kept], scores[kept]
 
 
+@np.errstate(all="ignore")
 def decode_end2end(
     answer: npt.NDArray[np.float32], *, confidence: float, plate_class: int | None = None
 ) -> tuple[Boxes, npt.NDArray[np.float32]]:
@@ -164,13 +184,14 @@ def decode_end2end(
         plate_class: the class that is a plate; None: all of them.
 
     Returns:
-        shapes (M, 4) and (M,), float32, in pixels of the model's rectangle.
+        shapes (M, 4) and (M,), float32, in pixels of the model's rectangle; a score that is no number comes
+        out as that.
     """
     if plate_class is not None:
         answer = answer[answer[:, 5] == plate_class]
     scores = answer[:, 6]
     order = np.argsort(-scores, kind="stable")
-    order = order[scores[order] >= confidence][:_MOST_CANDIDATES]
+    order = order[~(scores[order] < confidence)][:_MOST_CANDIDATES]
     return answer[order, 1:5], scores[order]
 
 

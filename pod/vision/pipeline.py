@@ -15,7 +15,7 @@ from models.registry import ModelError
 from pod.config import CameraConfig, VisionConfig
 from pod.domain.geometry import Boxes
 from pod.domain.plates import match_key
-from pod.domain.reads import ALPHABET, Box, PlateRead
+from pod.domain.reads import ALPHABET, SLOTS, Box, PlateRead
 from pod.vision.detector import Detections, Detector
 from pod.vision.recognizer import Recognizer
 from pod.vision.regions import Polygon, plates_in_view
@@ -134,6 +134,14 @@ def plate_read(box: Box, score: float, *, slots: npt.NDArray[np.float32]) -> Pla
     """
     text = "".join(ALPHABET[i] for i in slots.argmax(axis=1)).replace(ALPHABET[-1], "")
     return PlateRead(box, score, text, float(slots.max(axis=1).min()), slots)
+
+
+def unread(found: Detections) -> list[PlateRead]:
+    """What is known of plates that could not be read, as the recogniser failed: where they are."""
+    nothing = np.full((SLOTS, len(ALPHABET)), 1 / len(ALPHABET), np.float32)
+    return [
+        PlateRead(_box(found.boxes, i), float(found.scores[i]), "", 0.0, nothing) for i in range(len(found))
+    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,14 @@ from fast_plate_ocr.inference.config import PlateConfig
 
 from models.registry import Manifest, ModelError
 from pod.domain.reads import ALPHABET, SLOTS
+from pod.vision.network_faults import NetworkFaults
 from pod.vision.session import ProviderChoice, answer_to, open_session
 
 _MOST_CROPS = 8
 """Crops of one inference: larger batches gain no time and cost memory."""
+
+
+_SUM_WITHIN = 0.01
 
 
 class Recognizer:
@@ -26,12 +30,16 @@ class Recognizer:
     def __init__(self, manifest: Manifest, provider: ProviderChoice, *, threads: int) -> None:
         """Loads the weights and runs them once.
 
+        Attributes:
+            faults: what it failed at since.
+
         Raises:
             ModelError: the weights cannot be loaded, or read other characters than PlateBridge compares.
         """
         self._config = _plate_config(manifest)
         self._session, self.provider = open_session(manifest.file, provider, threads=threads)
         self.name = manifest.name
+        self.faults = NetworkFaults()
         inputs = self._session.get_inputs()
         outputs = [output.name for output in self._session.get_outputs()]
         if len(inputs) != 1 or not outputs:
@@ -50,7 +58,7 @@ class Recognizer:
         answer = self._run(self._first_crop(manifest))
         if answer.shape != (1, SLOTS, len(ALPHABET)):
             raise _other_shape(manifest, f"it answers with shape {answer.shape}")
-        if answer.min() < 0 or not np.allclose(answer.sum(axis=2), 1, atol=0.01):
+        if not _are_probabilities(answer):
             raise _other_shape(manifest, "its answers are no probabilities; export it with its softmax")
 
     def read(self, crops: Sequence[npt.NDArray[np.uint8]]) -> npt.NDArray[np.float32]:
@@ -61,14 +69,27 @@ class Recognizer:
 
         Returns:
             shape (len(crops), SLOTS, len(ALPHABET)), float32: per slot, a probability for each character.
+
+        Raises:
+            ModelError: the network cannot be computed, or its answer is no such table; noted in `faults`.
         """
-        answers = [
-            self._run(self._prepared(crops[start : start + self._batch]))
-            for start in range(0, len(crops), self._batch)
-        ]
+        with self.faults.noted():
+            answers = [
+                self._answered(crops[start : start + self._batch])
+                for start in range(0, len(crops), self._batch)
+            ]
         if not answers:
             return np.empty((0, SLOTS, len(ALPHABET)), np.float32)
         return answers[0] if len(answers) == 1 else np.concatenate(answers)
+
+    def _answered(self, crops: Sequence[npt.NDArray[np.uint8]]) -> npt.NDArray[np.float32]:
+        answer = self._run(self._prepared(crops))
+        if answer.shape != (len(crops), SLOTS, len(ALPHABET)) or not _are_probabilities(answer):
+            raise ModelError(
+                f"{self._file}: answers a plate with what is no probability: export the model again, or go "
+                "back to the bundled one"
+            )
+        return answer
 
     def _first_crop(self, manifest: Manifest) -> npt.NDArray[np.uint8]:
         try:
@@ -96,6 +117,12 @@ class Recognizer:
 
     def _run(self, batch: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         return answer_to(self._session, batch, output=self._output, network=str(self._file))
+
+
+def _are_probabilities(answer: npt.NDArray[np.float32]) -> bool:
+    """Whether every slot (…, len(ALPHABET)) is a distribution; what is no number is none."""
+    with np.errstate(all="ignore"):
+        return bool((answer >= 0).all() and (np.abs(answer.sum(axis=-1) - 1) < _SUM_WITHIN).all())
 
 
 def _plate_config(manifest: Manifest) -> PlateConfig:

@@ -1,6 +1,12 @@
 """Networks written by hand, as bytes of the ONNX wire format: those that no training makes."""
 
-FLOAT, INT64, STRING, BOOL = 1, 7, 8, 9
+from collections.abc import Sequence
+
+import numpy as np
+
+from pod.domain.reads import ALPHABET, SLOTS
+
+FLOAT, UINT8, INT64, STRING, BOOL = 1, 2, 7, 8, 9
 SIDE = 64
 
 
@@ -78,10 +84,43 @@ def huge() -> bytes:
     return network(one + wide + field(1, expand), [PICTURE], [value(b"y", FLOAT)])
 
 
+def floats(name: bytes, sides: Sequence[int], content: bytes) -> bytes:
+    """A node that gives these numbers."""
+    table = b"".join(field(1, side) for side in sides) + field(2, FLOAT) + field(9, content)
+    return field(
+        1, field(2, name) + field(4, b"Constant") + field(5, attribute(b"value", 4, field(5, table)))
+    )
+
+
+def no_number_on_black(taken: bytes, sides: Sequence[int], content: bytes) -> bytes:
+    """A network that gives these numbers, and NaN where the sum of its picture is 0."""
+    as_float = field(5, attribute(b"to", 2, field(3, FLOAT)))
+    nodes = node(b"Cast", b"x", b"f", as_float)
+    nodes += node(b"ReduceSum", b"f", b"s", field(5, attribute(b"keepdims", 2, field(3, 0))))
+    nodes += field(1, field(1, b"s") + field(1, b"s") + field(2, b"one") + field(4, b"Div"))
+    nodes += floats(b"c", sides, content)
+    nodes += field(1, field(1, b"c") + field(1, b"one") + field(2, b"y") + field(4, b"Mul"))
+    return network(nodes, [taken], [value(b"y", FLOAT, *sides)])
+
+
+def detector_that_fails_on_black() -> bytes:
+    """A detector that finds one plate at (16, 24, 48, 40) in 64 x 64 pixels, and NaN in a black picture."""
+    anchors = sum((SIDE // stride) ** 2 for stride in (8, 16, 32))
+    table = np.zeros((1, 5, anchors), np.float32)
+    table[0, :, 0] = [32, 32, 32, 16, 0.9]
+    return no_number_on_black(PICTURE, table.shape, table.tobytes())
+
+
+def reader_that_fails_on_black(text: str) -> bytes:
+    """A reader of 64 x 128 pixels that reads the same in any picture but a black one."""
+    table = np.zeros((1, SLOTS, len(ALPHABET)), np.float32)
+    for slot, character in enumerate(text.ljust(SLOTS, ALPHABET[-1])):
+        table[0, slot, ALPHABET.index(character)] = 1
+    return no_number_on_black(value(b"x", UINT8, 1, 64, 128, 3), table.shape, table.tobytes())
+
+
 def blind_detector() -> bytes:
     """A detector of the expected shape that finds nothing."""
     anchors = sum((SIDE // stride) ** 2 for stride in (8, 16, 32))
-    nothing = b"".join(field(1, side) for side in (1, 5, anchors)) + field(2, FLOAT)
-    nothing += field(9, bytes(4 * 5 * anchors))
-    constant = field(2, b"y") + field(4, b"Constant") + field(5, attribute(b"value", 4, field(5, nothing)))
-    return network(field(1, constant), [PICTURE], [value(b"y", FLOAT, 1, 5, anchors)])
+    nothing = floats(b"y", (1, 5, anchors), bytes(4 * 5 * anchors))
+    return network(nothing, [PICTURE], [value(b"y", FLOAT, 1, 5, anchors)])

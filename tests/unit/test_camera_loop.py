@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from models.registry import ModelError
 from pod.domain.access import Decision
 from pod.domain.approach import Action, Approaches, Step
 from pod.domain.entry import Entry, EntryType, Verdict
@@ -40,6 +41,7 @@ class Shot:
     session: int = 1
     scene: av.VideoFrame = STILL_SCENE
     text: str = PLATE
+    fails: str = ""
 
     def frame(self) -> Frame:
         arrival_s = self.captured_s + self.late_s
@@ -55,6 +57,7 @@ class Camera:
     now_s: float = 0.0
     plates: Sequence[Box] = ()
     text: str = PLATE
+    fails: str = ""
     played: threading.Event = field(default_factory=threading.Event)
 
     def take(self, timeout_s: float) -> Frame | None:
@@ -62,7 +65,7 @@ class Camera:
         if due_s <= self.now_s + timeout_s:
             self.now_s = max(self.now_s, due_s)
             shot = self.shots.pop(0)
-            self.plates, self.text = shot.plates, shot.text
+            self.plates, self.text, self.fails = shot.plates, shot.text, shot.fails
             return shot.frame()
         if self.shots or self.silence_after_s > 0:
             self.now_s += timeout_s
@@ -83,10 +86,14 @@ class Reader:
         return height, width
 
     def detect(self, rgb: npt.NDArray[np.uint8], *, frame_size_px: tuple[int, int]) -> Detections:
+        if self._camera.fails == "detector":
+            raise ModelError("finds.onnx: answers with what is no number")
         boxes = np.array(self._camera.plates, np.float32).reshape(-1, 4)
         return Detections(boxes, np.full(len(boxes), 0.9, np.float32))
 
     def read_boxes(self, rgb: npt.NDArray[np.uint8], found: Detections) -> list[PlateRead]:
+        if self._camera.fails == "recognizer":
+            raise ModelError("reads.onnx: answers a plate with what is no probability")
         slots = np.full((SLOTS, len(ALPHABET)), 0.001, np.float32)
         for row, character in zip(slots, self._camera.text.ljust(SLOTS, ALPHABET[-1]), strict=True):
             row[ALPHABET.index(character)] = 0.964
@@ -212,7 +219,7 @@ def play(
     fates = {
         fate: metrics.registry.get_sample_value("platebridge_frames_total", {"camera": "entry", "fate": fate})
         or 0.0
-        for fate in ("read", "still", "paced", "stale")
+        for fate in ("read", "still", "paced", "stale", "failed")
     }
     no_plate = metrics.registry.get_sample_value("platebridge_no_plate_total", {"camera": "entry"}) or 0.0
     return Played(access.steps, access.readings, approaches.begun, approaches.ends, faults, fates, no_plate)
@@ -363,3 +370,17 @@ def test_a_car_that_never_showed_a_legible_plate_is_written_down_as_that() -> No
 
 def test_what_stands_still_and_shows_no_plate_is_no_car() -> None:
     assert play([Shot(1 + 0.6 * i, text="") for i in range(6)], unsure, silence_after_s=6).told == []
+
+
+@pytest.mark.parametrize("part", ["detector", "recognizer"])
+def test_a_frame_that_a_model_fails_at_opens_nothing_ends_nothing_and_the_next_good_one_decides(part) -> None:
+    scenes = (STILL_SCENE, OTHER_SCENE)
+    shots = [replace(shot, fails=part, scene=scenes[i % 2]) for i, shot in enumerate(driving(*[PLATE] * 7))]
+    opens = play(shots, lambda plate: allowed(plate) if plate else unsure(plate), silence_after_s=6)
+    assert (opens.faults, opens.fates["failed"], opens.no_plate) == ([], 7, 0)
+    # A car that the detector did not miss is one that could not be read.
+    assert opens.told == ([] if part == "detector" else [("record", "low_confidence")])
+    mended = play(
+        [*shots[:6], replace(shots[6], fails="")], lambda plate: allowed(plate) if plate else unsure(plate)
+    )
+    assert (mended.faults, mended.told) == ([], [("open", "listed")])

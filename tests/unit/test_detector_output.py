@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pod.vision.detector import Detections, decode_end2end, decode_plain, in_frame
+from pod.vision.detector import Detections, are_boxes, decode_end2end, decode_plain, in_frame
 from pod.vision.letterbox import Letterbox
 
 
@@ -43,6 +43,22 @@ def test_end2end_output_gives_the_plates_above_the_threshold_best_first():
     boxes, scores = decode_end2end(answer, confidence=0.25)
     assert boxes.tolist() == [[5, 6, 7, 8], [1, 2, 3, 4]]
     assert scores.tolist() == pytest.approx([0.9, 0.3])
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("odd", [np.nan, np.inf, -np.inf, 3e38], ids=["nan", "inf", "minus inf", "huge"])
+@pytest.mark.parametrize("row", range(5), ids=["x", "y", "width", "height", "score"])
+def test_what_is_no_number_warns_nobody_and_comes_out_to_be_refused(row, odd):
+    plate = [50, 40, 20, 10, 0.9]
+    plate[row] = odd
+    for decode, answer in (
+        (decode_plain, plain(plate, (150, 40, 30, 12, 0.5))),
+        (decode_end2end, np.array([[0, *plate[:4], 0, plate[4]], [0, 5, 6, 7, 8, 0, 0.5]], np.float32)),
+    ):
+        boxes, scores = decode(answer, confidence=0.25)
+        is_refused = not are_boxes(boxes, scores)
+        assert is_refused == (row < 4 or odd != -np.inf)  # a score of minus infinity is a low one
+        assert len(boxes) == 2 if is_refused else 1
 
 
 @pytest.mark.parametrize(

@@ -108,6 +108,8 @@ def test_what_was_seen_long_ago_fades():
         pytest.param(np.zeros((SLOTS, 36), dtype=np.float32), id="another alphabet"),
         pytest.param(np.full((SLOTS, 37), np.nan, dtype=np.float32), id="not a number"),
         pytest.param(np.full((SLOTS, 37), -0.1, dtype=np.float32), id="negative"),
+        pytest.param(np.full((SLOTS, 37), np.inf, dtype=np.float32), id="without end"),
+        pytest.param(np.full((SLOTS, 37), 1e308), id="so large that its sum is without end"),
     ],
 )
 def test_a_read_that_holds_no_probabilities_is_a_fault_not_evidence(slots):
