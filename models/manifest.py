@@ -38,6 +38,10 @@ MOST_MANIFEST_BYTES = 200_000
 """Far more than a manifest or plate configuration needs; what is larger is no such file."""
 
 
+_MOST_PROBLEMS = 10
+_MOST_TOLD = 200
+
+
 class ModelError(Exception):
     """A model cannot be used; the message says why and how to mend it."""
 
@@ -186,15 +190,18 @@ def checked(path: Path, fields: dict[str, object]) -> Manifest:
     """The manifest that fields describe; `path` is the file they come from.
 
     Raises:
-        ModelError: a field is missing, unknown or wrong; all of them are named.
+        ModelError: a field is missing, unknown or wrong; the first of them are named, the others counted.
     """
     try:
         manifest = Manifest.model_validate(fields)
     except ValidationError as error:
+        found = error.errors()
         problems = "; ".join(
-            f"{'.'.join(map(str, problem['loc'])) or 'manifest'}: {problem['msg']}"
-            for problem in error.errors()
+            f"{'.'.join(map(str, problem['loc'])) or 'manifest'}: {problem['msg']}"[:_MOST_TOLD]
+            for problem in found[:_MOST_PROBLEMS]
         )
+        if len(found) > _MOST_PROBLEMS:
+            problems += f"; and {len(found) - _MOST_PROBLEMS} more"
         raise ModelError(f"{path}: not a valid model manifest: {problems}: correct these fields") from None
     if manifest.file.name != str(manifest.file) or str(manifest.file) == ".." or "\0" in str(manifest.file):
         raise ModelError(f"{path}: file: must be the name of a file beside it, without a folder")

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from models.manifest import NAME, Manifest, ModelError, as_yaml, read_manifest
 
+_WEIGHTS = re.compile(rf"({NAME.strip('^$')})-[0-9a-f]{{12}}\.onnx")
 _LOCK = ".lock"
 _ARRIVING = ".arriving"
 _KEPT_FOR_S = 7 * 86_400
@@ -127,6 +128,8 @@ def writing(store: Path) -> Iterator[Path]:
                 f"{store}: another pull or import is at work there: wait until it is done"
             ) from None
         _tidy(store / _ARRIVING)
+        with suppress(OSError):
+            _drop_orphans(store)
         yield store / _ARRIVING
     finally:
         os.close(lock)
@@ -153,6 +156,7 @@ def take_in(store: Path, weights: Path, manifest: Manifest) -> Manifest:
     try:
         weights.chmod(_READABLE_BY_ALL)
         weights.rename(kept.file)
+        sync_folder(store)  # a power cut must not leave the manifest without what it describes
         with new.open("w", encoding="utf-8") as file:
             os.fchmod(file.fileno(), _READABLE_BY_ALL)
             file.write(as_yaml(kept))
@@ -160,8 +164,7 @@ def take_in(store: Path, weights: Path, manifest: Manifest) -> Manifest:
             os.fsync(file.fileno())
         new.rename(described)
         sync_folder(store)
-        if former not in (None, kept.file):
-            former.unlink(missing_ok=True)
+        _drop_orphans(store)
     except OSError as error:
         with suppress(OSError):
             new.unlink(missing_ok=True)
@@ -232,6 +235,20 @@ def _tidy(arriving: Path) -> None:
             shutil.rmtree(left, ignore_errors=True)
         if left.is_file() and time.time() - left.stat().st_mtime > _KEPT_FOR_S:
             left.unlink(missing_ok=True)
+
+
+def _drop_orphans(store: Path) -> None:
+    """Removes weights that no manifest names: of an older version, or of a newcomer that was killed.
+
+    Where a manifest cannot be read, nobody knows what it names: its weights stay.
+    """
+    for file in _names(store):
+        if (found := _WEIGHTS.fullmatch(file)) is None:
+            continue
+        described = store / f"{found[1]}.yaml"
+        named = weights_of(described)
+        if (named is None and not described.exists()) or named not in (None, store / file):
+            (store / file).unlink(missing_ok=True)
 
 
 def sync_folder(folder: Path) -> None:

@@ -15,6 +15,7 @@ from models.evaluation.figures import Figures, all_figures
 from models.evaluation.outcomes import OURS, UPSTREAM, Outcomes
 from models.evaluation.report import report_html
 from models.evaluation.words import table_rows, verdicts
+from pod.commands.harmless import harmless
 from pod.commands.models_place import ConfigOption, ModelPlace, StoreOption, find_models
 from pod.commands.plain_table import plain_table
 from pod.config import VisionConfig
@@ -155,16 +156,16 @@ def _check_place(report: Path) -> None:
 def _tell_absent(outcomes: Outcomes) -> None:
     """Says on standard error what was left out, and why there is no upstream."""
     for problem in outcomes.excluded[:_MOST_TOLD]:
-        print(f"left out: {problem}", file=sys.stderr)
+        print(f"left out: {harmless(problem)}", file=sys.stderr)
     if outcomes.excluded_total > _MOST_TOLD:
         print(f"left out: {outcomes.excluded_total - _MOST_TOLD} more", file=sys.stderr)
     if outcomes.absence:
-        print(outcomes.absence, file=sys.stderr)
+        print(harmless(outcomes.absence), file=sys.stderr)
 
 
 def _print(outcomes: Outcomes, figures: Figures) -> None:
     for side, facts in outcomes.sides.items():
-        print(f"{side}: {facts.name}, from {facts.weights_from}")
+        print(harmless(f"{side}: {facts.name}, from {facts.weights_from}"))
     titles = ("percent, 95 % interval", *outcomes.sides, "")
     console = Console(width=None if sys.stdout.isatty() else _WIDTH)
     console.print(plain_table(titles, table_rows(figures)))

@@ -10,7 +10,7 @@ from hostile_onnx import FLOAT, PICTURE, SIDE, STRING, field, going_round, huge,
 
 from models.disk import copy_file
 from models.hub import hub_models
-from models.manifest import ModelError, read_fields
+from models.manifest import ModelError, read_fields, read_manifest
 from models.registry import load, verify
 from models.store import read_named, stored
 from pod.services.model_check import network_facts, try_out
@@ -198,6 +198,18 @@ def test_a_manifest_names_a_file_beside_it_and_nothing_else(tmp_path: Path, name
     path.write_text(f"name: m\ntask: detector\nfile: {name}\nsha256: {'ab' * 32}\n")
     with pytest.raises(ModelError, match="must be the name of a file beside it"):
         read_named(path)
+
+
+def test_of_many_problems_of_a_manifest_ten_are_named_and_the_others_counted(tmp_path: Path) -> None:
+    path = tmp_path / "m.yaml"
+    path.write_text("name: m\ntask: detector\nfile: m.onnx\n" + "".join(f"odd{i}: 1\n" for i in range(5000)))
+    with pytest.raises(ModelError, match=r"m\.yaml: not a valid .*odd9: .*; and 4990 more: correct") as told:
+        read_manifest(path)
+    assert "odd10" not in str(told.value)
+    path.write_text(f"name: m\ntask: detector\nfile: m.onnx\n{'o' * 90_000}: 1\n")
+    with pytest.raises(ModelError) as told:
+        read_manifest(path)
+    assert len(str(told.value)) < 1000
 
 
 def test_a_model_of_the_store_without_a_checksum_is_refused(tmp_path: Path) -> None:

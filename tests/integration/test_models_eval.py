@@ -169,6 +169,14 @@ def test_broken_pictures_and_lines_are_named_counted_and_left_out(tmp_path: Path
         assert name in done.stderr
 
 
+def test_names_of_what_is_left_out_cannot_steer_the_terminal(tmp_path: Path) -> None:
+    rows = [*_drawn_crops(tmp_path, 1), ("\x1b]0;owned\a\x1b[2J.png", "AB1")]
+    done = _eval(_table(tmp_path, "image_path,plate_text", rows), *_no_upstream(tmp_path), status=1)
+    assert "left out: " in done.stderr
+    assert "\ufffd[2J.png" in done.stderr
+    assert not set("\x1b\a") & set(done.stdout + done.stderr)
+
+
 @pytest.mark.parametrize(
     "spoil",
     [

@@ -2,7 +2,9 @@
 
 import hashlib
 import os
+import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -49,6 +51,61 @@ def test_another_user_may_read_what_was_taken_in(tmp_path):
     assert (tmp_path / "store").stat().st_mode & 0o777 == 0o755
     assert kept.file.stat().st_mode & 0o777 == 0o644
     assert (tmp_path / "store" / "mine.yaml").stat().st_mode & 0o777 == 0o644
+
+
+def dies_at(step: int, act: Callable[[], object]) -> bool:
+    """Whether another process that does this is killed right before so many changes on the disk were made."""
+    child = os.fork()
+    if child == 0:
+        left = iter(range(step))
+
+        def killing(real):
+            def change(*arguments, **settings):
+                if next(left, None) is None:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                return real(*arguments, **settings)
+
+            return change
+
+        for of, name in ((Path, "rename"), (Path, "unlink"), (Path, "open"), (os, "fsync")):
+            setattr(of, name, killing(getattr(of, name)))
+        act()
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+
+
+def test_a_newcomer_that_is_killed_at_any_step_leaves_weights_and_manifest_of_one_version(tmp_path):
+    store, newer = tmp_path / "store", b"another network"
+    for step in range(50):
+        arriving(store)
+        if not dies_at(step, lambda: arriving(store, weights=newer)):
+            break
+        found = registry.find("mine", store=store)
+        registry.verify(found)
+        assert found.file.read_bytes() in (WEIGHTS, newer)
+        with writing(store):  # whoever comes next clears away what was left
+            assert [path.name for path in store.glob("*.onnx")] == [found.file.name]
+        registry.verify(found)
+    assert step > 6
+
+
+def test_a_first_one_that_is_killed_at_any_step_is_whole_or_not_there(tmp_path):
+    for step in range(50):
+        store = tmp_path / str(step)
+        if not dies_at(step, lambda store=store: arriving(store)):
+            break
+        for found in stored(store):
+            registry.verify(found)
+        with writing(store):
+            assert len(list(store.glob("*.onnx"))) == len(stored(store))
+    assert step > 4
+
+
+def test_weights_whose_manifest_cannot_be_read_stay(tmp_path):
+    kept = arriving(tmp_path / "store")
+    (tmp_path / "store" / "mine.yaml").write_text("- spoilt")
+    with writing(tmp_path / "store"):
+        assert kept.file.exists()
 
 
 def test_the_default_store_follows_xdg(monkeypatch, tmp_path):
