@@ -11,7 +11,7 @@ from itertools import pairwise
 import psutil
 import pytest
 from camera_fixtures import FPS
-from relay_fixtures import LENGTH, MadeUpCamera, Receiver, a_relay, until_soon
+from relay_fixtures import LENGTH, MadeUpCamera, Receiver, a_relay, numbered_units, until_soon
 
 from pod.media.live.udp_batch import UdpBatch
 from pod.media.live.viewer import BETWEEN_KEYFRAMES_S, MOST_BEHIND_S
@@ -175,6 +175,18 @@ async def test_a_reconnected_camera_goes_on_in_the_same_view_with_times_that_onl
             await until_pictures(receiver, 40)
             times = [picture.pts or 0 for picture in receiver.pictures]
             assert all(0 < later - one < 90_000 for one, later in pairwise(times))
+        relay.close()
+
+
+async def test_a_camera_that_changes_its_resolution_is_followed_as_it_is_sent():
+    with MadeUpCamera() as camera:
+        relay = a_relay(camera)
+        async with Receiver(relay) as receiver:
+            await until_pictures(receiver, 5)
+            camera.clip = numbered_units(size=(640, 480))
+            await until_soon(lambda: receiver.pictures[-1].width == 640)
+            await until_pictures(receiver, 10)
+            assert follows(receiver.numbers[-10:])
         relay.close()
 
 

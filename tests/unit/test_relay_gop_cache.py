@@ -38,13 +38,20 @@ def test_a_gop_that_is_too_large_is_forgotten_until_the_next_keyframe():
     assert len(gop.packets) == 1
 
 
-def test_a_gop_that_is_too_long_is_forgotten_until_the_next_keyframe():
-    gop = GopCache(most_s=1.0)
-    gop.add([packet(at, keyframe=at == 0) for at in range(26)])
-    assert len(gop.packets) == 26
+def test_a_gop_of_too_many_pictures_is_forgotten_until_the_next_keyframe():
+    gop = GopCache(most_pictures=26)
+    gop.add([packet(at // 2, keyframe=at == 0) for at in range(52)])
+    assert len(gop.packets) == 52
     gop.add([packet(26)])
     assert not gop.packets
     assert gop.size_bytes == 0
+
+
+def test_the_long_gop_of_a_camera_that_sends_one_picture_a_second_is_kept():
+    gop = GopCache()
+    gop.add([packet(at * 25, keyframe=at == 0) for at in range(120)])
+    assert len(gop.packets) == 120
+    assert gop.length_s == 119.0
 
 
 def test_hurried_pictures_end_at_the_present_and_follow_one_another_closely():

@@ -8,9 +8,10 @@ from pod.media.packets import VideoPacket
 CLOCK_HZ = 90_000
 _MASK = 0xFFFFFFFF
 
-MOST_S = 12.0
+MOST_PICTURES = 300
+"""Who joins has to decode them all; at 25 a second they are 12 s, of a camera in the dark minutes."""
 MOST_BYTES = 8 << 20
-"""About 16 Mbit/s for four seconds, or 4 Mbit/s for `MOST_S` and more."""
+"""About 16 Mbit/s for four seconds."""
 
 
 class GopCache:
@@ -20,11 +21,12 @@ class GopCache:
         forgotten: GOPs that were too long or too large.
     """
 
-    def __init__(self, *, most_s: float = MOST_S, most_bytes: int = MOST_BYTES) -> None:
+    def __init__(self, *, most_pictures: int = MOST_PICTURES, most_bytes: int = MOST_BYTES) -> None:
         self.forgotten = 0
-        self._most_ticks = round(most_s * CLOCK_HZ)
+        self._most_pictures = most_pictures
         self._most_bytes = most_bytes
         self._packets: list[VideoPacket] = []
+        self._pictures = 0
         self._bytes = 0
 
     @property
@@ -50,18 +52,17 @@ class GopCache:
                 self.clear()
             elif not self._packets:
                 continue
+            if not self._packets or self._packets[-1].timestamp != packet.timestamp:
+                self._pictures += 1
             self._packets.append(packet)
             self._bytes += len(packet.payload)
-        if self._packets and (
-            self._bytes > self._most_bytes
-            or (self._packets[-1].timestamp - self._packets[0].timestamp) & _MASK > self._most_ticks
-        ):
+        if self._bytes > self._most_bytes or self._pictures > self._most_pictures:
             self.clear()
             self.forgotten += 1
 
     def clear(self) -> None:
         """Forget everything, as for another stream."""
-        self._packets, self._bytes = [], 0
+        self._packets, self._pictures, self._bytes = [], 0, 0
 
 
 def hurried(packets: Sequence[VideoPacket], *, last: int, step: int) -> list[VideoPacket]:
