@@ -123,6 +123,10 @@ def _cells(row: AuditRow, zone: ZoneInfo) -> tuple[str, ...]:
         why = "(erased)"
     elif row.kind == "list_change":
         why = f"{told('action')} by {told('by')}"
+    elif row.kind == "watch_started":
+        why = f"{told('viewer')}, at {told('address')}"
+    elif row.kind == "watch_ended":
+        why = f"{told('viewer')}, at {told('address')}, after {told('seconds')} s: {told('why')}"
     else:
         why = REASONS.get(reason) or told("sentence", "message") or reason
     return (

@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 
 from pod.commands import audit, place, plates
 from pod.domain.errors import ConfigError, PlateListError, StoreError
-from pod.store.store import Grant, Store
+from pod.store.store import FILE_NAME, Grant, Store
 
 REPOSITORY = Path(__file__).parents[2]
 CONFIG = """
@@ -381,3 +381,18 @@ def test_a_word_that_is_no_choice_is_refused_with_those_there_are(
     assert ran.exit_code == 2
     assert said in told
     assert "Value error" not in told
+
+
+def test_the_audit_tells_who_watched_which_camera_and_for_how_long(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    who = {"camera": "entry", "viewer": "resident 12 (portal)", "address": "192.0.2.7"}
+    with Store.open(data / FILE_NAME) as store:
+        store.record("watch_started", who).result(10)
+        store.record("watch_ended", who | {"seconds": 12.3, "bytes": 5000, "why": "left"}).result(10)
+    lines = run("audit", "--data-dir", data).stdout.splitlines()
+    started, ended = (next(line for line in lines if what in line) for what in ("started", "ended"))
+    assert "resident 12 (portal), at 192.0.2.7" in started
+    assert "resident 12 (portal), at 192.0.2.7, after 12.3 s: left" in ended
+    assert "entry" in started

@@ -99,7 +99,16 @@ def test_rows_about_unlisted_plates_go_after_a_month_and_all_others_about_people
     gone, stay = set(), set()
     for days, over in ((366, gone), (364, stay)):
         over.add(write_days_ago(store, wall, days, "decision", **listed))
-        for kind in ("intent", "outcome", "list_change", "command", "login", "site_state"):
+        for kind in (
+            "intent",
+            "outcome",
+            "list_change",
+            "command",
+            "login",
+            "site_state",
+            "watch_started",
+            "watch_ended",
+        ):
             over.add(write_days_ago(store, wall, days, kind, plate="AB123CD"))
     for days, over in ((364, gone), (31, gone), (29, stay)):
         over.add(write_days_ago(store, wall, days, "decision", **unlisted))

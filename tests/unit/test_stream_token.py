@@ -152,6 +152,7 @@ def test_a_token_opens_nothing_but_its_own_camera_at_its_own_pod(wish: dict[str,
 @pytest.mark.parametrize(
     ("change", "code"),
     [
+        pytest.param(lambda t: replace(t, issued_s=NOW_S - 15, expires_s=NOW_S), "expired", id="just over"),
         pytest.param(lambda t: replace(t, issued_s=NOW_S - 60, expires_s=NOW_S), "expired", id="over"),
         pytest.param(lambda t: replace(t, issued_s=NOW_S + 6, expires_s=NOW_S + 50), "expired", id="to come"),
         pytest.param(lambda t: replace(t, expires_s=NOW_S + 61), "bad_token", id="good for too long"),

@@ -196,7 +196,7 @@ async def test_a_token_that_opens_nothing_says_why(
     camera: str,
     expected: tuple[int, str],
 ) -> None:
-    answer = await offer(player, guarded.portal_token(**change), camera=camera)  # type: ignore[arg-type]
+    answer = await offer(player, guarded.portal_token(**change), camera=camera)  # type: ignore[arg-type]  # fields by name
     assert problem_in(answer) == expected
     assert guarded.live.offers == []
 
