@@ -1,22 +1,28 @@
-"""What the tests of live sessions share: live video of made-up cameras, and viewers that nothing here serves."""
+"""What the tests of live sessions share: live video of made-up cameras, and aiortc as the viewer."""
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import av
+import pytest
 from aiortc import MediaStreamTrack, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError
 from relay_fixtures import FACTS, MadeUpCamera, number_in, until_soon
 
 from pod.config import CameraConfig
+from pod.domain.errors import LiveError
 from pod.media.live.service import LiveCamera, LiveLimits, LiveVideo
 from pod.media.live.sessions import EndedSession, IceServer, LiveAnswer
 from pod.media.state import CameraState
 
 PLAYING = CameraState("playing", "", "fresh frames come in")
+CHROMIUM = (Path(__file__).parents[1] / "offers" / "chromium.sdp").read_text()
+"""An offer that nobody stands behind: what it is answered waits in vain."""
 
 
 def live_camera(
@@ -45,6 +51,18 @@ def live_video(
         yield live
     finally:
         assert live.close(), "live video did not end in time"
+
+
+def without_candidates(sdp: str) -> str:
+    """As a browser's offer that was posted before anything was gathered."""
+    return re.sub(r"a=(candidate:.*|end-of-candidates)\r\n", "", sdp)
+
+
+async def refusal(asked: Awaitable[object]) -> LiveError:
+    """The error that `asked` ends with."""
+    with pytest.raises(LiveError) as caught:
+        await asked
+    return caught.value
 
 
 class Ends:
@@ -89,10 +107,16 @@ class Watcher:
         await until_soon(lambda: self.numbers)
         return answer
 
+    def pull_the_plug(self) -> None:
+        """Neither send nor hear anything from now on, without a word."""
+        for protocol in self.peer.getTransceivers()[0].receiver.transport.transport._connection._protocols:
+            protocol.transport.abort()
+
     async def leave(self) -> None:
         await self.peer.close()
         for reading in self._reading:
-            await reading
+            reading.cancel()
+        await asyncio.gather(*self._reading, return_exceptions=True)
         self._reading.clear()
 
     def _on_track(self, track: MediaStreamTrack) -> None:

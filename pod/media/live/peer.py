@@ -63,6 +63,7 @@ class Peer:
         # Before the offer is looked at: aiortc would choose VP8 otherwise, and nothing would be shown.
         transceiver = self._connection.addTransceiver("video", direction="sendonly")
         transceiver.setCodecPreferences(_H264)
+        self._ice = transceiver.sender.transport.transport
         self._viewer = relay.attach(OwnSender(transceiver.sender))
 
     @property
@@ -107,4 +108,6 @@ class Peer:
             case "failed":
                 self._on_state("failed")
             case "closed":
-                self._on_state("closed")
+                # Also where the network broke: DTLS then often ends before ICE has told.
+                broke = self._ice.state == "failed"
+                self._on_state("failed" if broke else "closed")
