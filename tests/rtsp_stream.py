@@ -7,6 +7,7 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
 
@@ -122,6 +123,13 @@ def honest_answer(request: str, description: str, *, session: str = "1") -> byte
             return answer(request, headers=f"Session: {session.partition(';')[0]}\r\n")
 
 
+@dataclass(frozen=True)
+class BreakOff:
+    """An answer after which the camera hangs up."""
+
+    data: bytes
+
+
 class WrittenCamera:
     """A camera on a free port that answers as told and then sends whatever is asked of it.
 
@@ -130,7 +138,9 @@ class WrittenCamera:
         received: everything else that came, such as reports.
     """
 
-    def __init__(self, description: str, *, answers: Callable[[str], bytes | None] | None = None) -> None:
+    def __init__(
+        self, description: str, *, answers: Callable[[str], bytes | BreakOff | None] | None = None
+    ) -> None:
         """
         Args:
             answers: given a request, what to answer in place of the honest answer; None for that one.
@@ -204,6 +214,9 @@ class WrittenCamera:
     def _answer(self, connection: socket.socket, request: str) -> None:
         self.requests.append(request)
         told = self._answers(request)
+        if isinstance(told, BreakOff):
+            connection.sendall(told.data)
+            raise ConnectionAbortedError
         connection.sendall(honest_answer(request, self._description) if told is None else told)
         if request.startswith("PLAY"):
             self._connection = connection

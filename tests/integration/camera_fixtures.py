@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
 import av
 import numpy as np
@@ -97,6 +97,7 @@ class Watched:
         loop: bool = False,
         freshness_limit_s: float = 1.0,
         timing: SourceTiming = QUICK,
+        transport: Literal["auto", "native", "libav"] = "auto",
     ) -> None:
         self.states: list[CameraState] = []
         self.faults: list[Exception] = []
@@ -112,6 +113,7 @@ class Watched:
             gate="main",
             loop=loop,
             freshness_limit_s=freshness_limit_s,
+            transport=transport,
         )
         self.source = CameraSource(
             camera,
