@@ -35,11 +35,6 @@ type reply struct {
 }
 
 func main() {
-	api, err := newAPI()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
 	viewers := map[string]*viewer{}
 	lines := bufio.NewScanner(os.Stdin)
 	lines.Buffer(nil, longestLineBytes)
@@ -49,8 +44,10 @@ func main() {
 		answered := reply{}
 		if err := json.Unmarshal(lines.Bytes(), &asked); err != nil {
 			answered.Error = err.Error()
-		} else if answered, err = handle(api, viewers, asked); err != nil {
+		} else if done, err := handle(viewers, asked); err != nil {
 			answered.Error = err.Error()
+		} else {
+			answered = done
 		}
 		if err := replies.Encode(answered); err != nil {
 			return
@@ -58,7 +55,7 @@ func main() {
 	}
 }
 
-func handle(api *webrtc.API, viewers map[string]*viewer, asked request) (reply, error) {
+func handle(viewers map[string]*viewer, asked request) (reply, error) {
 	switch asked.Do {
 	case "count":
 		counts := map[string]count{}
@@ -70,13 +67,13 @@ func handle(api *webrtc.API, viewers map[string]*viewer, asked request) (reply, 
 		if _, there := viewers[asked.ID]; there {
 			return reply{}, fmt.Errorf("there is a viewer %q already", asked.ID)
 		}
-		one, err := newViewer(api)
+		one, err := newViewer()
 		if err != nil {
 			return reply{}, err
 		}
 		sdp, err := one.describe(asked.SDP)
 		if err != nil {
-			_ = one.peer.Close()
+			_ = one.close()
 			return reply{}, err
 		}
 		viewers[asked.ID] = one
@@ -92,7 +89,7 @@ func handle(api *webrtc.API, viewers map[string]*viewer, asked request) (reply, 
 		return reply{}, one.peer.SetRemoteDescription(answer)
 	case "close":
 		delete(viewers, asked.ID)
-		return reply{}, one.peer.Close()
+		return reply{}, one.close()
 	}
 	return reply{}, fmt.Errorf("cannot %q", asked.Do)
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/binary"
+	"net"
 	"sync"
 
 	"github.com/pion/ice/v2"
@@ -14,6 +15,11 @@ const (
 	largestDatagram  = 1500
 	halfOfSequence   = 1 << 15
 	firstPayloadType = 100
+
+	// A keyframe comes at once from a server on the same machine: it must fit.
+	receiveBufferBytes = 1 << 20
+	// Packets that were asked for again may be so far behind the newest one.
+	replayWindow = 1024
 )
 
 // The H.264 profiles that cameras send: baseline, constrained baseline, main, high.
@@ -28,7 +34,8 @@ type count struct {
 }
 
 type viewer struct {
-	peer *webrtc.PeerConnection
+	peer   *webrtc.PeerConnection
+	socket net.PacketConn
 
 	mutex   sync.Mutex
 	packets uint64
@@ -38,7 +45,8 @@ type viewer struct {
 }
 
 // newAPI has what a browser's viewer has that costs the server something: it asks for lost packets and reports.
-func newAPI() (*webrtc.API, error) {
+// One viewer's media comes to `socket` alone.
+func newAPI(socket net.PacketConn) (*webrtc.API, error) {
 	media := &webrtc.MediaEngine{}
 	for number, profile := range profiles {
 		codec := webrtc.RTPCodecParameters{
@@ -62,6 +70,8 @@ func newAPI() (*webrtc.API, error) {
 	}
 	settings := webrtc.SettingEngine{}
 	settings.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)
+	settings.SetICEUDPMux(webrtc.NewICEUDPMux(nil, socket))
+	settings.SetSRTPReplayProtectionWindow(replayWindow)
 	settings.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeUDP4})
 	return webrtc.NewAPI(
 		webrtc.WithMediaEngine(media),
@@ -70,14 +80,33 @@ func newAPI() (*webrtc.API, error) {
 	), nil
 }
 
-func newViewer(api *webrtc.API) (*viewer, error) {
-	peer, err := api.NewPeerConnection(webrtc.Configuration{})
+func newViewer() (*viewer, error) {
+	socket, err := net.ListenUDP("udp4", nil)
 	if err != nil {
 		return nil, err
 	}
-	one := &viewer{peer: peer}
+	if err = socket.SetReadBuffer(receiveBufferBytes); err != nil {
+		_ = socket.Close()
+		return nil, err
+	}
+	api, err := newAPI(socket)
+	if err != nil {
+		_ = socket.Close()
+		return nil, err
+	}
+	peer, err := api.NewPeerConnection(webrtc.Configuration{})
+	if err != nil {
+		_ = socket.Close()
+		return nil, err
+	}
+	one := &viewer{peer: peer, socket: socket}
 	peer.OnTrack(one.takeIn)
 	return one, nil
+}
+
+func (v *viewer) close() error {
+	_ = v.socket.Close()
+	return v.peer.Close()
 }
 
 // describe gives the answer to an offer, or an offer where there is none; with all candidates.
