@@ -12,6 +12,7 @@ from av.bitstream import BitStreamFilterContext
 
 from pod.media.clip import ANNEX_B_FILTERS
 from pod.media.clips.stream import ClipStream
+from pod.media.clips.timeline import reordering
 from pod.media.frame import AccessUnit
 from pod.media.nal import nal_units, rules_of
 from pod.store.media import MediaStore
@@ -102,7 +103,7 @@ def times_shown(path: Path) -> list[float]:
 
 def write_clip(path: Path, units: Sequence[AccessUnit]) -> list[int]:
     """Write the whole clip of these units, not sealed; returns where each fragment ends, bytes."""
-    stream = ClipStream(units[0])
+    stream = ClipStream(units[0], late=reordering(units))
     ends, data = [], stream.header
     for unit in units:
         fragment, _ = stream.add(unit)
@@ -124,7 +125,7 @@ def keep_clip(
     revision: int = 1,
 ) -> None:
     """Keep the whole clip of these units."""
-    stream = ClipStream(units[0])
+    stream = ClipStream(units[0], late=reordering(units))
     file = media.begin_clip(
         approach,
         revision,

@@ -1,4 +1,4 @@
-"""`platebridge audit show`: one car, with every row about it and the files of its pictures."""
+"""`platebridge audit show`: one car, with every row about it and the files of its pictures and clips."""
 
 import json
 from typing import Annotated
@@ -21,12 +21,13 @@ def show(
     config: ConfigOption = None,
     data_dir: DataDirOption = None,
 ) -> None:
-    """Show every row about one car, and where its pictures lie; exits 1 where nothing is kept of it."""
+    """Show every row about one car and where its pictures and clips lie; exits 1 where nothing is kept."""
     given = context.parent.params if context.parent else {}  # `audit --data-dir DIR show` works as well
     place = find_place(config or given.get("config"), data_dir or given.get("data_dir"))
     rows = rows_of(place.database, approach)
     index = MediaIndex(place.database, MediaFolder(place.database.parent / FOLDER_NAME))
     pictures = [(item, path) for item in index.find(approach) if (path := index.path(item.id)) is not None]
+    clips = [(clip, path) for clip in index.clips(approach) if (path := index.path(clip.id)) is not None]
     for row in rows:
         if as_json:
             fact = {"seq": row.seq, "time": iso(row.at), "kind": row.kind, "payload": row.payload}
@@ -40,6 +41,9 @@ def show(
     for item, path in pictures:
         fact = {"picture": str(path), "kind": item.kind, "revision": item.revision, "time": iso(item.at)}
         typer.echo(json.dumps(fact) if as_json else f"revision {item.revision}  {item.kind}  {path}")
-    if not rows and not pictures:
+    for clip, path in clips:
+        fact = {"clip": str(path), "revision": clip.revision, "time": iso(clip.at)}
+        typer.echo(json.dumps(fact) if as_json else f"revision {clip.revision}  clip  {path}")
+    if not rows and not pictures and not clips:
         typer.echo(f"nothing is kept of {approach!r}: `platebridge audit --json` tells each car's approach")
         raise typer.Exit(1)

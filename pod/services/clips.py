@@ -15,7 +15,8 @@ from pod.config import PodConfig
 from pod.domain.errors import CameraError, StoreError
 from pod.media.clips.boxes import TIMESCALE
 from pod.media.clips.ring import UnitRing
-from pod.media.clips.stream import ClipStream, plate_moment
+from pod.media.clips.stream import ClipStream
+from pod.media.clips.timeline import reordering
 from pod.media.fanout import AccessUnitFanout, Subscription
 from pod.media.frame import AccessUnit
 from pod.runtime.metrics import PodMetrics
@@ -218,13 +219,15 @@ class Clips:
             camera.recordings.append(recording)
 
     def _open(self, wanted: _Wanted, units: tuple[AccessUnit, ...]) -> _Recording:
-        stream, fragments, shown = ClipStream(units[0]), list[bytes](), list[tuple[AccessUnit, int]]()
+        late = reordering(units)
+        stream, content, plate_at, begun_s = ClipStream(units[0], late=late), b"", 0, units[0].arrival_s
         for unit in units:
             if not stream.fits(unit):  # the camera began to send other pictures meanwhile
-                stream, fragments, shown = ClipStream(unit), [], []
-            fragment, at = stream.add(unit)
-            fragments.append(fragment)
-            shown.append((unit, at))
+                stream, content, plate_at, begun_s = ClipStream(unit, late=late), b"", 0, unit.arrival_s
+            fragment, shown = stream.add(unit)
+            content += fragment
+            if unit.arrival_s <= wanted.seen_s:
+                plate_at = max(plate_at, shown)
         file = self._media.begin_clip(
             wanted.approach,
             wanted.revision,
@@ -232,14 +235,14 @@ class Clips:
             at=wanted.at,
             known=wanted.known,
             codec=stream.codec,
-            plate_at_ms=plate_moment(shown, wanted.seen_s) * 1000 // TIMESCALE,
+            plate_at_ms=plate_at * 1000 // TIMESCALE,
         )
         try:
-            file.append(stream.header + b"".join(fragments))
+            file.append(stream.header + content)
         except BaseException:
             file.drop()
             raise
-        latest_until_s = shown[0][0].arrival_s + LONGEST_S
+        latest_until_s = begun_s + LONGEST_S
         until_s = min(wanted.asked_s + self._after_s, latest_until_s)
         return _Recording(wanted, stream, file, until_s, latest_until_s)
 

@@ -6,6 +6,7 @@ ISO/IEC 14496-12:2022: moof 8.8.4, trun 8.8.8, sidx 8.16.3, free 8.1.2. One trac
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 TIMESCALE = 90_000
 """Ticks a second."""
@@ -22,6 +23,8 @@ _RUN_HOLDS = 0x000001 | 0x000100 | 0x000200 | 0x000400 | 0x000800
 """data offset; and of each sample its duration, size, flags and composition offset."""
 _KEYFRAME, _DEPENDENT = 0x02000000, 0x01010000
 _STARTS_WITH_KEYFRAME = 1 << 31 | 1 << 28
+_LONGEST = 3600 * TIMESCALE
+"""No fragment of ours lasts longer, in ticks: a clip is far shorter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +45,10 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Fragment:
-    """A fragment as the index needs it; `size_bytes` are those of its two boxes."""
+    """A fragment as the index needs it; `size_bytes` are those of its two boxes, times are in ticks."""
 
     size_bytes: int
+    begin: int
     duration: int
     keyframe: bool
 
@@ -95,13 +99,17 @@ def index_room() -> bytes:
 
 
 def index_box(fragments: Sequence[Fragment]) -> bytes:
-    """The index over 1 to `MOST_INDEXED` fragments and the free space behind it: `INDEX_ROOM_BYTES`."""
+    """The index over 1 to `MOST_INDEXED` fragments and the free space behind it: `INDEX_ROOM_BYTES`.
+
+    A fragment counts until the next one begins.
+    """
     if not 1 <= len(fragments) <= MOST_INDEXED:
         raise ValueError(f"an index has room for 1 to {MOST_INDEXED} fragments, not {len(fragments)}")
     free_bytes = INDEX_ROOM_BYTES - _INDEX_HEAD_BYTES - len(fragments) * _REFERENCE_BYTES
+    begins = [*(each.begin for each in fragments), fragments[-1].begin + fragments[-1].duration]
     references = b"".join(
-        struct.pack(">III", each.size_bytes, each.duration, _STARTS_WITH_KEYFRAME if each.keyframe else 0)
-        for each in fragments
+        struct.pack(">III", each.size_bytes, until - begin, _STARTS_WITH_KEYFRAME if each.keyframe else 0)
+        for each, (begin, until) in zip(fragments, pairwise(begins), strict=True)
     )
     head = struct.pack(">IIQQHH", 1, TIMESCALE, 0, free_bytes, 0, len(fragments))
     return _full_box(b"sidx", 1, 0, head + references) + _box(b"free", bytes(free_bytes - _BOX_HEAD_BYTES))
@@ -115,17 +123,23 @@ def read_box_head(head: bytes) -> tuple[bytes, int] | None:
     return (kind, size_bytes) if size_bytes >= _BOX_HEAD_BYTES else None
 
 
-def read_moof(moof: bytes) -> tuple[int, bool] | None:
-    """Duration in ticks, and whether it starts with a keyframe; None where it is no moof of ours."""
-    run = next((box for box in _inner(moof, b"moof", b"traf") if box.kind == b"trun"), None)
-    if run is None or run.size_bytes < 20:
+def read_moof(moof: bytes) -> tuple[int, int, bool] | None:
+    """When its first sample is decoded, how long all last, both in ticks; whether a keyframe is the first.
+
+    None where it is no moof of ours.
+    """
+    inner = {box.kind: box for box in _inner(moof, b"moof", b"traf")}
+    run, time = inner.get(b"trun"), inner.get(b"tfdt")
+    if run is None or run.size_bytes < 20 or time is None or time.size_bytes != 20:
         return None
+    (begin,) = struct.unpack_from(">Q", moof, time.at + 12)
     (flags,) = struct.unpack_from(">I", moof, run.at + 8)
     (count,) = struct.unpack_from(">I", moof, run.at + 12)
     if flags & 0xFFFFFF != _RUN_HOLDS or run.size_bytes != 20 + 16 * count or not count:
         return None
     entries = list(struct.iter_unpack(">IIIi", moof[run.at + 20 : run.at + run.size_bytes]))
-    return sum(entry[0] for entry in entries), entries[0][2] == _KEYFRAME
+    duration = sum(entry[0] for entry in entries)
+    return (begin, duration, entries[0][2] == _KEYFRAME) if 0 < duration <= _LONGEST else None
 
 
 def inner_boxes(data: bytes, start: int, end: int) -> Iterator[Box]:

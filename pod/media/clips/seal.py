@@ -15,6 +15,7 @@ from pod.media.clips.boxes import (
 
 _HEAD_BYTES = 8
 _MOST_MOOF_BYTES = 1024 * 1024
+_LONGEST_GAP = 3600 * TIMESCALE
 
 
 def seal(path: Path) -> tuple[int, int] | None:
@@ -39,7 +40,7 @@ def seal(path: Path) -> tuple[int, int] | None:
             os.pwrite(fd, index_box(fragments), room_at)
     finally:
         os.close(fd)
-    return end, sum(each.duration for each in fragments) * 1000 // TIMESCALE
+    return end, (fragments[-1].begin + fragments[-1].duration) * 1000 // TIMESCALE
 
 
 def _walk(fd: int) -> tuple[int | None, list[Fragment], int]:
@@ -52,7 +53,8 @@ def _walk(fd: int) -> tuple[int | None, list[Fragment], int]:
             break
         if kind == b"moof":
             whole = _fragment_at(fd, at, box_bytes, size_bytes)
-            if whole is None or room_at is None:
+            last_end = fragments[-1].begin + fragments[-1].duration if fragments else 0
+            if whole is None or room_at is None or not last_end <= whole.begin <= last_end + _LONGEST_GAP:
                 break
             fragments.append(whole)
             box_bytes = whole.size_bytes

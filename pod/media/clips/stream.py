@@ -1,6 +1,5 @@
 """Units of one camera to the fragments of a clip: the same bytes, cut about a second apart. No I/O."""
 
-from collections.abc import Sequence
 from itertools import pairwise
 
 from pod.media.clips.boxes import TIMESCALE, Sample, fragment
@@ -25,6 +24,9 @@ _SEQUENCE_SETS = {"h264": frozenset({7}), "hevc": frozenset({32, 33})}
 class ClipStream:
     """One clip in the making, from its first keyframe on. Belongs to one thread.
 
+    Args:
+        late: by how much each picture is shown late, ticks; what `timeline.reordering` says of such units.
+
     Attributes:
         header: what the file begins with.
         codec: "h264" or "hevc".
@@ -33,9 +35,10 @@ class ClipStream:
         CameraError: no clip can be made of these units (`clip_header`).
     """
 
-    def __init__(self, first: AccessUnit) -> None:
+    def __init__(self, first: AccessUnit, *, late: int = 0) -> None:
         self.header = clip_header(first)
         self.codec: NalCodec = "h264" if first.codec == "h264" else "hevc"
+        self._late = late
         self._timeline = Timeline(first)
         self._sets = _sequence_sets(first, self.codec)
         self._pending: list[tuple[int, AccessUnit]] = []
@@ -60,14 +63,14 @@ class ClipStream:
         """
         shown = self._timeline.place(unit)
         if shown < 0:  # its references are from before the clip
-            return b"", shown
+            return b"", shown + self._late
         ended = b""
         if self._pending and self._ends_before(unit, shown):
             ended = self._fragment(next_at=shown)
         self._pending.append((shown, unit))
         self._pending_bytes += len(unit.data)
         self._newest = max(self._newest, shown)
-        return ended, shown
+        return ended, shown + self._late
 
     def flush(self) -> bytes:
         """What is left, as the last fragment; empty where nothing is."""
@@ -82,20 +85,24 @@ class ClipStream:
         return shown - self._pending[0][0] >= least_s * TIMESCALE
 
     def _fragment(self, *, next_at: int) -> bytes:
-        """The pending units as a fragment. They are decoded in coded order, at the times at which they are
-        shown in order; the offsets say who is shown when."""
+        """The pending units as a fragment.
+
+        They are decoded in coded order, each when one is shown; the offsets say which one. No offset is
+        negative: players disagree about those.
+        """
         times = sorted(shown for shown, _ in self._pending)
         decoded: list[int] = []
         for time in times:
             decoded.append(max(time, decoded[-1] + 1 if decoded else self._decoded_until))
-        end = max(next_at, decoded[-1] + 1)
         if len(decoded) > 1:
             self._usual = decoded[-1] - decoded[-2]
+        # Where pictures are reordered, some of the next fragment may be shown before its first one.
+        end = max(decoded[-1] + self._usual if self._late else next_at, decoded[-1] + 1)
         samples = [
             Sample(
                 data=_length_prefixed(unit.data),
                 duration=until - at,
-                offset=shown - at,
+                offset=max(0, shown + self._late - at),
                 keyframe=unit.keyframe,
             )
             for (shown, unit), (at, until) in zip(self._pending, pairwise([*decoded, end]), strict=True)
@@ -105,11 +112,6 @@ class ClipStream:
         self._decoded_until = end
         self._pending, self._pending_bytes = [], 0
         return made
-
-
-def plate_moment(shown: Sequence[tuple[AccessUnit, int]], plate_s: float) -> int:
-    """When in the clip the unit that came by `plate_s` (monotonic) is shown, in ticks; at least 0."""
-    return max([0, *(at for unit, at in shown if unit.arrival_s <= plate_s)])
 
 
 def _length_prefixed(data: bytes) -> bytes:

@@ -1,5 +1,7 @@
 """When each unit of a clip is shown: by the camera's clock while that is believable. Pure."""
 
+from collections.abc import Sequence
+
 from pod.media.clips.boxes import TIMESCALE
 from pod.media.frame import AccessUnit
 
@@ -33,3 +35,14 @@ class Timeline:
         if at_s > self._newest_s:
             self._newest_s, self._newest_arrival_s = at_s, unit.arrival_s
         return round(at_s * TIMESCALE)
+
+
+def reordering(units: Sequence[AccessUnit]) -> int:
+    """By how much pictures must be shown late, so that each is decoded before, in ticks; 0 without B-frames.
+
+    Args:
+        units: in coded order, at least one.
+    """
+    timeline = Timeline(units[0])
+    shown = [at for at in map(timeline.place, units) if at >= 0]
+    return max(turn - at for turn, at in zip(sorted(shown), shown, strict=True))
