@@ -104,8 +104,11 @@ class Watcher:
         """Offer, answer, and wait for the first picture."""
         answer = await live.offer(camera, await self.offer(), viewer=viewer, lease_s=lease_s)
         await self.take(answer)
-        await until_soon(lambda: self.numbers)
+        await self.first_picture()
         return answer
+
+    async def first_picture(self) -> None:
+        await until_soon(lambda: self.numbers)
 
     def pull_the_plug(self) -> None:
         """Neither send nor hear anything from now on, without a word."""

@@ -6,6 +6,7 @@ names everything private that is used here: a test fails when one of them is gon
 """
 
 import asyncio
+import functools
 import struct
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -37,7 +38,7 @@ PARTS: dict[str, tuple[str, ...]] = {
     ),
     "RTCDtlsTransport": ("_tx_srtp",),
     "RTCIceTransport": ("_connection",),
-    "Connection": ("_nominated",),
+    "Connection": ("_nominated", "get_component_candidates"),
     "TurnTransport": ("_TurnTransport__inner_protocol",),
 }
 """By class: the private attributes and methods that this module reads, sets or replaces."""
@@ -276,3 +277,14 @@ def waiting_bytes(transport: asyncio.DatagramTransport) -> int:
     """What aioice's transport for a TURN server still holds, unsent."""
     inner: Any = transport
     return int(inner._TurnTransport__inner_protocol.transport.get_write_buffer_size())
+
+
+def bound_gathering(sender: RTCRtpSender, *, most_s: float) -> None:
+    """Wait at most `most_s` for a STUN or TURN server that does not answer; aiortc would wait 5 s.
+
+    Args:
+        sender: of a connection that has not gathered its candidates.
+    """
+    connection: Any = sender.transport.transport._connection
+    gather = functools.partial(connection.get_component_candidates, timeout=most_s)
+    vars(connection).update(get_component_candidates=gather)

@@ -15,7 +15,7 @@ from aiortc import (
     RTCSessionDescription,
 )
 
-from pod.media.live.aiortc_private import OwnSender
+from pod.media.live.aiortc_private import OwnSender, bound_gathering
 from pod.media.live.candidates import ViewerCandidate
 from pod.media.live.offer import Offer
 from pod.media.live.relay import CameraRelay
@@ -27,6 +27,9 @@ log = logging.getLogger(__name__)
 PeerState = Literal["connected", "failed", "closed"]
 
 CLOSE_WITHIN_S = 3.0
+
+GATHER_WITHIN_S = 1.0
+"""A STUN or TURN server that has not answered by then is left out: WHEP has no way to tell of it later."""
 
 _H264 = [
     codec
@@ -63,6 +66,7 @@ class Peer:
         # Before the offer is looked at: aiortc would choose VP8 otherwise, and nothing would be shown.
         transceiver = self._connection.addTransceiver("video", direction="sendonly")
         transceiver.setCodecPreferences(_H264)
+        bound_gathering(transceiver.sender, most_s=GATHER_WITHIN_S)
         self._ice = transceiver.sender.transport.transport
         self._viewer = relay.attach(OwnSender(transceiver.sender))
 
