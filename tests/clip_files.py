@@ -41,10 +41,24 @@ def units_of(path: Path) -> list[AccessUnit]:
     return found
 
 
+STRIPES = 8
+"""In numbered pictures, from the left: white for a one of the number, its highest bit first."""
+
+
 def encoded(
-    codec: VideoCodec, frames: int, *, gop: int = FPS, b_frames: int = 0, width: int = 320
+    codec: VideoCodec,
+    frames: int,
+    *,
+    gop: int = FPS,
+    b_frames: int = 0,
+    width: int = 320,
+    numbered: bool = False,
 ) -> list[AccessUnit]:
-    """Units of pictures of which no two are alike, `FPS` a second, parameter sets with each keyframe."""
+    """Units of pictures of which no two are alike, `FPS` a second, parameter sets with each keyframe.
+
+    Args:
+        numbered: the pictures show their number in stripes, else noise.
+    """
     names = {"h264": "libx264", "hevc": "libx265"}
     options = {"preset": "ultrafast", "threads": "1", "sc_threshold": "0"}
     if codec == "hevc":
@@ -58,7 +72,12 @@ def encoded(
     packets = []
     for index in range(frames):
         picture = noise.integers(0, 255, (encoder.height, encoder.width, 3), np.uint8)
-        frame = av.VideoFrame.from_ndarray(picture // 8 + index % 200, format="rgb24")
+        picture = picture // 8 + index % 200
+        if numbered:
+            bits = [index >> bit & 1 for bit in reversed(range(STRIPES))]
+            picture = np.repeat(np.array(bits, np.uint8) * 255, encoder.width // STRIPES)
+            picture = np.broadcast_to(picture[None, :, None], (encoder.height, encoder.width, 3)).copy()
+        frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
         frame.pts, frame.time_base = index, Fraction(1, FPS)
         packets += encoder.encode(frame)
     packets += encoder.encode(None)
