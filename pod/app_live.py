@@ -1,6 +1,7 @@
 """Join the cameras to the live video that the page shows. No rules live here."""
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 
@@ -10,6 +11,8 @@ from pod.media.live.service import LiveCamera, LiveLimits, LiveVideo
 from pod.media.live.sessions import IceServer
 from pod.media.source import CameraSource
 from pod.runtime.metrics import PodMetrics
+
+log = logging.getLogger(__name__)
 
 WHY_NONE = "Live video is off on this POD: max_viewers of live is 0."
 
@@ -30,7 +33,12 @@ def start_live(
     live = LiveVideo(cameras, limits=limits, ice_servers=lambda: servers)
     metrics.registry.register(LiveFigures(live))
     live.start()
-    stack.push_async_callback(asyncio.to_thread, live.close)
+
+    async def stop() -> None:
+        if not await asyncio.to_thread(live.close):
+            log.error("live video did not end in time, it is left behind; the gates are not touched")
+
+    stack.push_async_callback(stop)
     return live
 
 

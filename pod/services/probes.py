@@ -121,6 +121,9 @@ def live_probe(live: LiveVideo) -> HealthProbe:
     def probe() -> PartHealth:
         if (fault := live.fault) is not None:
             return PartHealth("live video", Status.DEGRADED, fault)
-        return PartHealth("live video", Status.OK, f"Viewers now: {len(live.sessions())}.")
+        sentence = f"Viewers now: {len(live.sessions())}."
+        if live.faults:
+            sentence += f" Faults since the start: {live.faults}; the log tells them."
+        return PartHealth("live video", Status.OK, sentence)
 
     return probe

@@ -14,6 +14,9 @@ log = logging.getLogger(__name__)
 
 BEAT_S = 1.0
 
+TELL_EVERY_S = 10.0
+"""A fault that comes back with every packet would fill the log; the others are counted."""
+
 
 class LoopThread:
     """Started once, closed once. A fault of what runs on it is logged and counted, and never leaves it."""
@@ -25,6 +28,7 @@ class LoopThread:
         self._ending = asyncio.Event()
         self._last: Callable[[], Coroutine[Any, Any, None]] | None = None
         self._beat_s = time.monotonic()
+        self._told_s = float("-inf")
         self.faults = 0
 
     @property
@@ -100,4 +104,8 @@ class LoopThread:
     def _on_fault(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """What asyncio tells of errors that nobody waited for."""
         self.faults += 1
-        log.error("live video met a fault: %s", context.get("message"), exc_info=context.get("exception"))
+        now_s = time.monotonic()
+        if now_s - self._told_s >= TELL_EVERY_S:
+            self._told_s = now_s
+            number, what = self.faults, context.get("message")
+            log.error("live video met fault %d: %s", number, what, exc_info=context.get("exception"))
