@@ -139,8 +139,8 @@ def _told(handler: Callable[P, Awaitable[Response]]) -> Callable[P, Awaitable[Re
 
 def _who(view: PodView, request: Request) -> tuple[Watching, str]:
     token = bearer_of(request.headers)
-    if view.watching is None:
-        raise _UnfitError(503, "off", view.why_not_watching)
+    if view.watching is None:  # why is for those who signed in: it may name a folder
+        raise _UnfitError(503, "off", "live video is off on this POD; its own page says why")
     return view.watching, token or ""
 
 

@@ -34,6 +34,7 @@ CHANGES_OF_OTHER_THINGS = {
     ("/list/new", "POST"),
     ("/list/{entry_id:int}", "POST"),
     ("/list/{entry_id:int}/remove", "POST"),
+    ("/media/{media_id}/link", "POST"),
     ("/api/cameras/{camera}/watch", "POST"),
     ("/whep/{camera}", "POST"),
     ("/whep/{camera}/{session}", "POST"),

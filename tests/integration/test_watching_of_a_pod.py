@@ -259,6 +259,7 @@ async def test_a_pod_without_its_stream_key_opens_gates_and_says_why_nobody_can_
             assert "remove it" in answer.json()["detail"]
             refused = await ask(client, "x.y.z", await viewer.offer())
             assert (refused.status_code, refused.json()["code"]) == (503, "off")
+            assert str(running.data_dir) not in refused.text
             command = (await client.post("/api/gates/main/commands")).json()["command"]
             opened = await client.post("/api/gates/main/open", json={"command": command})
             assert opened.json()["result"] == "commanded"
