@@ -162,6 +162,8 @@ def _detector_card(results: Results, facts: Figures) -> Iterator[str]:
     yield ""
     if "paired_recall" in detection:
         yield from (_pair("plates", detection["paired_recall"], found="found"), "")
+    if difference := detection.get("precision_difference_percent"):
+        yield from (f"Precision differs by {_told(difference, signed=True)}, ours less upstream's.", "")
     yield from (f"![Recall by plate width]({PICTURES}/recall-by-width.svg)", "")
     if weights.get("curve"):
         yield from (f"![Training of the detector]({PICTURES}/training-detector.svg)", "")
@@ -290,9 +292,10 @@ def read_facts() -> Figures:
 
 
 def facts_of(task: Task, name: str, facts: Figures) -> Figures:
-    """The words for a model: its own, or those of the last model of its task."""
+    """The words for a model: its own, or some that say nothing that could be wrong of it."""
     by_name: dict[str, Figures] = facts[task]
-    return by_name.get(name) or list(by_name.values())[-1]
+    nobody: Figures = facts["unnamed"][task]
+    return by_name.get(name, nobody)
 
 
 def write(made: Made, root: Path) -> None:

@@ -1,6 +1,6 @@
 """Prove that an exported network answers as the trained one did; refuse it where it does not."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,13 +38,13 @@ class Equality:
     changed: int = 0
 
 
-def answers(onnx_file: Path, batches: list[npt.NDArray[np.generic]]) -> list[Floats]:
-    """The first output of the network for every batch, on one thread."""
+def answering(onnx_file: Path) -> Callable[[npt.NDArray[np.generic]], Floats]:
+    """What gives the first output of a network for a batch, on one thread."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(str(onnx_file), options, providers=["CPUExecutionProvider"])
     name = session.get_inputs()[0].name
-    return [np.asarray(session.run(None, {name: batch})[0], np.float32) for batch in batches]
+    return lambda batch: np.asarray(session.run(None, {name: batch})[0], np.float32)
 
 
 def compare_readers(trained: list[Floats], exported: list[Floats], what: str) -> Equality:
@@ -79,15 +79,20 @@ def compare_detectors(trained: list[Floats], exported: list[Floats], what: str) 
 def prove(
     trained: Callable[[npt.NDArray[np.generic]], Floats],
     onnx_file: Path,
-    batches: list[npt.NDArray[np.generic]],
+    batches: Iterable[npt.NDArray[np.generic]],
     compare: Callable[[list[Floats], list[Floats], str], Equality],
 ) -> Equality:
     """Both networks over the same pictures.
 
+    Args:
+        batches: asked for one at a time, and not kept: a thousand pictures take gigabytes.
+
     Raises:
         ExportError: they differ.
     """
-    return compare([trained(batch) for batch in batches], answers(onnx_file, batches), str(onnx_file))
+    exported = answering(onnx_file)
+    pairs = [(trained(batch), exported(batch)) for batch in batches]
+    return compare([ours for ours, _ in pairs], [theirs for _, theirs in pairs], str(onnx_file))
 
 
 def _checked(ours: Floats, theirs: Floats, what: str) -> float:

@@ -6,11 +6,12 @@ what a tool writes of the day, the machine and itself is taken out. Nothing is w
 """
 
 import argparse
+import itertools
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -52,7 +53,7 @@ def export_detector(
     """
     if any(side % 32 or side <= 0 for side in size_px):
         raise ExportError(f"{size_px[0]}x{size_px[1]}: 32 must divide both sides of the detector's input")
-    batches = [_letterboxed(picture, size_px) for picture in _pictures(pictures)]
+    files = _picture_files(pictures)
     torchvision_stub.ensure()
     from ultralytics import YOLO
 
@@ -74,6 +75,7 @@ def export_detector(
             answer = trained(torch.from_numpy(batch))
             return np.asarray(answer[0] if isinstance(answer, tuple) else answer, np.float32)
 
+        batches = (_letterboxed(picture, size_px) for picture in _pictures(files))
         return _proven(run, part, target, batches, compare_detectors)
 
 
@@ -88,7 +90,7 @@ def export_reader(checkpoint: Path, target: Path, *, pictures: Path, temperature
     """
     if not 0.05 <= temperature <= 20:
         raise ExportError(f"temperature {temperature:g}: no calibration gives less than 0.05 or more than 20")
-    crops = np.stack([cv2.resize(picture, (WIDTH_PX, HEIGHT_PX)) for picture in _pictures(pictures)])
+    files = _picture_files(pictures)
     reader = SlotReader()
     try:
         reader.load_state_dict(torch.load(checkpoint, map_location="cpu", weights_only=True))
@@ -114,8 +116,7 @@ def export_reader(checkpoint: Path, target: Path, *, pictures: Path, temperature
         def run(batch: Batch) -> npt.NDArray[np.float32]:
             return np.asarray(network(torch.from_numpy(batch)), np.float32)
 
-        batches: list[Batch] = [crops[start : start + _BATCH] for start in range(0, len(crops), _BATCH)]
-        return _proven(run, part, target, batches, compare_readers)
+        return _proven(run, part, target, _crops(files), compare_readers)
 
 
 def _compact(made: Path, target: Path) -> Path:
@@ -137,7 +138,7 @@ def _proven(
     trained: Callable[[Batch], npt.NDArray[np.float32]],
     part: Path,
     target: Path,
-    batches: list[Batch],
+    batches: Iterable[Batch],
     compare: Callable[..., Equality],
 ) -> Equality:
     """Moves the file to its place once it has proved itself; takes it away otherwise."""
@@ -150,20 +151,32 @@ def _proven(
     return equality
 
 
-def _pictures(folder: Path) -> Iterator[npt.NDArray[np.uint8]]:
-    """RGB pictures of a folder, by name.
+def _picture_files(folder: Path) -> list[Path]:
+    """Where the pictures of a folder are, by name; they are read one after the other, when they are compared.
 
     Raises:
         ExportError: there is none.
     """
-    read = 0
-    for file in sorted(folder.rglob("*"))[:MOST_PICTURES]:
-        picture = cv2.imread(str(file), cv2.IMREAD_COLOR_RGB) if file.is_file() else None
-        if picture is not None:
-            read += 1
-            yield np.asarray(picture, np.uint8)
-    if not read:
+    files = [file for file in sorted(folder.rglob("*"))[:MOST_PICTURES] if file.is_file()]
+    readable = [file for file in files if cv2.haveImageReader(str(file))]
+    if not readable:
         raise ExportError(f"{folder}: holds no picture to prove the export with: name a folder that does")
+    return readable
+
+
+def _pictures(files: Iterable[Path]) -> Iterator[npt.NDArray[np.uint8]]:
+    """RGB pictures; what turns out to be none is passed over."""
+    for file in files:
+        picture = cv2.imread(str(file), cv2.IMREAD_COLOR_RGB)
+        if picture is not None:
+            yield np.asarray(picture, np.uint8)
+
+
+def _crops(files: Iterable[Path]) -> Iterator[Batch]:
+    """Shape (n, HEIGHT_PX, WIDTH_PX, 3), n at most `_BATCH`."""
+    resized = (cv2.resize(picture, (WIDTH_PX, HEIGHT_PX)) for picture in _pictures(files))
+    while some := list(itertools.islice(resized, _BATCH)):
+        yield np.stack(some)
 
 
 def _letterboxed(picture: npt.NDArray[np.uint8], size_px: Size) -> Batch:

@@ -24,7 +24,8 @@ ROOT = Path(__file__).parents[2]
 TEACHER = "cct_xs_v2_global.onnx"
 STEMS: dict[Task, str] = {"detector": "plate-detector-pico", "reader": "plate-reader-slots"}
 README = ROOT / "models" / "README.md"
-FACTS = Path(__file__).with_name("card_facts.yaml")
+_TRAINING = Path(__file__).parent
+FACTS = _TRAINING / "card_facts.yaml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +99,23 @@ class Run:
         self._call(name, whole, epochs=epochs, log=log)
 
     def call_platebridge(self, name: str, *arguments: str | Path, output: Path) -> None:
-        """Run a verb of the installed program; status 1 says that it left something out, and named it."""
+        """Run a verb of the installed program; status 1 says that it left something out, and named it.
+
+        Raises:
+            StageError: it failed, or ended without figures; what was there before stays.
+        """
         output.parent.mkdir(parents=True, exist_ok=True)
         whole = [Path(sys.executable).with_name("platebridge"), *arguments]
-        self._call(name, whole, output=output, good=(0, 1))
+        told = output.with_name(f"told-{output.name}")
+        self._call(name, whole, output=told, good=(0, 1))
+        try:
+            json.loads(told.read_text(encoding="utf-8"))
+        except ValueError:
+            raise StageError(
+                f"{name}: ended without figures, which should be JSON in {told}: its log is in "
+                f"{self.work / 'logs'}"
+            ) from None
+        told.replace(output)
 
     def _call(
         self,
@@ -220,10 +234,21 @@ def _options(run: Run, task: Task) -> dict[str, int]:
 def _training_inputs(run: Run, task: Task) -> dict[str, object]:
     listing = json.loads(run.listing.read_text())
     inputs: dict[str, object] = {"options": _options(run, task), "pictures": listing["detect_digest"]}
+    # A checkpoint of another network or another way to train is none of this run's.
+    inputs["code"] = _hashes(*_code(task))
     if task == "reader":
         teacher = None if run.teacher is None else sha256_of(run.teacher)
         inputs |= {"crops": listing["ocr_digest"], "teacher": teacher}
     return inputs
+
+
+def _code(task: Task) -> list[Path]:
+    """What trains a task, beside the libraries: its modules, and the detector's network."""
+    modules = sorted(_TRAINING.glob("*.py"))
+    if task == "detector":
+        return [m for m in modules if "detector" in m.stem] + sorted(_TRAINING.glob("yolo11-*.yaml"))
+    words = ("reader", "crop", "augment", "views", "teacher", "alphabet")
+    return [m for m in modules if any(word in m.stem for word in words)]
 
 
 def _run_name(run: Run, task: Task) -> str:

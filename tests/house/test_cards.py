@@ -1,15 +1,17 @@
 """Cards, manifests and their pictures say what was measured of the weights that are there, nothing else."""
 
+import copy
 import hashlib
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from models import registry
 from models.manifest import read_manifest
-from models.training.card import BEGIN, END, make, read_facts
-from models.training.results import PLACE_OF_RESULTS, TASKS, Results, ResultsError, load
+from models.training.card import BEGIN, END, facts_of, make, read_facts
+from models.training.results import PLACE_OF_RESULTS, TASKS, Results, ResultsError, Task, load
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "models" / "README.md").read_text()
@@ -57,6 +59,27 @@ def test_every_figure_of_a_manifest_is_one_that_was_measured(results: Results) -
     recall = manifest.metrics["recall_percent"]
     assert not isinstance(recall, float)
     assert recall.value == results.evaluation["detection"]["ours"]["recall_percent"]["value"]
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_model_that_nobody_described_gets_no_other_models_words(task: Task) -> None:
+    facts = read_facts()
+    words = facts_of(task, "plate-of-somebody-v7", facts)
+    assert words["trained_on"] == words["network"] == "not described here yet"
+    for known in facts[task].values():
+        assert set(known) == set(words)
+        assert known["trained_on"] != words["trained_on"]
+
+
+def test_a_paired_comparison_tells_what_more_finds_cost_in_precision(results: Results) -> None:
+    evaluation = copy.deepcopy(results.evaluation)
+    evaluation["detection"]["precision_difference_percent"] = {
+        "value": -2.1,
+        "interval_95_percent": [-4.0, -0.3],
+    }
+    told = make(replace(results, evaluation=evaluation), README, read_facts())
+    says = "Precision differs by -2.1 % (-4.0 to -0.3), ours less upstream's."
+    assert says in told.texts[Path("models/README.md")]
 
 
 def test_a_page_without_a_place_for_cards_is_refused(results: Results) -> None:
