@@ -237,6 +237,34 @@ def test_a_part_of_the_validation_set_is_measured_side_by_side(tmp_path: Path, s
     assert told["end_to_end"]["cpu_ratio_to_upstream"]["value"] < 1
 
 
+def test_a_picture_that_fast_alpr_fails_on_is_left_out_by_name_and_the_others_are_measured(
+    tmp_path: Path, shared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fast_alpr = pytest.importorskip("fast_alpr")
+    real, seen = fast_alpr.ALPR.predict, []
+
+    def failing(self: object, picture: object) -> object:
+        seen.append(1)
+        if len(seen) == 1:
+            raise ZeroDivisionError("its own fault")
+        return real(self, picture)
+
+    monkeypatch.setattr(fast_alpr.ALPR, "predict", failing)
+    for name in ("one.png", "two.png"):
+        shutil.copy(reference.PICTURE, tmp_path / name)
+    table = _table(
+        tmp_path, "picture_path,plate_text", [("one.png", reference.PLATE), ("two.png", reference.PLATE)]
+    )
+    app = typer.Typer()
+    app.command()(evaluate)
+    done = CliRunner().invoke(app, [str(table), "--json", "--upstream", str(shared / "weights")])
+    assert done.exit_code == 1, done.output
+    told = json.loads(done.stdout.splitlines()[-1])
+    assert told["end_to_end"]["pictures"] == 1
+    (problem,) = told["data_set"]["excluded"]
+    assert problem == f"{tmp_path / 'one.png'}: fast-alpr failed on it (ZeroDivisionError: its own fault)"
+
+
 def test_upstream_finds_plates_at_its_own_default_and_sure_means_what_the_gate_calls_so() -> None:
     fast_alpr = pytest.importorskip("fast_alpr")
     default = inspect.signature(fast_alpr.ALPR).parameters["detector_conf_thresh"].default

@@ -7,7 +7,10 @@ from xml.etree import ElementTree
 import cv2
 import numpy as np
 import pytest
+import yaml
+from hostile_onnx import reader_that_fails_on_black
 
+from models import registry
 from models.render.crops import render_crop
 from pod.cli import main
 from pod.commands import models_false_opens
@@ -81,6 +84,16 @@ def test_one_command_measures_tells_draws_and_checks(run, plate_set, tmp_path, m
     assert "### (a) Counted on real reads" in card.read_text()
     ElementTree.fromstring((tmp_path / "images" / "false-opens.svg").read_text())
     assert "<svg" in page.read_text()
+
+
+def test_a_reader_that_reads_nothing_is_named_and_nothing_is_said_of_strangers(run, plate_set, tmp_path):
+    blind = tmp_path / "blind.onnx"
+    blind.write_bytes(reader_that_fails_on_black(""))
+    contract = yaml.safe_dump(registry.load("bundled", "recognizer").plate_config)
+    (tmp_path / "blind_plate_config.yaml").write_text(contract)
+    status, out, err = run("--data", str(plate_set), "--quick", "--recognizer", str(blind))
+    assert (status, out) == (2, "")
+    assert "blind: reads none of 60 validation crops right, so nothing can be said" in err
 
 
 def test_a_folder_without_plates_is_named_with_the_mend(run, tmp_path):

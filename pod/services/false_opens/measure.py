@@ -167,6 +167,7 @@ def measure(
     recognizer = models.recognizer
     read = read_crops(recognizer, held_out, progress=stage("reading validation crops", len(held_out)))
     true = Reads(tuple(crop for crop in truths if crop.held_out), read.slots)
+    _refuse_a_blind(recognizer, true)
 
     figures = []
     for reads, crops, words in ((read, labelled, "as labelled"), (true, truths, "labels corrected")):
@@ -230,6 +231,19 @@ def measure(
         pairs,
         _findings(fitted_on, counted, on_validation, pairs),
     )
+
+
+def _refuse_a_blind(recognizer: Recognizer, reads: Reads) -> None:
+    """A reader that reads nothing lets nobody in, and nothing follows from that.
+
+    Raises:
+        MeasurementError: it reads not one crop as it should be.
+    """
+    if not any(read_key(slots) == crop.key for slots, crop in zip(reads.slots, reads.crops, strict=True)):
+        raise MeasurementError(
+            f"{recognizer.name}: reads none of {len(reads.crops)} validation crops right, so nothing can be "
+            "said of strangers: look at it with `platebridge models eval`, or name another with --recognizer"
+        )
 
 
 def _findings(

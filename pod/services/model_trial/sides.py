@@ -3,6 +3,8 @@
 Each computes on one thread of the processor, so that their times can be compared.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -27,13 +29,21 @@ LOW_CONFIDENCE = 0.05
 FAST_ALPR_CONFIDENCE = 0.4
 """The default of fast-alpr's class."""
 
+_MOST_TOLD = 160
 _TEACHER_MARGINS = (0.05, 0.10, 0.15)
 _TEACHER_SURE = 0.9
 _TEACHER_SHORTEST = 3
 
 
+class SideError(Exception):
+    """A side failed on a picture by a fault of its own; the message says which side, and how."""
+
+
 class Side(Protocol):
-    """A detector and a recogniser that work together."""
+    """A detector and a recogniser that work together.
+
+    Its methods raise SideError where they fail on a picture.
+    """
 
     facts: SideFacts
 
@@ -84,6 +94,17 @@ class OurSide:
         return tuple(read.text for read in self._reader.read(picture))
 
 
+@contextmanager
+def _fast_alpr_at_work() -> Iterator[None]:
+    """Within it fast-alpr runs: whatever it fails with, the other pictures are still to be measured."""
+    try:
+        yield
+    # What another program raises on an odd picture has no common base.
+    except Exception as error:
+        first = (str(error).strip().splitlines() or [""])[0][:_MOST_TOLD]
+        raise SideError(f"fast-alpr failed on it ({type(error).__name__}: {first})") from error
+
+
 class FastAlprSide:
     """fast-alpr's `ALPR` with its own thresholds, on files instead of downloads."""
 
@@ -114,13 +135,15 @@ class FastAlprSide:
         self.facts = SideFacts(weights.name, weights.found_in, FAST_ALPR_CONFIDENCE, (height, width))
 
     def detect(self, rgb: Picture) -> tuple[Boxes, npt.NDArray[np.float32]]:
-        found = self._every.predict(self.prepared(rgb))
+        with _fast_alpr_at_work():
+            found = self._every.predict(self.prepared(rgb))
         boxes = [(f.bounding_box.x1, f.bounding_box.y1, f.bounding_box.x2, f.bounding_box.y2) for f in found]
         scores = np.array([f.confidence for f in found], np.float32)
         return np.array(boxes, np.float32).reshape(-1, 4), scores
 
     def read_crop(self, rgb: Picture) -> Read:
-        said = self._alpr.ocr.predict(self.prepared(rgb))
+        with _fast_alpr_at_work():
+            said = self._alpr.ocr.predict(self.prepared(rgb))
         if said is None:
             return Read("", 0.0)
         sure = said.confidence if isinstance(said.confidence, list) else [said.confidence]
@@ -130,7 +153,9 @@ class FastAlprSide:
         return np.ascontiguousarray(rgb[..., ::-1])
 
     def read_whole(self, picture: Picture) -> tuple[str, ...]:
-        return tuple(found.ocr.text for found in self._alpr.predict(picture) if found.ocr is not None)
+        with _fast_alpr_at_work():
+            every = self._alpr.predict(picture)
+        return tuple(found.ocr.text for found in every if found.ocr is not None)
 
 
 class Teacher:

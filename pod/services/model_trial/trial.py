@@ -18,7 +18,7 @@ from models.evaluation.text import fold
 from models.render.crops import render_crop
 from pod.domain.errors import MeasurementError, PictureError
 from pod.services.model_trial.pictures import small_jpeg
-from pod.services.model_trial.sides import Picture, Side, Teacher
+from pod.services.model_trial.sides import Picture, Side, SideError, Teacher
 from pod.vision.pictures import load_picture
 from pod.vision.pipeline import crop
 
@@ -76,7 +76,7 @@ class Trial:
         """Measures everything.
 
         Raises:
-            MeasurementError: the plan is strict and a picture cannot be used.
+            MeasurementError: the plan is strict and a picture cannot be used, or a side fails on it.
         """
         started_s = time.monotonic()
         every = self._plan.every
@@ -105,12 +105,8 @@ class Trial:
             self._progress("crops", i, len(truths))
             rgb = self._loaded(truth.path, f"{truth.where[0]}:{truth.where[1]}: ")
             if rgb is not None:
-                yield self._read(
-                    rgb,
-                    truth,
-                    group=_group(truth),
-                    kind=f"{truth.label_by}{', seen by eye' if truth.seen else ''}",
-                )
+                kind = f"{truth.label_by}{', seen by eye' if truth.seen else ''}"
+                yield from self._read(rgb, truth, group=_group(truth), kind=kind)
 
     def _spoilt(self, truths: Sequence[CropTruth]) -> Iterator[CropOutcome]:
         """Every crop whose text its source gave, spoilt in every way; what a source gave is known best."""
@@ -122,7 +118,7 @@ class Trial:
             except PictureError:
                 continue  # told when it was read unspoilt
             for kind in DEGRADATIONS:
-                yield self._read(degrade(rgb, kind, seed=i), truth, group="augmented", kind=kind)
+                yield from self._read(degrade(rgb, kind, seed=i), truth, group="augmented", kind=kind)
 
     def _drawn(self) -> Iterator[CropOutcome]:
         count = _DRAWN // self._plan.every
@@ -131,12 +127,17 @@ class Trial:
             drawn = render_crop(FIRST_SEED + i)
             name = f"seed {FIRST_SEED + i}"
             truth = CropTruth(Path(name), name, drawn.text, "given", "", drawn.region, ("", 0))
-            yield self._read(drawn.picture, truth, group="synthetic", kind=drawn.style)
+            yield from self._read(drawn.picture, truth, group="synthetic", kind=drawn.style)
 
-    def _read(self, rgb: Picture, truth: CropTruth, *, group: Group, kind: str) -> CropOutcome:
-        reads = {name: side.read_crop(rgb) for name, side in self._sides.items()}
+    def _read(self, rgb: Picture, truth: CropTruth, *, group: Group, kind: str) -> Iterator[CropOutcome]:
+        """The outcome; none where a side failed by a fault of its own."""
+        try:
+            reads = {name: side.read_crop(rgb) for name, side in self._sides.items()}
+        except SideError as fault:
+            self._leave_out(f"{truth.path}: {fault}")
+            return
         failed = any(fold(read.text) != fold(truth.text) for read in reads.values())
-        return CropOutcome(
+        yield CropOutcome(
             truth.key,
             group,
             truth.text,
@@ -155,8 +156,12 @@ class Trial:
         for i, truth in enumerate(truths):
             self._progress("pictures", i, len(truths))
             rgb = self._loaded(truth.path, "")
-            if rgb is not None:
+            if rgb is None:
+                continue
+            try:
                 yield self._scene(rgb, truth)
+            except SideError as fault:
+                self._leave_out(f"{truth.path}: {fault}")
 
     def _scene(self, rgb: Picture, truth: SceneTruth) -> SceneOutcome:
         height, width = rgb.shape[:2]
@@ -189,11 +194,13 @@ class Trial:
         try:
             return load_picture(path)
         except PictureError as error:
-            problem = f"{where}{path}: {error}"
-            if self._plan.strict:
-                raise MeasurementError(f"{problem}: mend it, or leave out --strict") from None
-            self._left_out.append(problem)
+            self._leave_out(f"{where}{path}: {error}")
             return None
+
+    def _leave_out(self, problem: str) -> None:
+        if self._plan.strict:
+            raise MeasurementError(f"{problem}: mend it, or leave out --strict")
+        self._left_out.append(problem)
 
 
 def _group(truth: CropTruth) -> Group:
