@@ -6,12 +6,23 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from camera_fixtures import FPS
 from relay_fixtures import FACTS, LENGTH, MadeUpCamera, Receiver, a_relay, numbered_units, until_soon
 
 from pod.config import CameraConfig
 
 MASK = ((0.0, 0.5), (1.0, 0.5), (1.0, 1.0), (0.0, 1.0))
 HIDING = CameraConfig(name="gate", url="rtsp://192.0.2.1/", gate="main", masks=(MASK,), live_masks=True)
+
+
+def true_to_time(receiver: Receiver, newest: int) -> bool:
+    """Whether the newest pictures follow as their times say: none twice, and what a busy machine left out is
+    left out of the times, too."""
+    seen = list(zip(receiver.numbers, receiver.pictures, strict=True))[-newest:]
+    return all(
+        (later - one) % LENGTH == round(((after.pts or 0) - (before.pts or 0)) * FPS / 90_000) % LENGTH
+        for (one, before), (later, after) in pairwise(seen)
+    )
 
 
 def encoders() -> int:
@@ -32,9 +43,9 @@ async def test_what_no_browser_shows_is_encoded_once_for_all_viewers(codec, b_fr
         assert encoders() == 0
         async with Receiver(relay) as one, Receiver(relay) as other:
             assert encoders() == 1
-            await until_soon(lambda: len(one.numbers) >= 20 and len(other.numbers) >= 20)
-            assert all(later == (first + 1) % LENGTH for first, later in pairwise(one.numbers))
-            assert all(later == (first + 1) % LENGTH for first, later in pairwise(other.numbers))
+            await until_soon(lambda: len(one.numbers) >= 12 and len(other.numbers) >= 12, timeout_s=20.0)
+            assert true_to_time(one, 8)
+            assert true_to_time(other, 8)
         await until_soon(lambda: encoders() == 0)
         relay.close()
 
@@ -77,22 +88,65 @@ async def test_a_viewer_that_joins_later_does_not_wait_for_the_encoders_next_key
         relay = a_relay(camera, facts=replace(FACTS, codec="hevc"))
         async with Receiver(relay) as one:
             await until_soon(lambda: len(one.numbers) >= 5)
-            sent = camera.sent
             async with Receiver(relay) as other:
-                await until_soon(lambda: other.viewer.stats().sent_packets > 0)
-                assert camera.sent - sent < 30
+                assert other.viewer.stats().state == "sending"
                 await until_soon(lambda: len(other.numbers) >= 5)
         relay.close()
 
 
+async def test_a_keyframe_that_is_wanted_is_ordered_from_the_encoder_and_nothing_is_shown_twice(
+    monkeypatch,
+):
+    monkeypatch.setattr("pod.media.live.transcode.KEYFRAME_EVERY", 100_000)
+    with MadeUpCamera(numbered_units("libx265")) as camera:
+        relay = a_relay(camera, facts=replace(FACTS, codec="hevc"))
+        async with Receiver(relay) as receiver:
+            await until_soon(lambda: len(receiver.numbers) >= 10)
+            length_s = relay._gop.length_s
+            await receiver.want_keyframe()
+            await until_soon(lambda: relay._gop.length_s < length_s)
+            shown = len(receiver.numbers)
+            await until_soon(lambda: len(receiver.numbers) >= shown + 5)
+            assert true_to_time(receiver, 12)
+        relay.close()
+
+
+async def test_a_camera_that_reconnects_is_encoded_on_with_times_that_only_grow():
+    with MadeUpCamera(numbered_units("libx265")) as camera:
+        relay = a_relay(camera, facts=replace(FACTS, codec="hevc"))
+        async with Receiver(relay) as receiver:
+            await until_soon(lambda: len(receiver.numbers) >= 3)
+            camera.session, camera.shift_s = 2, -40_000.0
+            shown = len(receiver.numbers)
+            await until_soon(lambda: len(receiver.numbers) >= shown + 12)
+            times = [picture.pts or 0 for picture in receiver.pictures]
+            assert all(0 < later - one < 10 * 90_000 for one, later in pairwise(times))
+            assert relay.mode == "transcoded: H.265"
+        relay.close()
+
+
+async def test_nothing_encoded_is_shown_before_packets_of_the_camera_s_own_stream():
+    facts = [replace(FACTS, codec="hevc")]
+    camera = MadeUpCamera(numbered_units("libx265"))
+    relay = a_relay(camera, facts=lambda: facts[0])
+    receiver = Receiver(relay)
+    camera.publish(0)
+    await until_soon(lambda: relay._gop.packets)
+    facts[0] = FACTS
+    await until_soon(lambda: encoders() == 0)
+    assert not relay._gop.packets
+    await receiver.close()
+    relay.close()
+
+
 async def test_a_camera_that_changes_its_codec_goes_on_in_the_same_view():
-    facts = [FACTS]
+    facts, encoded_otherwise = [FACTS], numbered_units("libx265")
     camera = MadeUpCamera()
     relay = a_relay(camera, facts=lambda: facts[0])
     with camera:
         async with Receiver(relay) as receiver:
             await until_soon(lambda: len(receiver.numbers) >= 5)
-            camera.clip, camera.session = numbered_units("libx265"), 2
+            camera.clip, camera.session = encoded_otherwise, 2
             facts[0] = replace(FACTS, codec="hevc")
             await until_soon(lambda: encoders() == 1)
             shown = len(receiver.numbers)
@@ -106,12 +160,13 @@ async def test_a_camera_that_changes_its_codec_goes_on_in_the_same_view():
 
 
 async def test_a_resolution_that_changes_is_followed():
+    larger = numbered_units("libx265", size=(480, 320))
     with MadeUpCamera(numbered_units("libx265")) as camera:
         relay = a_relay(camera, facts=replace(FACTS, codec="hevc"))
         async with Receiver(relay) as receiver:
             await until_soon(lambda: len(receiver.numbers) >= 3)
-            camera.clip = numbered_units("libx265", size=(640, 480))
-            await until_soon(lambda: receiver.pictures[-1].width == 640)
+            camera.clip = larger
+            await until_soon(lambda: receiver.pictures[-1].width == 480)
         relay.close()
 
 

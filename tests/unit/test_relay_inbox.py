@@ -2,12 +2,14 @@
 
 import pytest
 
-from pod.media.live.inbox import Inbox
+from pod.media.live.inbox import GATHER_S, Inbox
 from pod.media.packets import PacketBatch, VideoPacket
 
 
-def batch(number: int, *, keyframe: bool = False, size: int = 10) -> PacketBatch:
-    return PacketBatch((VideoPacket(bytes(size), True, number, keyframe),), "h264", 1, 0.0)
+def batch(
+    number: int, *, keyframe: bool = False, size: int = 10, marker: bool = True, arrival_s: float = 0.0
+) -> PacketBatch:
+    return PacketBatch((VideoPacket(bytes(size), marker, number, keyframe),), "h264", 1, arrival_s)
 
 
 def numbers(inbox: Inbox) -> list[int]:
@@ -39,6 +41,26 @@ def test_who_watches_gets_everything_and_is_woken_once_until_it_takes(inbox, wok
     assert numbers(inbox) == [0, 1]
     inbox.put(batch(2))
     assert len(woken) == 2
+
+
+def test_the_parts_of_a_picture_wait_for_its_end_and_go_together(inbox, woken):
+    inbox.rouse(True)
+    inbox.put(batch(0, marker=False, arrival_s=1.0))
+    inbox.put(batch(1, marker=False, arrival_s=1.0 + GATHER_S / 2))
+    assert not woken
+    inbox.put(batch(2, arrival_s=1.0 + GATHER_S / 2))
+    assert len(woken) == 1
+    assert numbers(inbox) == [0, 1, 2]
+
+
+def test_the_parts_of_a_large_picture_wait_no_longer_than_a_moment(inbox, woken):
+    inbox.rouse(True)
+    inbox.put(batch(0, marker=False, arrival_s=1.0))
+    inbox.put(batch(1, marker=False, arrival_s=1.0 + 2 * GATHER_S))
+    assert len(woken) == 1
+    assert numbers(inbox) == [0, 1]
+    inbox.put(batch(2, marker=False, arrival_s=1.0 + 2 * GATHER_S))
+    assert len(woken) == 1
 
 
 def test_a_loop_that_stands_still_loses_the_oldest_and_it_is_counted(inbox):

@@ -3,6 +3,7 @@
 import heapq
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
@@ -99,6 +100,7 @@ class Rig:
         self.loop, self.gop = Loop(), GopCache()
         self.sender = sender = Sender(self.loop)
         self.unreachable: OSError | None = None
+        self.links: list[Any] = []
         rig = self
 
         class Link:
@@ -107,6 +109,7 @@ class Rig:
             def __init__(self, transport: object, address: object) -> None:
                 self.transport, self.address = transport, address
                 self.closed = False
+                rig.links.append(self)
 
             def send(self, datagrams: Sequence[tuple[int, VideoPacket]]) -> int:
                 if rig.unreachable is not None:
@@ -354,6 +357,15 @@ def test_an_ended_viewer_sends_nothing_and_leaves_no_timer(rig):
     rig.viewer.keyframe_wanted()
     assert not rig.sender.sent
     assert rig.viewer.stats().state == "ended"
+
+
+def test_each_way_to_a_peer_is_let_go_of_when_another_is_found_and_at_the_end(rig):
+    started(rig).sender.way = ("another", ("192.0.2.2", 9))
+    rig.play(1)
+    assert [link.closed for link in rig.links] == [True, False]
+    assert len(rig.sender.sent) == 16
+    rig.viewer.end()
+    assert all(link.closed for link in rig.links)
 
 
 def test_another_stream_begins_with_its_own_keyframe(rig):

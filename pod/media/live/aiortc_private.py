@@ -190,21 +190,22 @@ class OwnSender:
             raise ConnectionError(f"SRTP refuses a packet: {error}") from error
 
     async def _run(self, codec: RTCRtpCodecParameters) -> None:
-        """In the place of aiortc's sending loop: waits for the end."""
-        sender, transport = self._sender, self._sender.transport
+        """In the place of aiortc's sending loop, from when the keys are there: waits for the end."""
+        sender = self._sender
         sender._RTCRtpSender__rtp_started.set()
-        transport.on("statechange", self._on_transport_state)
         try:
             self._prepare(codec)
-            self._active = transport.state == "connected"
+            self._active = True
             if self._active and self._listener is not None:
                 self._listener.started()
             await asyncio.get_running_loop().create_future()
         except asyncio.CancelledError:
             pass  # the way aiortc ends it; it waits for `rtp_exited` then
         finally:
-            transport.remove_listener("statechange", self._on_transport_state)
-            self._stop()
+            if self._active:
+                self._active = False
+                if self._listener is not None:
+                    self._listener.stopped()
             if sender.track is not None:
                 sender.track.stop()
             sender._RTCRtpSender__rtp_exited.set()
@@ -213,16 +214,6 @@ class OwnSender:
         """Take over what was negotiated."""
         self._payload_type = codec.payloadType or 0
         self._extension = _Extension.of(self._sender)
-
-    def _on_transport_state(self) -> None:
-        if self._sender.transport.state != "connected":
-            self._stop()
-
-    def _stop(self) -> None:
-        if self._active:
-            self._active = False
-            if self._listener is not None:
-                self._listener.stopped()
 
     async def _on_rtcp(self, packet: rtp.AnyRtcpPacket) -> None:
         """In the place of aiortc's, which still keeps the statistics."""

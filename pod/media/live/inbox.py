@@ -9,6 +9,9 @@ from pod.media.packets import PacketBatch
 MOST_BYTES = 16 << 20
 """A loop that stands still loses what is older than its newest keyframe, or everything."""
 
+GATHER_S = 0.005
+"""Parts of a picture wait this long for its end: nobody can show them, and together they cost one send."""
+
 
 class Inbox:
     """The queue between two threads; thread-safe.
@@ -30,6 +33,7 @@ class Inbox:
         self._lock = threading.Lock()
         self._batches: deque[PacketBatch] = deque()
         self._bytes = 0
+        self._waiting_since_s: float | None = None
         self._awake = self._woken = self._closed = False
 
     def put(self, batch: PacketBatch) -> None:
@@ -44,7 +48,7 @@ class Inbox:
             self._bytes += _size_bytes(batch)
             if self._bytes > self._most_bytes:
                 self._overflow(keyframe)
-            if self._awake and not self._woken:
+            if self._awake and not self._woken and self._ready(batch):
                 self._woken = True
                 self._wake()
 
@@ -53,7 +57,7 @@ class Inbox:
         with self._lock:
             batches = list(self._batches)
             self._clear()
-            self._woken = False
+            self._woken, self._waiting_since_s = False, None
             return batches
 
     def rouse(self, awake: bool) -> None:
@@ -66,6 +70,14 @@ class Inbox:
         with self._lock:
             self._closed = True
             self._clear()
+
+    def _ready(self, batch: PacketBatch) -> bool:
+        """Whether a picture is whole, or its parts have waited long enough."""
+        if self._waiting_since_s is None:
+            self._waiting_since_s = batch.arrival_s
+        return batch.arrival_s - self._waiting_since_s >= GATHER_S or any(
+            packet.marker for packet in batch.packets
+        )
 
     def _overflow(self, keyframe: bool) -> None:
         """Forget all but the newest batch, and that one, too, where it starts no keyframe."""

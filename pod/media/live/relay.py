@@ -27,7 +27,7 @@ from pod.media.live.refit import refit
 from pod.media.live.timeline import Timeline
 from pod.media.live.transcode import Transcoder
 from pod.media.live.viewer import BETWEEN_KEYFRAMES_S, Viewer
-from pod.media.packets import PacketBatch, PacketFanout, VideoPacket
+from pod.media.packets import PacketBatch, PacketFanout
 from pod.media.stream_facts import StreamFacts
 
 log = logging.getLogger(__name__)
@@ -170,12 +170,18 @@ class CameraRelay:
         self._loop.call_soon_threadsafe(self._drain)
 
     def _drain(self) -> None:
-        """Take what came, keep it, and give it to every viewer."""
+        """Take what came, cut it to fit the path, put it on the viewers' clock, keep it, and send it."""
         session = None if self._transcoder is None else self._transcoder.session
-        fitted: list[VideoPacket] = []
-        for batch in self._inbox.take():
-            if batch.session == session or (session is None and batch.session > 0):
-                fitted += self._fitted(batch)
+        place = self._timeline.place
+        fitted = refit(
+            [
+                replace(packet, timestamp=place(packet.timestamp, batch.session, arrival_s=batch.arrival_s))
+                for batch in self._inbox.take()
+                if batch.session == session or (session is None and batch.session > 0)
+                for packet in batch.packets
+            ],
+            most_bytes=MOST_PAYLOAD_BYTES,
+        )
         if not fitted:
             return
         self._gop.add(fitted)
@@ -185,11 +191,3 @@ class CameraRelay:
             except Exception:
                 log.exception("camera %s: a viewer met a bug; it ends alone", self._camera.name)
                 viewer.end()
-
-    def _fitted(self, batch: PacketBatch) -> list[VideoPacket]:
-        """`batch` in packets that fit the path, on the viewers' clock."""
-        place = self._timeline.place
-        return [
-            replace(packet, timestamp=place(packet.timestamp, batch.session, arrival_s=batch.arrival_s))
-            for packet in refit(batch.packets, most_bytes=MOST_PAYLOAD_BYTES)
-        ]
