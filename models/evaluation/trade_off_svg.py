@@ -8,6 +8,7 @@ from html import escape
 _WIDTH, _HEIGHT = 720, 440
 _LEFT, _RIGHT, _TOP, _BOTTOM = 76, 24, 44, 60
 _INKS = ("#1b6ca8", "#b5541c", "#3a7d44", "#7a4fa3", "#8a6d1d")
+_FAR_PX = 26
 _FONT = 'font-family="system-ui, sans-serif"'
 
 
@@ -86,22 +87,74 @@ def trade_off(
         f'<text x="18" y="{middle}" text-anchor="middle" transform="rotate(-90 18 {middle})">'
         f"{escape(y_words)}</text>"
     )
-    for number, curve in enumerate(curves):
-        parts += _drawn(curve, [place(x, y) for x, y, _ in curve.points], _INKS[number % len(_INKS)])
-        line = _HEIGHT - _BOTTOM - 10 - 16 * (len(curves) - 1 - number)
-        parts.append(_text(_LEFT + 10, line, curve.name, ink=_INKS[number % len(_INKS)]))
+    places = [[place(x, y) for x, y, _ in curve.points] for curve in curves]
+    legend_top = _HEIGHT - _BOTTOM - 10 - 16 * len(curves)
+    taken = [_Room(_LEFT, legend_top - 14, _WIDTH, _HEIGHT)]
+    taken += [_Room(x - 5, y - 5, x + 5, y + 5) for points in places for x, y in points]
+    for number, (curve, points) in enumerate(zip(curves, places, strict=True)):
+        ink = _INKS[number % len(_INKS)]
+        parts += _drawn(curve, points, ink)
+        parts += _labels(curve, points, ink, taken)
+        parts.append(_text(_LEFT + 10, legend_top + 16 * (number + 1), curve.name, ink=ink))
+    if any(curve.marked is not None for curve in curves):
+        parts.append(_text(_LEFT + 10, legend_top, "large: as shipped", size=10))
     return "\n".join([*parts, "</svg>\n"])
 
 
 def _drawn(curve: Curve, places: Sequence[tuple[float, float]], ink: str) -> list[str]:
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
     parts = [f'<polyline points="{path}" fill="none" stroke="{ink}" stroke-width="1.6"/>']
-    for i, ((x, y), (_, _, words)) in enumerate(zip(places, curve.points, strict=True)):
+    for i, (x, y) in enumerate(places):
         radius = 6.5 if i == curve.marked else 3
         parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius}" fill="{ink}"/>')
-        if words:
-            parts.append(_text(x + 8, y - 6, words, ink=ink, size=10))
     return parts
+
+
+@dataclass(frozen=True, slots=True)
+class _Room:
+    """A rectangle that something takes up."""
+
+    x1: float
+    y1: float
+    x2: float
+    y2: float
+
+    def meets(self, other: "_Room") -> bool:
+        return self.x1 < other.x2 and other.x1 < self.x2 and self.y1 < other.y2 and other.y1 < self.y2
+
+
+def _labels(curve: Curve, places: Sequence[tuple[float, float]], ink: str, taken: list[_Room]) -> list[str]:
+    """The words beside points, where they lie on nothing else; those without such a place are left out.
+
+    Args:
+        taken: what is drawn already; the words are added.
+    """
+    parts = []
+    for (x, y), (_, _, words) in zip(places, curve.points, strict=True):
+        room = _free(x, y, 6.5 * len(words), taken) if words else None
+        if room is None:
+            continue
+        taken.append(room)
+        middle = (room.x1 + room.x2) / 2
+        if math.hypot(middle - x, (room.y1 + room.y2) / 2 - y) > _FAR_PX:
+            edge = room.y2 if room.y2 < y else room.y1
+            parts.append(_line(x, y, middle, edge, ink=ink))
+        parts.append(_text(middle, room.y2 - 3, words, anchor="middle", ink=ink, size=10))
+    return parts
+
+
+def _free(x: float, y: float, width: float, taken: Sequence[_Room]) -> _Room | None:
+    """The nearest place for words of that width around a point."""
+    for far in range(12, 90, 6):
+        for turn in range(12):
+            angle = math.pi * (turn / 6 - 0.5)
+            left = x + (far + width / 2) * math.cos(angle) - width / 2
+            top = y + far * math.sin(angle) - 6
+            room = _Room(left, top, left + width, top + 12)
+            is_inside = left >= _LEFT and left + width <= _WIDTH - _RIGHT and top >= _TOP
+            if is_inside and not any(room.meets(other) for other in taken):
+                return room
+    return None
 
 
 def _ticks(low: float, high: float) -> list[float]:
@@ -116,8 +169,10 @@ def _widened(low: float, high: float) -> tuple[float, float]:
     return low - room, high + room
 
 
-def _line(x1: float, y1: float, x2: float, y2: float) -> str:
-    return f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="#ddd"/>'
+def _line(x1: float, y1: float, x2: float, y2: float, *, ink: str = "#ddd") -> str:
+    return (
+        f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="{ink}" stroke-width="0.8"/>'
+    )
 
 
 def _text(x: float, y: float, words: str, *, anchor: str = "start", ink: str = "#222", size: int = 12) -> str:

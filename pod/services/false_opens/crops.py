@@ -115,7 +115,8 @@ def read_crops(
             answers.append(recognizer.read(pictures))
         progress(len(some))
     if bad:
-        named = ", ".join(file.name[:_LONGEST_NAME_TOLD] for file in bad[:3]) + (", ..." if len(bad) > 3 else "")
+        named = ", ".join(file.name[:_LONGEST_NAME_TOLD] for file in bad[:3])
+        named += ", ..." if len(bad) > 3 else ""
         raise MeasurementError(
             f"{bad[0].parent}: {len(bad)} of {len(crops)} crops are missing or no pictures: {named}: "
             "copy the plate set again"

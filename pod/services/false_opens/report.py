@@ -45,17 +45,25 @@ def as_pictures(found: FalseOpens) -> dict[str, str]:
     """SVG pictures by file name."""
     default = Policy()
     shown = (
-        ("min_confidence", "min_confidence", default.lowest_confidence),
-        ("near_ratio", "near_ratio", default.near_ratio),
-        ("near_frames", "reads before a near match (100: never)", float(default.near_frames)),
-        ("k_eff", "K_EFF", K_EFF),
+        (
+            "min_confidence",
+            "how sure a reading has to be, 0 to 1 (min_confidence)",
+            default.lowest_confidence,
+        ),
+        (
+            "near_ratio",
+            "how much likelier than any other a near match has to be (near_ratio)",
+            default.near_ratio,
+        ),
+        ("near_frames", "readings before a near match counts; 100: never", float(default.near_frames)),
+        ("k_eff", "readings that all pictures of one car count as, at most (K_EFF)", K_EFF),
     )
     return {
         "false-opens.svg": trade_off(
             [_curve(words, found.curves[name], marked) for name, words, marked in shown],
-            title=f"{found.recognizer}: strangers let in, and listed cars let in",
-            x_words="listed cars let in, % of modelled approaches",
-            y_words=f"false opens per million strangers, {GOAL_AT:,} listed",
+            title=f"What each setting costs and gives, with {found.recognizer}",
+            x_words="listed cars let in, % of those that drive up (modelled)",
+            y_words=f"strangers let in, of a million (list of {GOAL_AT:,} plates)",
             goal=(GOAL_LISTED_PERCENT, GOAL_PER_MILLION),
         )
     }
