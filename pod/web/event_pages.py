@@ -60,6 +60,7 @@ def router(pages: Pages, view: PodView, *, lives: Callable[[Session], bool]) -> 
             request,
             template,
             now=now,
+            cameras=view.cameras,
             zone=view.time_zone.key,
             health=health_of(health),
             days=days_of(records or (), now),

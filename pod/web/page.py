@@ -90,7 +90,8 @@ def create_app(
     app.add_middleware(Admission, sign_in=sign_in, pages=pages)
     app.add_middleware(WhepOrigins, origins=origins)
     app.add_middleware(KnownHosts, names=names)
-    app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
+    static = StaticFiles(directory=HERE / "static", packages=[("sync", "assets")])  # the player is the portal's, too
+    app.mount("/static", static, name="static")
     app.include_router(login_pages.router(pages, sign_in))
     app.include_router(event_pages.router(pages, view, lives=sign_in.lives))
     app.include_router(media_pages.router(pages, view))

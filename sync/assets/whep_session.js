@@ -1,0 +1,187 @@
+// One WHEP session, from the token to its end. Knows no page and no words: what fails is a `Refusal` with a code.
+
+const ANSWER_WITHIN_MS = 8_000;
+const CONNECT_WITHIN_MS = 10_000;
+const UNSTEADY_FOR_MS = 4_000; // a phone that changes networks comes back within seconds
+const GATHER_MS = 50;
+const RENEW_AT = 0.8;
+const RENEW_AGAIN_MS = 10_000;
+const MOST_CANDIDATES = 64;
+
+// Why a session is not had, or is no more. `code` is the POD's own (docs/live-video.md), or one of: no_webrtc, no_path,
+// lost, no_answer, signed_out, forged, unknown.
+export class Refusal extends Error {
+  constructor(code, { detail = "", retryS = null } = {}) {
+    super(detail || code);
+    Object.assign(this, { code, detail, retryS });
+  }
+}
+
+export class WhepSession {
+  #grant; #lost; #pc = null; #token = ""; #address = ""; #etag = "";
+  #candidates = []; #closed = false; #connected = false; #timers = {};
+
+  // grant: asks for a token; resolves to {token, whep, ice_servers, lease_s}, or rejects with a Refusal.
+  // lost: told once, with a Refusal, that an open session is over.
+  constructor(grant, lost) {
+    this.#grant = grant;
+    this.#lost = lost;
+  }
+
+  // Resolves to the stream once the answer is there; its pictures come when the path is found.
+  async open() {
+    if (!("RTCPeerConnection" in globalThis)) throw new Refusal("no_webrtc");
+    const codecs = RTCRtpReceiver.getCapabilities("video")?.codecs ?? [];
+    const wanted = codecs.filter((codec) => /\/(h264|rtx)$/i.test(codec.mimeType));
+    if (!wanted.some((codec) => /h264$/i.test(codec.mimeType))) throw new Refusal("no_h264");
+    try {
+      return await this.#negotiate(wanted);
+    } catch (error) {
+      this.close();
+      throw error instanceof Refusal ? error : new Refusal("unknown", { detail: String(error.message) });
+    }
+  }
+
+  // What the browser measures of the stream now.
+  stats() {
+    return this.#pc.getStats();
+  }
+
+  // Ends the session here and at the POD; safe to repeat.
+  close() {
+    if (this.#closed) return;
+    this.#closed = true;
+    Object.values(this.#timers).forEach(clearTimeout);
+    this.#pc?.close();
+    // Also while the page is being left; where it fails, the lease ends the session.
+    if (this.#address) this.#ask("DELETE", this.#address, { keepalive: true }).catch(() => {});
+  }
+
+  async #negotiate(codecs) {
+    let ticket = await this.#ticket();
+    const pc = (this.#pc = new RTCPeerConnection({ iceServers: ticket.ice_servers }));
+    const transceiver = pc.addTransceiver("video", { direction: "recvonly" });
+    transceiver.setCodecPreferences(codecs);
+    pc.onicecandidate = ({ candidate }) => this.#found(candidate);
+    pc.onconnectionstatechange = () => this.#connectionChanged();
+    await pc.setLocalDescription();
+    const offer = { type: "application/sdp", body: pc.localDescription.sdp };
+    let answer;
+    try {
+      answer = await this.#ask("POST", ticket.whep, offer);
+    } catch (error) {
+      if (!["expired", "used", "bad_token"].includes(error.code)) throw error;
+      ticket = await this.#ticket();
+      answer = await this.#ask("POST", ticket.whep, offer);
+    }
+    this.#address = new URL(answer.headers.get("location"), answer.url).href;
+    this.#etag = answer.headers.get("etag") ?? "";
+    const sdp = await answer.text();
+    this.#heed();
+    await pc.setRemoteDescription({ type: "answer", sdp });
+    this.#timers.connect = setTimeout(() => this.#over(new Refusal("no_path")), CONNECT_WITHIN_MS);
+    this.#renewIn(ticket.lease_s * RENEW_AT * 1000);
+    this.#trickle();
+    return new MediaStream([transceiver.receiver.track]);
+  }
+
+  async #ticket() {
+    const ticket = await this.#grant();
+    this.#heed();
+    this.#token = ticket.token;
+    return ticket;
+  }
+
+  // Closed while something was awaited: what came since is nobody's.
+  #heed() {
+    if (!this.#closed) return;
+    if (this.#address) this.#ask("DELETE", this.#address, { keepalive: true }).catch(() => {});
+    throw new Refusal("closed");
+  }
+
+  async #ask(method, address, { type = "", body, headers = {}, keepalive = false } = {}) {
+    const brought = { Authorization: `Bearer ${this.#token}`, ...headers };
+    if (type) brought["Content-Type"] = type;
+    const signal = AbortSignal.timeout(ANSWER_WITHIN_MS);
+    const request = { method, body, headers: brought, keepalive, signal, credentials: "omit" };
+    return answered(await fetch(address, request).catch(() => null));
+  }
+
+  #found(candidate) {
+    // A name made up for this browser alone (mDNS) leads the POD nowhere; it learns the address from the first check.
+    if (!candidate?.candidate || /\.local /.test(candidate.candidate)) return;
+    if (this.#candidates.length < MOST_CANDIDATES) this.#candidates.push(candidate);
+    clearTimeout(this.#timers.trickle);
+    this.#timers.trickle = setTimeout(() => this.#trickle(), GATHER_MS);
+  }
+
+  #trickle() {
+    if (this.#closed || !this.#etag || !this.#candidates.length) return;
+    const [{ usernameFragment, sdpMid }] = this.#candidates;
+    const [, password] = /^a=ice-pwd:(\S+)/m.exec(this.#pc.localDescription.sdp);
+    const lines = this.#candidates.splice(0).map((each) => `a=${each.candidate}`);
+    const head = [`a=ice-ufrag:${usernameFragment}`, `a=ice-pwd:${password}`, "m=video 9 UDP/TLS/RTP/SAVPF 0"];
+    const body = [...head, `a=mid:${sdpMid}`, ...lines, ""].join("\r\n");
+    const type = "application/trickle-ice-sdpfrag";
+    this.#ask("PATCH", this.#address, { type, body, headers: { "If-Match": this.#etag } }).catch((error) => {
+      // Without an answer the path may be found all the same; `no_path` tells when it is not.
+      if (["gone", "bad_etag"].includes(error.code)) this.#over(error);
+    });
+  }
+
+  #connectionChanged() {
+    const state = this.#pc.connectionState;
+    clearTimeout(this.#timers.unsteady);
+    if (state === "connected") {
+      this.#connected = true;
+      clearTimeout(this.#timers.connect);
+    } else if (state === "failed" || state === "closed") {
+      this.#over(new Refusal(this.#connected ? "lost" : "no_path"));
+    } else if (state === "disconnected") {
+      this.#timers.unsteady = setTimeout(() => this.#over(new Refusal("lost")), UNSTEADY_FOR_MS);
+    }
+  }
+
+  #renewIn(delayMs) {
+    clearTimeout(this.#timers.renew);
+    this.#timers.renew = setTimeout(() => this.#renew(), delayMs);
+  }
+
+  // A new token for the same session. Who is not allowed any more gets none, and sees nothing from then on.
+  async #renew() {
+    try {
+      await this.#ticket();
+      const answer = await this.#ask("POST", this.#address);
+      this.#renewIn((await answer.json()).lease_s * RENEW_AT * 1000);
+    } catch (error) {
+      if (error.code === "closed") return;
+      if (["no_answer", "too_fast", "too_slow"].includes(error.code)) this.#renewIn(RENEW_AGAIN_MS);
+      else this.#over(error instanceof Refusal ? error : new Refusal("lost"));
+    }
+  }
+
+  #over(refusal) {
+    if (this.#closed) return;
+    this.close();
+    this.#lost(refusal);
+  }
+}
+
+// Asks a page's own server for a token: what `grant` of a session is on the POD's local page.
+export async function ticketFrom(address, csrf) {
+  const signal = AbortSignal.timeout(ANSWER_WITHIN_MS);
+  const request = { method: "POST", headers: { "X-CSRF-Token": csrf, Accept: "application/json" }, signal };
+  const codes = { 401: "signed_out", 403: "forged", 404: "no_camera", 503: "off" };
+  return (await answered(await fetch(address, request).catch(() => null), codes)).json();
+}
+
+async function answered(answer, codes = {}) {
+  if (answer?.ok) return answer;
+  if (!answer) throw new Refusal("no_answer");
+  const said = await answer.json().catch(() => ({}));
+  const after = Number(answer.headers.get("retry-after"));
+  throw new Refusal(said.code ?? codes[answer.status] ?? "unknown", {
+    detail: said.detail ?? `HTTP ${answer.status}`,
+    retryS: after > 0 ? after : null,
+  });
+}
