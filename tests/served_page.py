@@ -54,6 +54,7 @@ class ServedPage:
 
     Attributes:
         now: the time that new audit rows get; moved on by whoever writes them.
+        noted: what somebody did, for the audit: kind and row.
         broken: what reading the records raises, while set.
     """
 
@@ -64,6 +65,7 @@ class ServedPage:
         self.folder = folder
         self.now = datetime.now(UTC)
         self.broken: StoreError | None = None
+        self.noted: list[tuple[str, dict[str, object]]] = []
         self._gates, self._cameras = gates, cameras
 
     def __enter__(self) -> Self:
@@ -165,7 +167,7 @@ class ServedPage:
             still=no_still,
             media=self.media,
             links=SharedLinks(self.folder, now=lambda: datetime.now(UTC)),
-            record=lambda kind, row: None,
+            record=lambda kind, row: self.noted.append((kind, dict(row))),
         )
         sign_in = SignIn(self.folder, secure=False, record=view.record)
         self._server = WebServer(create_app(view, sign_in), self._listener)

@@ -89,7 +89,8 @@ def test_a_full_disk_still_decides_and_audits_and_the_pictures_go_first(
         until(lambda: list(media.rglob("*.jpg")), what="pictures")
         filled = fill(small_disk)
         before = visits(pod)
-        while visits(pod) < before + wanted:
+        # Pictures and clips give way first, so it may take one visit more until the database itself is short.
+        while visits(pod) < before + wanted or "disk_full" not in alarms(pod):
             seen = visits(pod)
             until(lambda seen=seen: visits(pod) > seen, 60, what="a pulse while the disk is full")
             filled += fill(small_disk)  # what was given up for the row is taken, too

@@ -15,6 +15,7 @@ from clip_files import encoded, keep_clip
 from served_page import ServedPage
 
 from pod.domain.errors import StoreError
+from pod.store.audit import KINDS
 from pod.web.shared_links import FILE_NAME, SharedLinks
 
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
@@ -154,6 +155,22 @@ def test_a_link_is_asked_for_by_our_own_pages_alone(guard: Browser, clip: tuple[
     assert guard.ask(path, {"hours": "0", "csrf": guard.csrf()})[0] == 422
     assert guard.ask(path, {"hours": "169", "csrf": guard.csrf()})[0] == 422
     assert guard.ask("/media/999/link", {"csrf": guard.csrf()})[0] == 404
+
+
+def test_the_audit_says_who_gave_a_clip_away_and_until_when(
+    guard: Browser, served: ServedPage, clip: tuple[int, bytes]
+) -> None:
+    body = guard.ask(f"/media/{clip[0]}/link", {"hours": "1", "csrf": guard.csrf()})[2]
+    kind, row = served.noted[-1]
+    assert kind in KINDS
+    assert row == {
+        "media": clip[0],
+        "kind": "clip",
+        "approach": "entry-1",
+        "camera": "entry",
+        "until": json.loads(body)["until"],
+        "by": "local page, from 127.0.0.1",
+    }
 
 
 def test_a_link_opens_its_clip_without_a_sign_in_and_nothing_else(
