@@ -111,7 +111,9 @@ def still_clip(empty: Picture, *, folder: Path, name: str, duration_s: float) ->
     """The empty view with nothing but sensor noise in it; cached as `drive_up_clip` is."""
     digest = hashlib.sha256(Path(__file__).read_bytes() + empty.tobytes() + repr(duration_s).encode())
     view = covering(empty)
-    return cached_clip((view for _ in range(_frames(duration_s))), folder, name=name, digest=digest.hexdigest())
+    return cached_clip(
+        (view for _ in range(_frames(duration_s))), folder, name=name, digest=digest.hexdigest()
+    )
 
 
 def cached_clip(pictures: Iterable[Picture], folder: Path, *, name: str, digest: str) -> Path:

@@ -1,4 +1,6 @@
-"""`gate-latency`: from the camera sending a legible plate to the relay's edge. Needs ../shared and GStreamer.
+"""`gate-latency`: from the camera sending a legible plate to the relay's edge, calm and in a storm.
+
+Needs ../shared, GStreamer, Go and pion.
 
 Real pictures drive up to an RTSP camera that plays in real time, before the shipped `platebridge pod run`. No
 set says which plates the validation pictures show, so the upstream models do: a picture takes part where they
@@ -11,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from random import Random
 
@@ -29,6 +32,9 @@ from benchmarks.prerequisites import (
     need_camera,
     need_files,
 )
+from benchmarks.webrtc_receivers import Receivers, build_receivers
+from benchmarks.webrtc_storm import COMING_AND_GOING, STAYING, WebrtcStorm
+from benchmarks.webrtc_whep import ViewingKey, WhepCamera
 from models.render.camera_process import CameraProcess
 from models.render.lettering import Picture
 from pod.config import VisionConfig
@@ -52,13 +58,14 @@ _SETTLE_S = 1.3
 
 
 def measure(*, cars: int = CARS) -> dict[str, float]:
-    """The figures of `gate_timing`, of one pass of the clip.
+    """The figures of `gate_timing`, of one pass of the clip; and of another one, as `storm_...`.
 
     Raises:
-        CannotRunError: the pictures, the weights or GStreamer are missing.
+        CannotRunError: the pictures, the weights, GStreamer, Go or pion are missing.
     """
     need_files(VALIDATION_PICTURES, UPSTREAM_DETECTOR, UPSTREAM_RECOGNIZER)
     need_camera()
+    program = build_receivers()
     visitors = choose_visitors(cars)
     _say(f"{len(visitors)} cars; their plates are what the upstream models read in the pictures")
     clip = drive_up_clip(
@@ -67,12 +74,41 @@ def measure(*, cars: int = CARS) -> dict[str, float]:
     appearances = schedule([visitor.plate for visitor in visitors])
     legible = first_legible_frames(clip, appearances)
     _say(f"{sum(frame is not None for frame in legible)} cars have a legible frame; the camera plays now")
+    calm = _one_pass(clip, appearances, legible, storm=None)
+    _say(f"and now with viewers: {STAYING} stay, {COMING_AND_GOING} at a time come and go")
+    stormy = _one_pass(clip, appearances, legible, storm=program)
+    return calm | {f"storm_{name}": value for name, value in stormy.items()}
+
+
+def _one_pass(
+    clip: Path,
+    appearances: Sequence[Appearance],
+    legible: Sequence[int | None],
+    *,
+    storm: Path | None,
+) -> dict[str, float]:
+    """
+    Args:
+        storm: the viewers' program; None for a calm.
+    """
+    key = ViewingKey()
     with tempfile.TemporaryDirectory() as folder:
         sent_log = Path(folder) / "sent.jsonl"
         with CameraProcess({_CAMERA: [clip]}, log=sent_log) as camera:
-            listed = [visitor.plate for visitor in visitors]
-            with PodProcess(Path(folder) / "pod", {_CAMERA: camera.url(_CAMERA)}, listed=listed) as pod:
+            pod = PodProcess(
+                Path(folder) / "pod",
+                {_CAMERA: camera.url(_CAMERA)},
+                listed=[seen.plate for seen in appearances],
+                live=key.settings,
+            )
+            with pod, ExitStack() as stack:
                 wall_to_monotonic_s = time.monotonic() - time.time()
+                if storm is not None:
+                    pod.wait_until_playing()
+                    receivers = stack.enter_context(Receivers(storm))
+                    viewers = WhepCamera.of(pod, _CAMERA, key=key)
+                    wind = stack.enter_context(WebrtcStorm(viewers, receivers))
+                    stack.callback(wind.check)
                 last = appearances[-1].last
                 wait_until(lambda: len(sent_times_s(sent_log)) > last, 60 + last / 10, what="the clip's end")
                 time.sleep(_SETTLE_S)
@@ -95,7 +131,7 @@ def measure(*, cars: int = CARS) -> dict[str, float]:
         settle_s=_SETTLE_S,
     )
     _tell(done)
-    return figures(done, cars=len(visitors), wrong_openings=wrong)
+    return figures(done, cars=len(appearances), wrong_openings=wrong)
 
 
 def choose_visitors(count: int) -> list[Visitor]:

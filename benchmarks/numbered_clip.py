@@ -16,7 +16,7 @@ FRAMES = 4 * FPS
 
 BLOCK_PX = 16
 BITS = 7
-DARK, BRIGHT = 104, 152
+DARK, BRIGHT = 110, 146
 """Grey levels of 0 and 1."""
 
 

@@ -30,7 +30,7 @@ _VIEWER = """
   window.startedMs = performance.now();
   const pc = window.pc = new RTCPeerConnection();
   const row = {x: 0, y: 0, width: blockPx * blocks, height: blockPx};
-  // Straight from the decoder's brightness plane: to draw the picture on a canvas would take longer than a frame.
+  // Straight from the decoder's brightness plane: drawing the picture on a canvas takes longer than a frame.
   const read = async (frame, levels) => {
     const bytes = new Uint8Array(frame.allocationSize({rect: row}));
     const [luma] = await frame.copyTo(bytes, {rect: row});

@@ -1,6 +1,6 @@
 """Debian's Janus showing a camera: the WebRTC server in C that the POD's own is compared with.
 
-Its streaming plugin reads the camera by RTSP itself and keeps the last keyframe for who comes, as the POD does.
+Its streaming plugin reads the camera by RTSP itself and keeps the last keyframe for whoever comes.
 """
 
 import json
@@ -135,7 +135,14 @@ transports: {{ disable = "{_others("transports", "http")}" }}
 events: {{ broadcast = false }}
 """,
         "janus.transport.http.jcfg": f"""
-general: {{ json = "compact"  base_path = "/janus"  http = true  port = {port}  ip = "127.0.0.1"  https = false }}
+general: {{
+    json = "compact"
+    base_path = "/janus"
+    http = true
+    port = {port}
+    ip = "127.0.0.1"
+    https = false
+}}
 admin: {{ admin_http = false }}
 """,
         "janus.plugin.streaming.jcfg": f"""

@@ -29,7 +29,3 @@ class Server(Protocol):
             RuntimeError: the server refused.
         """
         ...
-
-    def cpu_s(self) -> float:
-        """Processor time of its processes so far."""
-        ...

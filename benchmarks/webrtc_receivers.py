@@ -44,7 +44,7 @@ def build_receivers(folder: Path = CACHE) -> Path:
     sources = sorted(_SOURCES.iterdir())
     if program.exists() and program.stat().st_mtime > max(source.stat().st_mtime for source in sources):
         return program
-    # Debian's libraries lie in a GOPATH; only code in one, too, may name their versions as they do themselves.
+    # Debian's libraries lie in a GOPATH; only code that lies in one, too, may name them by version.
     place = folder / "go" / "src" / "receivers"
     place.mkdir(parents=True, exist_ok=True)
     for source in sources:

@@ -1,8 +1,9 @@
-"""What the times of sent and shown frames say: latency, freezes, and processor time by viewer. Pure."""
+"""What the times of sent and shown frames say: latency and freezes. Pure."""
 
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -11,6 +12,14 @@ _LATEST_S = 3.0
 """Older than this no frame can be: the clip begins anew every few seconds, and its numbers with it."""
 
 _LEAST_READ = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """One frame as the camera sent it; monotonic clock."""
+
+    number: int
+    at_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,34 +35,34 @@ class Shown:
     at_s: float
 
 
-def latencies_s(sent_s: Sequence[float], shown: Sequence[Shown], *, clip_frames: int) -> list[float]:
+def latencies_s(sent: Sequence[Sent], shown: Sequence[Shown]) -> list[float]:
     """From the camera sending a frame to the browser showing it, for each frame whose number can be read.
 
     Args:
-        sent_s: by frame since the camera's start; monotonic, as are the times of `shown`.
-        clip_frames: after so many the numbers begin anew; longer than any latency.
+        sent: in the order of time; a number comes again after longer than any latency.
 
     Raises:
         ValueError: the numbers of too many frames cannot be read, or say what was not sent.
     """
+    times = [frame.at_s for frame in sent]
     found = []
     for frame in shown:
-        if frame.number is None:
-            continue
-        newest = bisect_right(sent_s, frame.at_s) - 1
-        index = newest - (newest - frame.number) % clip_frames
-        if index >= 0 and frame.at_s - sent_s[index] <= _LATEST_S:
-            found.append(frame.at_s - sent_s[index])
-    if len(found) < _LEAST_READ * len(shown) or not found:
+        newest = bisect_right(times, frame.at_s)
+        oldest = bisect_right(times, frame.at_s - _LATEST_S)
+        matching = (one.at_s for one in reversed(sent[oldest:newest]) if one.number == frame.number)
+        sent_s = next(matching, None)
+        if sent_s is not None:
+            found.append(frame.at_s - sent_s)
+    if not found or len(found) < _LEAST_READ * len(shown):
         raise ValueError(f"of {len(shown)} frames shown only {len(found)} say when they were sent")
     return found
 
 
 def gaps_s(shown: Sequence[Shown]) -> list[float]:
     """Between each frame and the next one that shows something else."""
-    changes = [frame.at_s for before, frame in zip(shown, shown[1:], strict=False) if _differs(before, frame)]
+    changes = [frame.at_s for before, frame in pairwise(shown) if _differs(before, frame)]
     times = [shown[0].at_s, *changes] if shown else []
-    return [after - before for before, after in zip(times, times[1:], strict=False)]
+    return [after - before for before, after in pairwise(times)]
 
 
 def _differs(before: Shown, after: Shown) -> bool:

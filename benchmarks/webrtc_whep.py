@@ -1,10 +1,11 @@
-"""A camera of a POD as its WHEP endpoint shows it, opened with tokens of a key that the POD was told to trust."""
+"""A camera of a POD as its WHEP endpoint shows it, opened with tokens of a key that the POD trusts."""
 
 import base64
 import secrets
 import time
 import urllib.error
 import urllib.request
+from typing import Self
 from urllib.parse import urljoin
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -13,6 +14,7 @@ from benchmarks.pod_process import PodProcess
 from benchmarks.webrtc_peer import Peer
 from pod.domain.stream_token import StreamToken, sign
 
+MOST_VIEWERS = 200
 _KID = "benchmark"
 _TOKEN_LIFE_S = 50.0
 _TIMEOUT_S = 20.0
@@ -24,15 +26,20 @@ _YOUNG_POD_WAIT_S = 1.0
 
 
 class ViewingKey:
-    """Signs tokens; what the POD's `live.trusted_keys` need to know of it is `setting`."""
+    """Signs tokens."""
 
     def __init__(self) -> None:
         self._key = Ed25519PrivateKey.generate()
 
     @property
-    def setting(self) -> dict[str, str]:
+    def settings(self) -> dict[str, object]:
+        """The `live:` settings of a POD that trusts it, and lets in as many as a benchmark wants."""
         raw = self._key.public_key().public_bytes_raw()
-        return {"kid": _KID, "public_key": base64.b64encode(raw).decode()}
+        return {
+            "max_viewers": MOST_VIEWERS,
+            "max_viewers_per_camera": MOST_VIEWERS,
+            "trusted_keys": [{"kid": _KID, "public_key": base64.b64encode(raw).decode()}],
+        }
 
     def token(self, camera: str, *, audience: str, viewer: str) -> str:
         """Good for one session."""
@@ -61,18 +68,22 @@ class WhepCamera:
     """One camera of a POD, as a `Server`.
 
     Args:
+        address: of the POD's page.
+        audience: how tokens name the POD.
         key: one that the POD's settings name.
     """
 
-    def __init__(self, pod: PodProcess, camera: str, *, key: ViewingKey) -> None:
-        self._pod = pod
-        self._url = urljoin(pod.address, f"whep/{camera}")
+    def __init__(self, address: str, camera: str, *, audience: str, key: ViewingKey) -> None:
+        self._url = urljoin(address, f"whep/{camera}")
+        self._audience = audience
         self._camera = camera
         self._key = key
         self._opened = 0
 
-    def cpu_s(self) -> float:
-        return self._pod.cpu_s()
+    @classmethod
+    def of(cls, pod: PodProcess, camera: str, *, key: ViewingKey) -> Self:
+        """Of a POD that plays."""
+        return cls(pod.address, camera, audience=pod.audience, key=key)
 
     def connect(self, peer: Peer) -> None:
         self.open(peer)
@@ -85,9 +96,8 @@ class WhepCamera:
         offer = peer.offer()
         self._opened += 1
         for _ in range(_TRIES):
-            token = self._key.token(
-                self._camera, audience=self._pod.audience, viewer=f"benchmark {self._opened}"
-            )
+            viewer = f"benchmark {self._opened}"
+            token = self._key.token(self._camera, audience=self._audience, viewer=viewer)
             asked = urllib.request.Request(
                 self._url,
                 offer.encode(),

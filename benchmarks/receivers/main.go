@@ -35,10 +35,12 @@ type reply struct {
 }
 
 func main() {
+	answers := os.Stdout
+	os.Stdout = os.Stderr // pion logs to it
 	viewers := map[string]*viewer{}
 	lines := bufio.NewScanner(os.Stdin)
 	lines.Buffer(nil, longestLineBytes)
-	replies := json.NewEncoder(os.Stdout)
+	replies := json.NewEncoder(answers)
 	for lines.Scan() {
 		var asked request
 		answered := reply{}

@@ -105,8 +105,9 @@ func newViewer() (*viewer, error) {
 }
 
 func (v *viewer) close() error {
+	err := v.peer.Close()
 	_ = v.socket.Close()
-	return v.peer.Close()
+	return err
 }
 
 // describe gives the answer to an offer, or an offer where there is none; with all candidates.
