@@ -128,6 +128,10 @@ def test_one_report_alone_changes_nothing() -> None:
     assert reported(0.0, 0.5).lag_s(50.0, 150.0) == 0.0
 
 
+def test_reports_that_the_clock_stands_behind_its_pictures_change_nothing() -> None:
+    assert reported(-5.0, -5.0).lag_s(50.0, 150.0) == 0.0
+
+
 @given(st.lists(st.floats(-1e6, 1e6), max_size=9))
 def test_a_lie_in_a_report_makes_no_picture_younger(lies_s: list[float]) -> None:
     assert reported(*lies_s).lag_s(50.0, 150.0) >= 0.0

@@ -253,6 +253,13 @@ def test_delimiters_and_prefixes_without_a_picture_hold_no_memory() -> None:
     assert len(into._assembler._held) <= assembly.MOST_HELD_PACKETS
 
 
+def test_a_new_sequence_parameter_set_takes_the_place_of_all_that_built_on_the_old_one() -> None:
+    into = stream()
+    sets = [b"\x67old", b"\x68one", b"\x68two", b"\x67new", b"\x68three"]
+    received([rtp(VideoPacket(nal, False, 7, False), number) for number, nal in enumerate(sets)], into)
+    assert into._assembler.parameter_sets == (b"\x67new", b"\x68three")
+
+
 def test_parameter_sets_without_end_hold_no_memory() -> None:
     into = stream()
     many = [VideoPacket(b"\x68" + number.to_bytes(2), False, 7, False) for number in range(1000)]

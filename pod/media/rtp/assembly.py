@@ -149,7 +149,6 @@ class UnitAssembler:
         unit.size_bytes += len(piece.data) + len(START_CODE)
         if unit.size_bytes > MOST_UNIT_BYTES:
             unit.damaged = True
-            unit.parts.clear()
         if not unit.damaged:
             unit.parts.append(START_CODE + piece.data if piece.begins else piece.data)
 
