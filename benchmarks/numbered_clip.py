@@ -1,22 +1,23 @@
 """A clip whose frames say their number in pixels, so that a viewer knows which frame it sees.
 
-Eight blocks along the top: seven bits, lowest first, and their parity. They differ so little, and are so
-small, that the POD's motion gate sees a still scene: what the clip costs a POD is what an idle camera costs.
+Eight blocks along the top: the seven bits of a Gray code, lowest first, and their parity. They differ so
+little, and so few of them change at a time, that the POD's motion gate sees a still scene: what the clip
+costs a POD is what an idle camera costs.
 """
 
 import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from benchmarks.drive_up import FPS, cached_clip, covering
+from benchmarks.drive_up import cached_clip, covering
 from models.render.lettering import Picture
 
-FRAMES = 4 * FPS
-"""The clip's length; far longer than any latency, and two GOPs."""
+BITS = 7
+FRAMES = 1 << BITS
+"""The clip's length, 5 s: far longer than any latency, and all that the bits can say."""
 
 BLOCK_PX = 16
-BITS = 7
-DARK, BRIGHT = 110, 146
+DARK, BRIGHT = 118, 138
 """Grey levels of 0 and 1."""
 
 
@@ -43,12 +44,15 @@ def number_in(levels: Sequence[float]) -> int | None:
         levels: of the middle of each block, from the left; as many as there are blocks, at least.
     """
     bits = [level > (DARK + BRIGHT) / 2 for level in levels[: BITS + 1]]
-    number = sum(bit << index for index, bit in enumerate(bits[:BITS]))
-    return number if bits == _blocks(number) and number < FRAMES else None
+    number = 0
+    for bit in reversed(bits[:BITS]):
+        number = number << 1 | (bit ^ (number & 1))
+    return number if bits == _blocks(number) else None
 
 
 def _blocks(number: int) -> list[bool]:
-    bits = [bool(number >> index & 1) for index in range(BITS)]
+    gray = number ^ number >> 1
+    bits = [bool(gray >> index & 1) for index in range(BITS)]
     return [*bits, sum(bits) % 2 == 0]  # odd parity: neither an all dark nor an all bright row is a number
 
 

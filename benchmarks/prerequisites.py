@@ -16,7 +16,9 @@ UPSTREAM_RECOGNIZER = SHARED / "weights" / "cct_xs_v2_global.onnx"
 CACHE = Path(__file__).parents[1] / ".demo" / "benchmarks"
 """Rendered clips; may be deleted at any time."""
 
-_PION = Path("/usr/share/gocode/src/github.com/pion/webrtc")
+PION = Path("/usr/share/gocode/src/github.com/pion/webrtc")
+"""Where Debian's package puts the WebRTC library that the light viewers are built on."""
+
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -52,7 +54,7 @@ def need_go() -> None:
     Raises:
         CannotRunError: the light viewers cannot be built here.
     """
-    if shutil.which("go") is None or not _PION.exists():
+    if shutil.which("go") is None or not PION.exists():
         raise CannotRunError(
             "needs Go and pion for viewers that cost little: "
             "sudo apt-get install golang-go golang-github-pion-webrtc.v3-dev"

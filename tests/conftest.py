@@ -23,6 +23,7 @@ KNOWN_ABSENCES = (
     "needs /dev/full",
     "needs faketime",
     "needs curl and jq",
+    "needs Go and pion",
     "needs the training environment",
 )
 """A test may be skipped for these alone; each skip's reason starts with one of them."""

@@ -7,6 +7,7 @@ import (
 
 	"github.com/pion/ice/v2"
 	"github.com/pion/interceptor"
+	"github.com/pion/logging"
 	"github.com/pion/webrtc/v3"
 )
 
@@ -68,9 +69,11 @@ func newAPI(socket net.PacketConn) (*webrtc.API, error) {
 	if err := webrtc.ConfigureRTCPReports(interceptors); err != nil {
 		return nil, err
 	}
-	settings := webrtc.SettingEngine{}
+	quiet := logging.NewDefaultLoggerFactory() // a viewer that leaves closes its socket: pion calls that an error
+	quiet.DefaultLogLevel = logging.LogLevelDisabled
+	settings := webrtc.SettingEngine{LoggerFactory: quiet}
 	settings.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)
-	settings.SetICEUDPMux(webrtc.NewICEUDPMux(nil, socket))
+	settings.SetICEUDPMux(webrtc.NewICEUDPMux(quiet.NewLogger("ice"), socket))
 	settings.SetSRTPReplayProtectionWindow(replayWindow)
 	settings.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeUDP4})
 	return webrtc.NewAPI(

@@ -10,6 +10,9 @@ from camera_fixtures import needs_gstreamer
 from benchmarks import camera_cpu, footprint, gate_latency, prerequisites
 from benchmarks.targets import load_targets
 
+needs_go = pytest.mark.skipif(
+    not prerequisites.PION.exists(), reason="needs Go and pion, see benchmarks/prerequisites.py"
+)
 ROOT = Path(__file__).parents[2]
 TARGETS, _ = load_targets()
 
@@ -25,12 +28,14 @@ def assert_covers(figures: dict[str, float], benchmark: str) -> None:
 
 
 @needs_gstreamer
+@needs_go
 def test_the_gate_opens_for_a_real_picture_and_its_latency_is_of_this_world(shared: Path) -> None:
     figures = gate_latency.measure(cars=1)
     assert_covers(figures, "gate-latency")
     assert figures["legible_cars"] == figures["cars"] == 1
     assert figures["opened_for_nobody"] == 0
     assert 10 < figures["p50_ms"] < 3000
+    assert 10 < figures["storm_p50_ms"] < 3000
 
 
 @needs_gstreamer
