@@ -17,6 +17,8 @@ from pod.commands.models_place import ConfigOption, ModelPlace, StoreOption, fin
 _CHECKSUM = {True: "pinned", False: "on first download"}
 _ALL_COLUMNS = 120
 """The width of a terminal that all columns fit into without breaking a name."""
+_FEW_COLUMNS = 78
+"""Narrower than this not even the first of them fit: a line each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,12 @@ def _print(rows: list[Row], place: ModelPlace) -> None:
     from pod.commands.plain_table import plain_table
 
     console = Console(width=None if sys.stdout.isatty() else 140)
+    if console.width < _FEW_COLUMNS:
+        for row in rows:
+            size = "" if row.size_bytes is None else f", {row.size_bytes / 1e6:.1f} MB"
+            print(f"{row.name}\n  {row.task}, {row.state}{', in use' if row.is_in_use else ''}{size}")
+        _print_place(place)
+        return
     is_narrow = console.width < _ALL_COLUMNS
     titles = ("Name", "Task", "State", "In use", "MB", "Licence", "Checksum")
     cells = [
@@ -139,6 +147,10 @@ def _print(rows: list[Row], place: ModelPlace) -> None:
     console.print(plain_table(titles[:kept], [cell[:kept] for cell in cells]))
     if is_narrow:
         print("Licences and checksums: in a wider terminal, or with --json.")
+    _print_place(place)
+
+
+def _print_place(place: ModelPlace) -> None:
     whose = f" (of {place.config})" if place.config else ""
     print(f"store: {place.store}{whose}")
     print("An available one comes with `platebridge models pull NAME`.")

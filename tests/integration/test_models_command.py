@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 import yaml
 from gate_fixtures import until
-from hostile_onnx import blind_detector
+from hostile_onnx import blind_detector, going_round
 from hub_server import Hub, Request, serving
 
 from models import reference, registry
@@ -48,6 +48,20 @@ def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def store(tmp_path: Path) -> Path:
     return tmp_path / "store"
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 9 MB: room for one model at work and one kept, not for more."""
+    place = tmp_path / "small"
+    place.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=9m", "tmpfs", place], capture_output=True, text=True, check=False
+    )
+    if mounted.returncode != 0:
+        pytest.skip(f"needs a file system to be mountable here: {mounted.stderr.strip()}")
+    yield place
+    subprocess.run(["umount", "--lazy", place], check=True)
 
 
 @pytest.fixture
@@ -257,6 +271,62 @@ def test_names_can_be_copied_from_a_narrow_terminal(config: Path) -> None:
     assert all(any(f" {name} " in line for line in lines) for name in listed("--config", config))
     assert max(map(len, (line for line in lines if "│" in line))) <= 80
     assert "with --json" in shown
+
+
+def test_on_forty_columns_every_name_stands_on_a_line_of_its_own(config: Path) -> None:
+    control, terminal = pty.openpty()
+    seen = os.environ | {"TERM": "xterm", "COLUMNS": "40"}
+    listing = process("models", "list", "--config", config, stdout=terminal, stderr=terminal, env=seen)
+    os.close(terminal)
+    lines = until_its_end(control).splitlines()
+    assert listing.wait(30) == 0
+    assert set(listed("--config", config)) <= set(lines)
+    assert max(len(line) for line in lines[:-2]) <= 40
+
+
+def test_an_import_onto_a_disk_without_room_leaves_what_was_there(small_disk: Path) -> None:
+    store = small_disk / "store"
+    assert models("import", FINDER.file, "--name", "mine", "--store", store).returncode == 0
+    before = sorted(path.name for path in store.rglob("*"))
+    (small_disk / "ballast").write_bytes(bytes(3_000_000))
+    for words in (["--name", "other"], ["--name", "mine", "--again"]):
+        done = models("import", FINDER.file, *words, "--store", store)
+        assert done.returncode == 2
+        assert "bytes are needed and" in done.stderr
+        assert "free space there, or name another folder with --store" in done.stderr
+        assert sorted(path.name for path in store.rglob("*")) == before
+    assert models("verify", "mine", "--store", store).returncode == 0
+
+
+@pytest.mark.parametrize("verb", ["eval", "import"])
+def test_ctrl_c_in_a_verb_that_works_for_long_says_nothing_and_leaves_nothing(
+    store: Path, tmp_path: Path, verb: str
+) -> None:
+    (tmp_path / "slow.onnx").write_bytes(going_round())
+    for i in range(400):
+        shutil.copy(reference.PICTURE, tmp_path / f"{i}.png")
+    rows = "".join(f"{i}.png,{reference.PLATE}\n" for i in range(400))
+    (tmp_path / "truth.csv").write_text(f"picture_path,plate_text\n{rows}")
+    words: dict[str, list[str | Path]] = {
+        "eval": ["eval", tmp_path / "truth.csv", "--store", store],
+        "import": ["import", tmp_path / "slow.onnx", "--store", store],
+    }
+    working = process("models", *words[verb], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    threads = Path(f"/proc/{working.pid}/task")
+    if verb == "import":
+        children = threads / str(working.pid) / "children"
+        until(lambda: children.read_text().strip(), timeout_s=30)
+        child = int(children.read_text().split()[0])
+    else:  # it has loaded the networks
+        until(lambda: "onnxruntime" in (threads.parent / "maps").read_text(), timeout_s=30)
+    working.send_signal(signal.SIGINT)
+    stdout, stderr = working.communicate(timeout=30)
+    assert working.returncode in (130, -signal.SIGINT)
+    assert "Traceback" not in stdout + stderr
+    if verb == "import":
+        until(lambda: not Path(f"/proc/{child}").exists(), timeout_s=10)
+        assert list(store.glob("*.onnx")) == []
+        assert [path for path in (store / ".arriving").iterdir() if path.suffix == ".part"] == []
 
 
 def test_a_pull_that_is_killed_leaves_no_model_and_goes_on_in_the_next_one(store: Path, hub: Hub) -> None:
