@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import re
+import socket
 
 import aioice.ice
 import pytest
@@ -19,7 +20,7 @@ from live_fixtures import (
 from relay_fixtures import LENGTH, MadeUpCamera, until_soon
 
 from pod.media.live.service import LiveLimits
-from pod.media.live.sessions import EndedSession
+from pod.media.live.sessions import EndedSession, IceServer
 from pod.media.state import CameraState
 
 LEASE_S = 60.0
@@ -169,14 +170,18 @@ async def test_viewers_are_capped_for_each_camera_and_for_the_pod() -> None:
 
 
 async def test_an_offer_whose_asker_went_away_leaves_no_session() -> None:
-    with MadeUpCamera() as camera, live_video(live_camera(camera)) as live:
-        for _ in range(20):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent, MadeUpCamera() as camera:
+        silent.bind(("127.0.0.1", 0))
+        slow = (IceServer(url=f"stun:127.0.0.1:{silent.getsockname()[1]}"),)  # the answer takes a second
+        with live_video(live_camera(camera), ice_servers=slow) as live:
+            ends = Ends(live)
             asking = asyncio.create_task(live.offer("gate", CHROMIUM, viewer="anna", lease_s=LEASE_S))
-            await asyncio.sleep(0)
+            await until_soon(live.sessions)
             asking.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await asking
-        await until_soon(lambda: not live.sessions())
+            await until_soon(lambda: not live.sessions())
+            assert ends.reasons == ["left"]
 
 
 async def test_viewers_connected_at_the_stop_are_told_and_nothing_is_left() -> None:
