@@ -255,6 +255,7 @@ async def test_nobody_watching_means_the_loop_is_never_woken(monkeypatch):
     viewer = Receiver(relay)
     camera.publish(0)
     assert len(woken) == 1
+    await until_soon(lambda: relay._gop.packets)
     await viewer.close()
     del woken[:]
     for number in range(60):

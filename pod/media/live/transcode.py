@@ -16,7 +16,7 @@ from pod.media.decoder import Decoder, PictureDecoder, StreamDecoder
 from pod.media.fanout import AccessUnitFanout
 from pod.media.frame import AccessUnit
 from pod.media.live.masked import masked
-from pod.media.packetize import CLOCK_HZ, packetize
+from pod.media.packetize import packetize
 from pod.media.packets import PacketBatch
 
 log = logging.getLogger(__name__)
@@ -44,8 +44,8 @@ _OPTIONS = {
 }
 
 
-_FURTHEST_S = 5.0
-"""A longer way from one picture to the next, or one back, is another session of the camera."""
+_NOMINAL_FPS = 25
+"""The encoder shares its rate out over pictures by this; cameras' own times may leap."""
 
 
 class Transcoder:
@@ -53,7 +53,6 @@ class Transcoder:
 
     Attributes:
         session: the session that its packets carry.
-        pictures: encoded so far.
         corrupt: units that could not be decoded.
         fault: what ended it before its time, for people; None while it works.
     """
@@ -76,7 +75,6 @@ class Transcoder:
         """
         self.session = session
         self.fault: str | None = None
-        self.pictures = 0
         self.corrupt = 0
         self._units = units.subscribe(WAITING_UNITS)
         self._publish = publish
@@ -101,11 +99,6 @@ class Transcoder:
         """Make the next picture one that can be decoded alone."""
         self._keyframe.set()
 
-    def join(self, timeout_s: float) -> bool:
-        """Wait for the thread after `stop`; False when it did not come in time."""
-        self._thread.join(timeout_s)
-        return not self._thread.is_alive()
-
     def _run(self) -> None:
         thread = threading.get_native_id()
         os.setpriority(os.PRIO_PROCESS, thread, max(NICE, os.getpriority(os.PRIO_PROCESS, thread)))
@@ -119,7 +112,7 @@ class Transcoder:
         encoder: _Encoder | None = None
         for unit, picture in self._pictures():
             size = _fitting_size(picture)
-            if encoder is None or not encoder.follows(unit.rtp_time_s, size):
+            if encoder is None or encoder.size != size:
                 encoder = _Encoder(size)
             shown = masked(picture, self._masks) if self._masks else picture
             forced = self._keyframe.is_set()
@@ -127,7 +120,6 @@ class Transcoder:
             for encoded in encoder.encode(shown, unit, keyframe=forced):
                 packets = packetize(encoded, most_bytes=self._most_payload_bytes)
                 self._publish(PacketBatch(packets, "h264", self.session, encoded.arrival_s))
-            self.pictures += 1
 
     def _pictures(self) -> Iterator[tuple[AccessUnit, av.VideoFrame]]:
         """The camera's pictures, until `stop`."""
@@ -156,23 +148,19 @@ class _Encoder:
         assert isinstance(context, av.VideoCodecContext)
         context.width, context.height = size
         context.pix_fmt = "yuv420p"
-        context.time_base = Fraction(1, CLOCK_HZ)
+        context.time_base, context.framerate = Fraction(1, _NOMINAL_FPS), Fraction(_NOMINAL_FPS)
         context.gop_size, context.max_b_frames = KEYFRAME_EVERY, 0
         context.options = _OPTIONS
         self._context = context
-        self._size = size
-        self._last_s: float | None = None
-
-    def follows(self, time_s: float, size: tuple[int, int]) -> bool:
-        """Whether a picture of that time and size can be the next one."""
-        return size == self._size and (self._last_s is None or 0 < time_s - self._last_s <= _FURTHEST_S)
+        self.size = size
+        self._count = 0
 
     def encode(self, picture: av.VideoFrame, unit: AccessUnit, *, keyframe: bool) -> Iterator[AccessUnit]:
         """The units that `picture`, which came in `unit`, becomes; without delay it is one."""
-        width, height = self._size
+        width, height = self.size
         fitted = picture.reformat(width, height, "yuv420p", threads=1)
-        self._last_s = unit.rtp_time_s
-        fitted.pts, fitted.time_base = round(unit.rtp_time_s * CLOCK_HZ), self._context.time_base
+        fitted.pts, fitted.time_base = self._count, self._context.time_base
+        self._count += 1
         # The decoder wrote the camera's own choice there, and the encoder would take it for a wish.
         fitted.pict_type = PictureType.I if keyframe else PictureType.NONE
         for packet in self._context.encode(fitted):
