@@ -12,6 +12,7 @@ from camera_fixtures import needs_gstreamer
 from promises import Prove
 from running_pod import PLATEBRIDGE, RunningPod, until
 
+from models import registry
 from models.render.camera_process import CameraProcess
 from pod.app import Pod
 from pod.config_load import load_config
@@ -107,6 +108,32 @@ def test_a_pod_without_a_usable_model_does_not_start_and_says_why(
     assert "Traceback" not in ended.stderr
     assert pod.edges() == (), "no line was taken"
     prove(attempts=1, faults=1, losses=len(pod.pulses()))
+
+
+def test_a_model_damaged_under_a_running_pod_is_told_at_the_next_start_and_by_verify(tmp_path: Path) -> None:
+    store, own = tmp_path / "models", ["--name", "mine", "--store", str(tmp_path / "models")]
+    bundled = registry.load("bundled", "detector").file
+    subprocess.run([PLATEBRIDGE, "models", "import", bundled, *own], check=True, capture_output=True)
+    vision = {"detector": "mine", "model_store": str(store)}
+    pod = RunningPod(tmp_path, str(gate_clips.standing()), sections={"vision": vision}, loop=True)
+    (kept,) = store.glob("*.onnx")
+    with pod:
+        until(lambda: pod.address, what="the start")
+        kept.write_bytes(kept.read_bytes()[:-1] + b"!")
+        assert pod.get("")
+        assert pod.stop() == 0
+    ended = subprocess.run(
+        [PLATEBRIDGE, "pod", "run", "--config", str(pod.config)], capture_output=True, text=True, timeout=60
+    )
+    says = f"{kept}: damaged or replaced"
+    assert ended.returncode == 2
+    assert says in ended.stderr
+    assert "import it again with `platebridge models import`" in ended.stderr
+    checked = subprocess.run(
+        [PLATEBRIDGE, "models", "verify", "--config", str(pod.config)], capture_output=True, text=True
+    )
+    assert checked.returncode == 1
+    assert says in checked.stdout
 
 
 async def test_a_bug_on_a_cameras_thread_ends_the_pod(
