@@ -85,8 +85,9 @@ async def test_ten_thousand_offers_cost_bounded_work_and_leave_room_for_a_viewer
         assert sum(seen.values()) == 10_000
         assert most <= limits.in_all
         assert 8 <= seen["answered"] <= 16 + 20 * took_s + 1
-        assert set(seen) <= {"answered", "too_many", "too_many_for_camera", "too_fast"}
-        await until_soon(lambda: len(ends.all) == seen["answered"])
+        opened = seen["answered"] + seen["gone"]  # gone: given up before this busy machine had answered
+        assert set(seen) <= {"answered", "gone", "too_many", "too_many_for_camera", "too_fast"}
+        await until_soon(lambda: len(ends.all) == opened)
         await until_soon(lambda: sockets() == before)
         async with Watcher() as viewer:
             await viewer.watch(live)

@@ -172,7 +172,7 @@ class LiveVideo:
 
         Raises:
             LiveError: `no_camera`, `too_large`, `bad_offer`, `no_h264`, `not_playing`, `too_many_for_camera`,
-                `too_many`, `too_fast`, `stopping` or `fault`.
+                `too_many`, `too_fast`, `gone` (before it was answered), `stopping` or `fault`.
         """
         try:
             answer = await self._run(lambda: self._open(camera, sdp, viewer=viewer, lease_s=lease_s))
@@ -295,6 +295,10 @@ class LiveVideo:
         try:
             answer = await viewing.answer()
         except BaseException as error:
+            if viewing.id not in self._viewings and isinstance(error, Exception):
+                # Given up, or pushed out by its own viewer, before the answer was there.
+                message = "this session ended before it was answered: open another one"
+                raise LiveError("gone", message) from error
             # Cancelled where whoever asked has gone meanwhile.
             self._end(viewing, "left" if isinstance(error, asyncio.CancelledError) else "fault")
             raise
