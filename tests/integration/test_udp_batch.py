@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 from aioice.turn import TurnTransport
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pod.media.live import udp_batch
@@ -150,6 +150,7 @@ async def test_each_kind_of_transport_has_its_way_of_sending(listener):
     assert link_to(listener.transport, listener.address) is None
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.integers(1, 1400), max_size=200))
 def test_runs_are_what_the_kernel_takes_and_leave_nothing_out(sizes):
     sent = datagrams(*sizes)

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pod.media.frame import AccessUnit
@@ -55,6 +55,7 @@ def test_packets_that_fit_stay_as_they_are():
     assert refit(packets, most_bytes=MOST) == list(packets)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.integers(1, 6000), min_size=1, max_size=4), st.integers(0, 20), st.integers(0, 20))
 def test_whatever_part_of_a_picture_came_together_arrives_whole_and_fits(sizes, start, count):
     packets = camera_packets(*sizes)

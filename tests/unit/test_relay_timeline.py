@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pod.media.live.timeline import CLOCK_HZ, FURTHEST_TICKS, Timeline
@@ -58,6 +58,7 @@ def test_a_leap_of_the_camera_s_clock_is_no_leap_for_viewers(leap):
     assert signed(placed - last) == STEP
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(
         st.tuples(st.integers(0, PERIOD - 1), st.integers(1, 3), st.floats(0, 2)), min_size=2, max_size=60
