@@ -52,7 +52,7 @@ class ClipFile:
             False where the clip was deleted meanwhile: it made way, or was erased. `drop` it then.
 
         Raises:
-            StoreError: there is no room, or the disk refuses; the clip is whole up to the fragment before.
+            StoreError: there is no room, or the disk refuses; `finish` keeps the fragments before.
         """
         try:
             if os.fstat(self._fd).st_nlink == 0:
@@ -62,11 +62,7 @@ class ClipFile:
             except NoRoomError as error:
                 self._forget(error.gone)
                 raise
-            try:
-                write_at(self._fd, data, self._size_bytes)
-            except OSError:
-                os.ftruncate(self._fd, self._size_bytes)
-                raise
+            write_at(self._fd, data, self._size_bytes)
         except OSError as error:
             raise self._fault(error) from error
         self._size_bytes += len(data)

@@ -11,7 +11,7 @@ from served_page import ServedPage
 
 from pod.domain.errors import ConfigError
 from pod.store.entries import make_entry
-from pod.web import event_pages, import_pages, list_pages
+from pod.web import import_pages, list_pages, media_pages
 from pod.web.admin_password import AdminPassword
 from pod.web.server import bind
 
@@ -83,8 +83,8 @@ def test_a_large_form_that_can_hold_no_file_is_refused_unread(visitor: httpx.Cli
 
 
 def test_a_picture_number_beyond_every_database_is_refused(visitor: httpx.Client) -> None:
-    assert visitor.get(f"/media/{event_pages.LARGEST_ID}").status_code == 404
-    assert visitor.get(f"/media/{event_pages.LARGEST_ID + 1}").status_code == 422
+    assert visitor.get(f"/media/{media_pages.LARGEST_ID}").status_code == 404
+    assert visitor.get(f"/media/{media_pages.LARGEST_ID + 1}").status_code == 422
 
 
 def test_no_browser_keeps_a_picture_so_that_an_erasure_holds(
