@@ -34,6 +34,13 @@ def test_a_clock_that_wraps_goes_on():
     assert signed(timeline.place(1800, 1, arrival_s=0.04) - first) == STEP
 
 
+@pytest.mark.parametrize("first", [0, PERIOD // 2, PERIOD - 1], ids=["zero", "half way round", "the last"])
+def test_wherever_a_camera_s_clock_begins_its_second_picture_follows_the_first(first):
+    timeline = Timeline()
+    placed = [timeline.place((first + n * STEP) % PERIOD, 1, arrival_s=n / 25) for n in range(3)]
+    assert [signed(later - one) for one, later in pairwise(placed)] == [STEP, STEP]
+
+
 def test_the_next_session_follows_by_the_time_that_passed():
     timeline = Timeline()
     last = timeline.place(5_000_000, 1, arrival_s=10.0)

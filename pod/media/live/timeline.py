@@ -36,6 +36,8 @@ class Timeline:
         """
         if session == self._session and timestamp == self._last_in:
             return self._last_out & _MASK
+        if self._session is None:
+            self._last_in, self._last_out, self._newest_out = timestamp, timestamp, timestamp
         expected = self._anchor_out + (arrival_s - self._anchor_s) * CLOCK_HZ
         step = ((timestamp - self._last_in + _HALF) & _MASK) - _HALF
         placed = self._last_out + step
