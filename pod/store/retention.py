@@ -7,8 +7,8 @@ from pod.store.moments import to_us
 
 EXPIRED_SQL = """
 SELECT seq FROM audit
-WHERE kind IN ('command', 'decision', 'intent', 'list_change', 'login', 'media_shared', 'outcome', 'site_state',
-               'watch_ended', 'watch_started')
+WHERE kind IN ('command', 'decision', 'intent', 'list_change', 'login', 'media_shared', 'outcome',
+               'site_state', 'watch_ended', 'watch_started')
     AND payload IS NOT NULL
     AND ts_us < :unknown_before
     AND (ts_us < :known_before

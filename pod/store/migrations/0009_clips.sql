@@ -37,6 +37,6 @@ CREATE INDEX media_of_approach ON media (approach, revision);
 DROP INDEX audit_of_people;
 
 CREATE INDEX audit_of_people ON audit (ts_us)
-WHERE kind IN ('command', 'decision', 'intent', 'list_change', 'login', 'media_shared', 'outcome', 'site_state',
-               'watch_ended', 'watch_started')
+WHERE kind IN ('command', 'decision', 'intent', 'list_change', 'login', 'media_shared', 'outcome',
+               'site_state', 'watch_ended', 'watch_started')
     AND payload IS NOT NULL;
