@@ -58,6 +58,7 @@ class Peer:
             for server in ice_servers
         ]
         self._on_state = on_state
+        self._answering = asyncio.Lock()
         self._relay = relay
         self._connection = RTCPeerConnection(
             RTCConfiguration(iceServers=servers, bundlePolicy=RTCBundlePolicy.MAX_BUNDLE)
@@ -76,9 +77,10 @@ class Peer:
 
     async def answer(self, offer: Offer) -> str:
         """Take the offer; the answer's SDP, with the POD's own candidates in it."""
-        await self._connection.setRemoteDescription(RTCSessionDescription(offer.sdp, "offer"))
-        await self._connection.setLocalDescription(await self._connection.createAnswer())
-        return self._connection.localDescription.sdp
+        async with self._answering:
+            await self._connection.setRemoteDescription(RTCSessionDescription(offer.sdp, "offer"))
+            await self._connection.setLocalDescription(await self._connection.createAnswer())
+            return self._connection.localDescription.sdp
 
     async def add(self, candidates: Sequence[ViewerCandidate], mid: str) -> None:
         """Take in further candidates of the viewer's video."""
@@ -100,7 +102,8 @@ class Peer:
         """End the connection and free its sockets. May be called at any time, once."""
         self._relay.detach(self._viewer)
         try:
-            async with asyncio.timeout(CLOSE_WITHIN_S):
+            # Closed while it gathers, aiortc would leave open the sockets that come after.
+            async with asyncio.timeout(CLOSE_WITHIN_S), self._answering:
                 await self._connection.close()
         except TimeoutError:
             log.error("a viewer's connection did not close within %.0f s", CLOSE_WITHIN_S)

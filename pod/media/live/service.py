@@ -295,13 +295,11 @@ class LiveVideo:
         try:
             answer = await viewing.answer()
         except BaseException as error:
-            if viewing.id not in self._viewings and isinstance(error, Exception):
-                # Given up, or pushed out by its own viewer, before the answer was there.
-                message = "this session ended before it was answered: open another one"
-                raise LiveError("gone", message) from error
             # Cancelled where whoever asked has gone meanwhile.
             self._end(viewing, "left" if isinstance(error, asyncio.CancelledError) else "fault")
             raise
+        if viewing.id not in self._viewings:  # given up, or pushed out by its own viewer
+            raise LiveError("gone", "this session ended before it was answered: open another one")
         return LiveAnswer(session_id=viewing.id, sdp=answer, etag=viewing.etag, lease_s=lease_s)
 
     def _admit(self, camera: str, viewer: str) -> None:
