@@ -42,6 +42,9 @@ class StandInLive:
         self._numbers = itertools.count(1)
         self._tell: Callable[[EndedSession], None] = lambda ended: None
 
+    def mode(self, camera: str) -> str | None:
+        return "as_sent" if camera in self.cameras else None
+
     def ice_servers(self) -> Sequence[IceServer]:
         return self.servers
 

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from pod.domain.errors import LiveError
 from pod.domain.stream_token import Refused
+from pod.media.live.mode import UNKNOWN
 from pod.media.live.sessions import EndedSession, EndReason, IceServer, LiveAnswer
 from pod.services.offer_pace import OfferPace
 from pod.services.stream_tokens import Person, StreamTokens
@@ -33,6 +34,7 @@ class Live(Protocol):
 
     @property
     def cameras(self) -> tuple[str, ...]: ...
+    def mode(self, camera: str) -> str | None: ...
     def ice_servers(self) -> Sequence[IceServer]: ...
     async def offer(self, camera: str, sdp: str, *, viewer: str, lease_s: float) -> LiveAnswer: ...
     async def trickle(self, session_id: str, fragment: str, *, etag: str) -> None: ...
@@ -43,9 +45,10 @@ class Live(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """What somebody who is signed in needs to watch."""
+    """What somebody who is signed in needs to watch; `mode` as in `media.live.mode`."""
 
     token: str
+    mode: str
     ice_servers: Sequence[IceServer]
     lease_s: float
 
@@ -90,7 +93,8 @@ class Watching:
     def issue(self, camera: str, person: Person) -> Ticket:
         """A token for one session. Raises LiveError: no such camera."""
         self._known(camera)
-        return Ticket(self._tokens.issue(camera, person), self._live.ice_servers(), LEASE_S)
+        mode = self._live.mode(camera) or UNKNOWN
+        return Ticket(self._tokens.issue(camera, person), mode, self._live.ice_servers(), LEASE_S)
 
     def ice_servers(self) -> Sequence[IceServer]:
         return self._live.ice_servers()

@@ -141,5 +141,8 @@ class IceServerAnswer(Answer):
 class WatchAnswer(Answer):
     token: str = Field(description="Goes as Authorization: Bearer to the endpoint; once, within a minute.")
     whep: str = Field(description="Path of the camera's WHEP endpoint.")
+    mode: str = Field(
+        description="How the video is sent: as_sent, unknown, or `transcoded: ` or `unplayable: ` and why."
+    )
     ice_servers: list[IceServerAnswer]
     lease_s: float = Field(description="The session ends after this long unless a new token renews it.")

@@ -137,6 +137,7 @@ def router(pages: Pages, view: PodView, *, lives: Callable[[Session], bool]) -> 
         record = records[0]
         media = view.media
         files = await asyncio.to_thread(media.find, approach) if media is not None else ()
+        clips = await asyncio.to_thread(media.clips, approach) if media is not None else ()
         pictures = _by_revision(files)
         index = view.plates.current.index
         listed = index.by_key(match_key(record.entry or record.plate)) if record.plate else ()
@@ -147,6 +148,7 @@ def router(pages: Pages, view: PodView, *, lives: Callable[[Session], bool]) -> 
             record=record,
             shown=pictures[max(pictures)] if pictures else Pictures(),
             pictures=pictures,
+            clips=clips,
             keeps_pictures=media is not None,
             listed=[entry_words(entry, now) for entry in listed],
             zone=view.time_zone.key,

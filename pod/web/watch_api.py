@@ -49,6 +49,7 @@ def router(view: PodView, sign_in: SignIn) -> APIRouter:
         return WatchAnswer(
             token=ticket.token,
             whep=f"{WHEP_FOLDER}{camera}",
+            mode=ticket.mode,
             ice_servers=[
                 IceServerAnswer(urls=[server.url], username=server.username, credential=server.credential)
                 for server in ticket.ice_servers

@@ -5,7 +5,6 @@
 //   </pb-live>
 //
 // watch: where a token is asked for, with csrf. start="press": wait until somebody presses play.
-// mode: how the POD sends this camera, where it does not pass on what the camera sends.
 // Without JavaScript the picture inside stands alone. Needs whep.css.
 
 import { Stills } from "./stills.js";
@@ -26,7 +25,7 @@ const ICONS = {
 
 class Live extends HTMLElement {
   #session = null; #built = false; #stopped = false; #pressed = false;
-  #inView = true; #seen = null; #tries = 0; #liveSinceMs = 0;
+  #inView = true; #seen = null; #tries = 0; #liveSinceMs = 0; #mode = "";
   #frames = 0; #frameAtMs = 0; #sums = null;
   #retry = 0; #away = 0; #looking = 0;
 
@@ -71,7 +70,7 @@ class Live extends HTMLElement {
     // Only the word is announced: the latency beside it changes every second.
     this.word = make("b", { className: "live-word" });
     this.word.setAttribute("role", "status");
-    this.late = make("span", { className: "live-late quiet" });
+    this.late = make("span", { className: "live-late quiet", title: "From the POD to this screen, as the browser measures it" });
     this.why = make("p", { className: "live-why quiet", hidden: true });
     const said = make("p", { className: "live-said" });
     said.append(this.word, " ", this.late);
@@ -91,14 +90,14 @@ class Live extends HTMLElement {
     this.dataset.picture = plays ? "video" : "still";
     if (this.word.textContent !== word) this.word.textContent = word;
     if (state !== "live") this.late.textContent = plays || state === "connecting" ? "" : "Stills, one every 2 s";
-    const words = why || (plays ? transcoding(this.getAttribute("mode")) : "");
+    const words = why || (plays ? transcoding(this.#mode) : "");
     this.why.textContent = words;
     this.why.hidden = !words;
     this.big.hidden = state !== "idle" && state !== "paused";
     icon(this.toggle, this.#stopped ? "play" : "pause");
     name(this.toggle, this.#stopped ? "Play" : "Pause");
     if (plays) this.figure.classList.remove("blind");
-    this.stills.want(!plays && state !== "away" && !document.hidden);
+    this.stills.want(!plays && state !== "away" && !document.hidden && this.figure.clientHeight > 0);
     this.dispatchEvent(new CustomEvent("live-state", { bubbles: true, detail: { state, word } }));
   }
 
@@ -132,7 +131,7 @@ class Live extends HTMLElement {
     clearTimeout(this.#away);
     const inSight = !document.hidden && (this.#inView || document.fullscreenElement === this.figure);
     if (this.#stopped) {
-      if (this.dataset.state === "idle") this.stills.want(inSight);
+      if (this.dataset.state === "idle") this.stills.want(inSight && this.figure.clientHeight > 0);
     } else if (!inSight) {
       this.#away = setTimeout(() => {
         this.#end();
@@ -162,6 +161,7 @@ class Live extends HTMLElement {
     try {
       const stream = await session.open();
       if (session !== this.#session) return;
+      this.#mode = session.mode;
       this.#sums = null;
       this.#frameAtMs = performance.now();
       this.video.srcObject = stream;

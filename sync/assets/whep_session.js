@@ -21,7 +21,7 @@ export class WhepSession {
   #grant; #lost; #pc = null; #token = ""; #address = ""; #etag = "";
   #candidates = []; #closed = false; #connected = false; #timers = {};
 
-  // grant: asks for a token; resolves to {token, whep, ice_servers, lease_s}, or rejects with a Refusal.
+  // grant: asks for a token; resolves to {token, whep, mode, ice_servers, lease_s}, or rejects with a Refusal.
   // lost: told once, with a Refusal, that an open session is over.
   constructor(grant, lost) {
     this.#grant = grant;
@@ -89,6 +89,7 @@ export class WhepSession {
     const ticket = await this.#grant();
     this.#heed();
     this.#token = ticket.token;
+    this.mode = ticket.mode;
     return ticket;
   }
 

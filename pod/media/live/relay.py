@@ -121,7 +121,10 @@ class CameraRelay:
         """Encode anew where the camera's stream needs it, or no longer; comes again every second."""
         self._look = self._loop.call_later(_LOOK_S, self._look_at_facts)
         mode = mode_of(self._facts(), masked=bool(self._masks))
-        if mode == UNKNOWN or transcodes(mode) == (self._transcoder is not None):
+        if mode == UNKNOWN:
+            self._gop.clear()  # else who asks for a keyframe is shown the past of a camera that is away, as now
+            return
+        if transcodes(mode) == (self._transcoder is not None):
             return
         self._stop_transcoder()
         if transcodes(mode):

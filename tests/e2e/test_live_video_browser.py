@@ -1,0 +1,381 @@
+"""Live video in Debian's Chromium, from a camera through the shipped POD to pixels, and what the player says."""
+
+import itertools
+import json
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import page_visits
+import pytest
+from clip_files import FPS, STRIPES, encoded, keep_clip, write_clip
+from page_visits import CHROMIUM, NO_CHROMIUM, PHONE, findings, launched, objections
+from playwright.sync_api import Browser, Page, Route, expect
+from running_pod import RunningPod, until
+from served_page import ServedPage
+
+from models.render.camera_process import CameraProcess, available
+
+PATIENCE_MS = 40_000
+LENGTH = 200
+"""Pictures of the camera's clip, numbered from 0, played without end."""
+
+CLIENT = Path(__file__).parents[1] / "whep_client" / "node_modules" / "whip-whep" / "whep.js"
+
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason=NO_CHROMIUM),
+    pytest.mark.timeout(180),
+]
+needs_gstreamer = pytest.mark.skipif(bool(available()), reason=f"needs GStreamer: {available()}")
+
+READ_NUMBERS = """async ([selector, count, stripes]) => {
+  const video = document.querySelector(selector), numbers = [];
+  const canvas = document.createElement("canvas");
+  canvas.width = stripes; canvas.height = 1;
+  const paint = canvas.getContext("2d", { willReadFrequently: true });
+  while (numbers.length < count) {
+    await new Promise((drawn) => video.requestVideoFrameCallback(drawn));
+    paint.drawImage(video, 0, video.videoHeight / 2, video.videoWidth, 1, 0, 0, stripes, 1);
+    const pixels = paint.getImageData(0, 0, stripes, 1).data;
+    numbers.push([...Array(stripes).keys()].reduce((sum, at) => sum * 2 + (pixels[at * 4] > 127 ? 1 : 0), 0));
+  }
+  return numbers;
+}"""
+
+KEEP_PEER = """
+const real = RTCPeerConnection;
+window.RTCPeerConnection = class extends real {
+  constructor(...given) { super(...given); window.peer = this; }
+};
+"""
+"""Keeps the newest connection in reach of the test."""
+
+NO_WAY = """
+const real = RTCPeerConnection;
+window.RTCPeerConnection = class extends real {
+  constructor(settings) { super({ ...settings, iceServers: [], iceTransportPolicy: "relay" }); }
+};
+"""
+"""A network that lets nothing through but web pages."""
+
+HURRY = """
+const after = window.setTimeout;
+window.setTimeout = (work, ms, ...rest) => after(work, ms > 5_000 ? ms / 20 : ms, ...rest);
+"""
+"""What the page waits long for comes at a twentieth of the time."""
+
+HIDE = """(hidden) => {
+  Object.defineProperty(document, "hidden", { configurable: true, get: () => hidden });
+  document.dispatchEvent(new Event("visibilitychange"));
+}"""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with launched() as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def numbered(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    clip = tmp_path_factory.mktemp("clips") / "numbered.mp4"
+    write_clip(clip, encoded("h264", LENGTH, numbered=True, width=640))
+    return clip
+
+
+@pytest.fixture(scope="module")
+def pod(numbered: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPod]:
+    """A camera that plays the numbered clip; nothing moves a gate."""
+    with running(tmp_path_factory.mktemp("live"), str(numbered)) as pod:
+        yield pod
+
+
+@contextmanager
+def running(folder: Path, url: str) -> Iterator[RunningPod]:
+    loop = {} if url.startswith("rtsp") else {"loop": True}
+    with RunningPod(folder, url, detect_fps=0.5, **loop) as pod:
+        until(lambda: pod.address, what="the pod's start")
+        until(
+            lambda: any(row["state"] == "playing" for row in pod.payloads("camera_state")), what="the camera"
+        )
+        yield pod
+
+
+@contextmanager
+def visit(
+    browser: Browser,
+    pod: RunningPod,
+    place: str = "gate",
+    *,
+    motion: bool = True,
+    scripts: tuple[str, ...] = (),
+    answers: Callable[[Route], None] | None = None,
+    path: str = "**/whep/**",
+) -> Iterator[Page]:
+    """A page with a player, signed in; `answers` stand in for the POD's at `path`."""
+    address = str(pod.address)
+    with page_visits.window(
+        browser, address, motion=motion, scripts=scripts, patience_ms=PATIENCE_MS
+    ) as page:
+        page.goto(pod.sign_in_link())
+        if answers is not None:
+            page.route(path, answers)
+        page.goto(f"{address}{place}")
+        yield page
+
+
+def expect_state(page: Page, state: str) -> None:
+    expect(page.locator("pb-live")).to_have_attribute("data-state", state, timeout=PATIENCE_MS)
+
+
+def refuses(status: int, code: str, **headers: str) -> Callable[[Route], None]:
+    problem = json.dumps({"status": status, "code": code, "detail": f"the POD's words for {code}"})
+    return lambda route: route.fulfill(
+        status=status, body=problem, content_type="application/problem+json", headers=headers
+    )
+
+
+@needs_gstreamer
+def test_every_picture_of_the_camera_reaches_the_screen_in_order_without_a_freeze(
+    browser: Browser, numbered: Path, tmp_path: Path
+) -> None:
+    with (
+        CameraProcess({"gate": [numbered]}) as camera,
+        running(tmp_path, camera.url("gate")) as pod,
+        visit(browser, pod, scripts=(KEEP_PEER,)) as page,
+    ):
+        expect_state(page, "live")
+        numbers = page.evaluate(READ_NUMBERS, ["pb-live video", 2 * FPS, STRIPES])
+        report = page.evaluate(
+            "async () => [...(await peer.getStats()).values()].find((each) => each.type === 'inbound-rtp')"
+        )
+        expect(page.locator(".live-late")).to_have_text(re.compile(r"^\d+ ms behind$"))
+        camera.stop()
+        expect(page.locator(".live-word")).to_have_text("The picture stands still", timeout=PATIENCE_MS)
+        expect(page.locator(".live-word")).to_have_text("The camera gives no picture", timeout=PATIENCE_MS)
+        expect(page.locator(".live-why")).to_contain_text("Trying again")
+        expect(page.locator(".view")).to_have_class(re.compile("blind"), timeout=PATIENCE_MS)
+        camera.start()
+        expect_state(page, "live")
+    steps = [(later - number) % LENGTH for number, later in itertools.pairwise(numbers)]
+    assert max(steps) <= FPS // 2, f"pictures out of order or missing: {numbers}"
+    assert sum(steps) >= FPS
+    assert report["framesDecoded"] >= FPS
+    assert report["freezeCount"] == 0
+
+
+def test_a_pause_keeps_the_picture_says_so_and_ends_the_session_at_the_pod(
+    browser: Browser, pod: RunningPod
+) -> None:
+    ended = len(pod.payloads("watch_ended"))
+    with visit(browser, pod) as page:
+        expect_state(page, "live")
+        page.get_by_role("button", name="Pause").focus()
+        page.keyboard.press("Enter")
+        expect(page.locator(".live-word")).to_have_text(re.compile(r"^Paused at \d\d:\d\d:\d\d$"))
+        expect(page.locator(".live-why")).to_contain_text("not of now")
+        until(lambda: len(pod.payloads("watch_ended")) > ended, what="the end of the session")
+        assert pod.payloads("watch_ended")[-1]["why"] == "ended"
+        assert page.evaluate("document.querySelector('pb-live video').videoWidth") > 0
+        assert findings(page) == []
+        page.get_by_role("button", name="Watch camera entry live").focus()
+        page.keyboard.press("Enter")
+        expect_state(page, "live")
+        assert page.evaluate("document.activeElement.title") == "Pause"
+
+
+def test_nobody_is_watched_who_only_looks_at_cars_or_wants_less_motion(
+    browser: Browser, pod: RunningPod
+) -> None:
+    started = len(pod.payloads("watch_started"))
+    with visit(browser, pod, motion=False) as page:
+        expect_state(page, "idle")
+        page.wait_for_function("() => document.querySelector('[data-still]').src.includes('?at=')")
+    with visit(browser, pod, "") as page:
+        expect_state(page, "idle")
+        assert len(pod.payloads("watch_started")) == started
+        page.get_by_role("button", name="Watch camera entry live").click()
+        expect_state(page, "live")
+        page.evaluate("document.querySelector('pb-live').first = true; void look()")
+        page.wait_for_function("() => document.documentElement.dataset.connection === 'live'")
+        assert page.evaluate("document.querySelector('pb-live').first"), "the player was drawn anew"
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "state", "words"),
+    [
+        pytest.param(503, "too_many_for_camera", "retrying", "Too many watch this camera", id="camera-full"),
+        pytest.param(503, "too_many", "retrying", "Too many watch this POD's cameras", id="pod-full"),
+        pytest.param(409, "not_playing", "retrying", "The camera gives no picture", id="camera-down"),
+        pytest.param(429, "too_fast", "retrying", "Asked too often", id="too-fast"),
+        pytest.param(406, "no_h264", "refused", "This browser cannot decode H.264", id="codec"),
+        pytest.param(403, "wrong_camera", "refused", "The POD does not let this page watch", id="token"),
+        pytest.param(400, "bad_offer", "refused", "Live video failed", id="unknown"),
+    ],
+)
+def test_a_refusal_is_told_with_its_mend_and_stills_go_on(
+    browser: Browser, pod: RunningPod, status: int, code: str, state: str, words: str
+) -> None:
+    headers = {"Retry-After": "7"} if state == "retrying" else {}
+    with visit(browser, pod, answers=refuses(status, code, **headers)) as page:
+        expect_state(page, state)
+        expect(page.locator(".live-word")).to_have_text(words)
+        expect(page.locator(".live-late")).to_have_text("Stills, one every 2 s")
+        expect(page.locator(".live-why")).to_contain_text(
+            "Trying again in 7 s" if state == "retrying" else re.compile("Use one|Load|the POD's words")
+        )
+        page.wait_for_function("() => document.querySelector('[data-still]').src.includes('?at=')")
+        assert findings(page) == []
+
+
+def test_a_spent_token_is_replaced_once_and_not_again_and_again(browser: Browser, pod: RunningPod) -> None:
+    offers = []
+
+    def expired(route: Route) -> None:
+        offers.append(route.request.headers["authorization"])
+        refuses(401, "expired")(route)
+
+    with visit(browser, pod, answers=expired) as page:
+        expect_state(page, "refused")
+        expect(page.locator(".live-word")).to_have_text("The POD does not let this page watch")
+    assert len(offers) == len(set(offers)) == 2
+
+
+def test_without_a_way_for_video_the_network_is_named_and_stills_go_on(
+    browser: Browser, pod: RunningPod
+) -> None:
+    with visit(browser, pod, scripts=(NO_WAY, HURRY)) as page:
+        expect(page.locator(".live-word")).to_have_text("No way to the POD for video", timeout=PATIENCE_MS)
+        expect(page.locator(".live-why")).to_contain_text("TURN server")
+        page.wait_for_function("() => document.querySelector('[data-still]').src.includes('?at=')")
+
+
+def test_a_browser_without_webrtc_is_told_and_shows_stills(browser: Browser, pod: RunningPod) -> None:
+    with visit(browser, pod, scripts=("delete window.RTCPeerConnection;",)) as page:
+        expect(page.locator(".live-word")).to_have_text("This browser plays no live video")
+        page.wait_for_function("() => document.querySelector('[data-still]').src.includes('?at=')")
+
+
+def test_a_lease_is_renewed_with_new_tokens_until_the_person_is_signed_out(
+    browser: Browser, pod: RunningPod
+) -> None:
+    tokens = []
+
+    def short(route: Route) -> None:
+        answer = route.fetch()
+        if answer.status == 201:
+            ticket = answer.json()
+            tokens.append(ticket["token"])
+            route.fulfill(response=answer, json=ticket | {"lease_s": 1.0})
+        else:
+            route.fulfill(response=answer)
+
+    with visit(browser, pod, scripts=(HURRY,), answers=short, path="**/watch") as page:
+        expect_state(page, "live")
+        # The first renewal follows the ticket; later ones what the POD says, 240 s, hurried to 12.
+        until(lambda: page.wait_for_timeout(100) or len(tokens) > 1, what="the renewal")
+        expect_state(page, "live")
+        page.context.clear_cookies()
+        expect(page.locator(".live-word")).to_have_text("You are signed out", timeout=PATIENCE_MS)
+    assert len(set(tokens)) == len(tokens)
+
+
+def test_a_page_out_of_sight_stops_after_a_while_and_plays_again_when_seen(
+    browser: Browser, pod: RunningPod
+) -> None:
+    with visit(browser, pod, scripts=(HURRY,)) as page:
+        expect_state(page, "live")
+        page.evaluate(HIDE, True)
+        expect_state(page, "away")
+        page.evaluate(HIDE, False)
+        expect_state(page, "live")
+
+
+def test_a_pod_that_is_gone_and_comes_back_plays_again_for_who_is_still_signed_in(
+    browser: Browser, pod: RunningPod
+) -> None:
+    with visit(browser, pod) as page:
+        expect_state(page, "live")
+        page.route("**/watch", lambda route: route.abort())
+        page.evaluate("document.querySelector('pb-live .live-button[title=Pause]').click()")
+        page.evaluate("document.querySelector('pb-live .live-button[title=Play]').click()")
+        expect(page.locator(".live-word")).to_have_text("The POD does not answer")
+        page.unroute("**/watch")
+        expect_state(page, "live")
+
+
+def test_a_camera_that_is_encoded_anew_plays_and_the_page_says_why(browser: Browser, tmp_path: Path) -> None:
+    clip = tmp_path / "b-frames.mp4"
+    write_clip(clip, encoded("h264", LENGTH, b_frames=2, numbered=True, width=640))
+    with running(tmp_path / "pod", str(clip)) as pod, visit(browser, pod) as page:
+        expect_state(page, "live")
+        expect(page.locator(".live-why")).to_contain_text(
+            "encodes this camera anew because it sends B-frames"
+        )
+        assert len(set(page.evaluate(READ_NUMBERS, ["pb-live video", FPS, STRIPES]))) > FPS // 4
+
+
+@pytest.mark.parametrize("place", ["", "gate", "cameras"])
+def test_axe_finds_nothing_around_a_live_picture_and_nothing_is_too_wide(
+    browser: Browser, pod: RunningPod, place: str
+) -> None:
+    with visit(browser, pod, place, motion=False) as page:
+        page.get_by_role("button", name="Watch camera entry live").click()
+        expect_state(page, "live")
+        assert objections(page) == []
+
+
+def test_on_a_phone_the_live_view_of_the_first_page_takes_one_line_until_it_is_wanted(
+    browser: Browser, pod: RunningPod
+) -> None:
+    with visit(browser, pod, "") as page:
+        page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
+        expect(page.locator("pb-live figure")).to_be_hidden()
+        page.get_by_role("button", name="Play").click()
+        expect_state(page, "live")
+        expect(page.locator("pb-live video")).to_be_visible()
+
+
+@pytest.mark.skipif(not CLIENT.exists(), reason="needs the WHEP client: npm ci --prefix tests/whep_client")
+def test_a_whep_client_that_nobody_here_wrote_plays_the_camera(browser: Browser, pod: RunningPod) -> None:
+    with visit(browser, pod, motion=False) as page:
+        page.route(
+            "**/static/other_whep.js",
+            lambda route: route.fulfill(path=CLIENT, content_type="text/javascript"),
+        )
+        page.evaluate("""async () => {
+            const { WHEPClient } = await import("/static/other_whep.js");
+            const csrf = document.querySelector("pb-live").getAttribute("csrf");
+            const headers = { "X-CSRF-Token": csrf };
+            const asked = await fetch("/api/cameras/entry/watch", { method: "POST", headers });
+            const ticket = await asked.json();
+            const peer = new RTCPeerConnection();
+            peer.addTransceiver("video", { direction: "recvonly" });
+            const video = document.createElement("video");
+            Object.assign(video, { id: "other", muted: true, autoplay: true });
+            document.body.append(video);
+            peer.ontrack = ({ track }) => (video.srcObject = new MediaStream([track]));
+            window.other = new WHEPClient();
+            await other.view(peer, new URL(ticket.whep, location).href, ticket.token);
+        }""")
+        numbers = page.evaluate(READ_NUMBERS, ["#other", FPS, STRIPES])
+        page.evaluate("other.stop()")
+    assert len(set(numbers)) > FPS // 2
+
+
+def test_a_car_plays_its_clip_and_the_moment_of_the_plate_is_marked(browser: Browser, tmp_path: Path) -> None:
+    with ServedPage(tmp_path) as served:
+        served.car("entry-1", {"plate": "KLM5S8"})
+        keep_clip(served.media, "entry-1", encoded("h264", 100, numbered=True, width=640))
+        with page_visits.visit(browser, served, "/approaches/entry-1") as page:
+            video = page.locator(".clip video")
+            page.wait_for_function("() => document.querySelector('.clip video').readyState >= 1")
+            page.get_by_role("link", name="Go to the plate").click()
+            at_s = float(page.locator("[data-clip]").get_attribute("data-plate-at") or "nan")
+            page.wait_for_function("() => !document.querySelector('.clip video').seeking")
+            assert abs(video.evaluate("(one) => one.currentTime") - at_s) < 0.05
+            mark, length_s = page.locator(".clip .mark"), video.evaluate("(one) => one.duration")
+            assert abs(float(mark.get_attribute("x") or "nan") + 0.4 - 100 * at_s / length_s) < 0.5
+            expect(page.locator(".clip-trouble")).to_be_hidden()
+            assert objections(page) == []
