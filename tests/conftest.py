@@ -25,6 +25,7 @@ KNOWN_ABSENCES = (
     "needs curl and jq",
     "needs Go and pion",
     "needs the training environment",
+    "needs the WHEP client",
 )
 """A test may be skipped for these alone; each skip's reason starts with one of them."""
 

@@ -59,7 +59,7 @@ def window(
     yield page
     context.close()
     assert [url for url in asked if not url.startswith((address, "data:"))] == []
-    assert wrong == []
+    assert wrong == [], wrong
 
 
 @contextmanager

@@ -122,7 +122,18 @@ install_test_environment() {
   if [[ $quick == no ]]; then
     install_packages "the tests with real cameras" "${CAMERA_PACKAGES[@]}" || true
     install_packages "the browser and script tests" "${TEST_PACKAGES[@]}" || true
+    install_whep_client
   fi
+}
+
+# A WHEP client that nobody here wrote, from npm; the test that wants it is skipped where it cannot be had.
+install_whep_client() {
+  local folder=tests/whep_client
+  [[ $folder/node_modules/whip-whep/whep.js -nt $folder/package-lock.json ]] && return 0
+  command -v npm >/dev/null || install_packages "the WHEP client" npm || true
+  command -v npm >/dev/null && logged npm ci --prefix "$folder" --ignore-scripts --no-audit --no-fund &&
+    touch "$folder/node_modules/whip-whep/whep.js" && return 0
+  say "note: the WHEP client of the browser tests could not be installed: npm ci --prefix $folder"
 }
 
 # Whether some state of the training's environment was ever installed to its end.

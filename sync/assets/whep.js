@@ -25,7 +25,7 @@ const ICONS = {
 
 class Live extends HTMLElement {
   #session = null; #built = false; #stopped = false; #pressed = false;
-  #inView = true; #seen = null; #tries = 0; #liveSinceMs = 0; #mode = "";
+  #inView = true; #seen = null; #tries = 0; #liveSinceMs = 0; #mode = ""; #reason = "";
   #frames = 0; #frameAtMs = 0; #sums = null;
   #retry = 0; #away = 0; #looking = 0;
 
@@ -64,7 +64,7 @@ class Live extends HTMLElement {
     this.figure.querySelector("img").after(this.video, this.big);
     this.toggle = button("", "pause");
     this.toggle.onclick = () => (this.#stopped ? this.#play() : this.#pause());
-    this.full = button("", "full");
+    this.full = button("full", "full");
     this.full.onclick = () => this.#fullScreen();
     this.full.hidden = !this.figure.requestFullscreen && !this.video.webkitEnterFullscreen;
     // Only the word is announced: the latency beside it changes every second.
@@ -77,7 +77,7 @@ class Live extends HTMLElement {
     const bar = make("div", { className: "live-bar" });
     bar.append(this.toggle, said, this.full);
     this.figure.after(bar, this.why);
-    this.stills = new Stills(this.figure.querySelector("img"), (has) => this.figure.classList.toggle("blind", !has));
+    this.stills = new Stills(this.figure.querySelector("img"), (has) => this.#still(has));
     this.video.requestVideoFrameCallback?.(this.#drawn);
     name(this.big, `Watch camera ${this.getAttribute("camera")} live`);
     name(this.full, "Full screen");
@@ -89,7 +89,7 @@ class Live extends HTMLElement {
     const plays = state === "live" || state === "slow" || state === "paused";
     this.dataset.picture = plays ? "video" : "still";
     if (this.word.textContent !== word) this.word.textContent = word;
-    if (state !== "live") this.late.textContent = plays || state === "connecting" ? "" : "Stills, one every 2 s";
+    if (state !== "live") this.late.textContent = "";
     const words = why || (plays ? transcoding(this.#mode) : "");
     this.why.textContent = words;
     this.why.hidden = !words;
@@ -99,6 +99,11 @@ class Live extends HTMLElement {
     if (plays) this.figure.classList.remove("blind");
     this.stills.want(!plays && state !== "away" && !document.hidden && this.figure.clientHeight > 0);
     this.dispatchEvent(new CustomEvent("live-state", { bubbles: true, detail: { state, word } }));
+  }
+
+  #still(has) {
+    this.figure.classList.toggle("blind", !has);
+    this.late.textContent = has && this.dataset.state !== "connecting" ? "Stills, one every 2 s" : "";
   }
 
   #fullScreen() {
@@ -155,7 +160,7 @@ class Live extends HTMLElement {
 
   async #begin() {
     this.#end();
-    this.#show("connecting", this.#tries ? "Connecting again" : "Connecting");
+    this.#show("connecting", this.#tries ? "Connecting again" : "Connecting", this.#tries ? this.#reason : "");
     const grant = () => ticketFrom(this.getAttribute("watch"), this.getAttribute("csrf"));
     const session = (this.#session = new WhepSession(grant, (refusal) => this.#failed(session, refusal)));
     try {
@@ -195,6 +200,7 @@ class Live extends HTMLElement {
     // Not all at once, where many lost the same POD in the same moment.
     const waitMs = Math.max(steps * (0.75 + Math.random() / 2), (refusal.retryS ?? 0) * 1000);
     this.#tries += 1;
+    this.#reason = `${title}. ${sentence}`.trim();
     const when = waitMs < 3_000 ? "Trying again." : `Trying again in ${Math.round(waitMs / 1000)} s.`;
     this.#show("retrying", title, `${sentence} ${when}`.trim());
     this.#retry = setTimeout(() => this.#begin(), waitMs);

@@ -37,8 +37,9 @@ for (const code of ALLOWED) TROUBLES[code] = { title: "The POD does not let this
 // {title, sentence, retry} for a refusal; what the POD itself says stands in where no words are known.
 export function trouble({ code, detail }) {
   const known = TROUBLES[code];
-  if (!known) return { title: "Live video failed", sentence: detail, retry: false };
-  const why = known.why ?? (known.retry ? "" : detail);
+  const said = detail && `${detail[0].toUpperCase()}${detail.slice(1)}${/[.!?]$/.test(detail) ? "" : "."}`;
+  if (!known) return { title: "Live video failed", sentence: said, retry: false };
+  const why = known.why ?? (known.retry ? "" : said);
   return { title: known.title, sentence: [why, known.mend].filter(Boolean).join(" "), retry: Boolean(known.retry) };
 }
 

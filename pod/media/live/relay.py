@@ -122,7 +122,7 @@ class CameraRelay:
         self._look = self._loop.call_later(_LOOK_S, self._look_at_facts)
         mode = mode_of(self._facts(), masked=bool(self._masks))
         if mode == UNKNOWN:
-            self._gop.clear()  # else who asks for a keyframe is shown the past of a camera that is away, as now
+            self._gop.clear()  # it would be shown as now to whoever asks for a keyframe
             return
         if transcodes(mode) == (self._transcoder is not None):
             return
