@@ -1,1 +1,1 @@
-"""The wire protocol, the pod's agent and the cloud. Holds nothing yet: the pod works alone."""
+"""The wire protocol, the pod's agent and the cloud. Holds the live player: the pod works alone."""

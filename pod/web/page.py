@@ -90,7 +90,8 @@ def create_app(
     app.add_middleware(Admission, sign_in=sign_in, pages=pages)
     app.add_middleware(WhepOrigins, origins=origins)
     app.add_middleware(KnownHosts, names=names)
-    static = StaticFiles(directory=HERE / "static", packages=[("sync", "assets")])  # the player is the portal's, too
+    # The live player is in sync, as the portal shows it, too.
+    static = StaticFiles(directory=HERE / "static", packages=[("sync", "assets")])
     app.mount("/static", static, name="static")
     app.include_router(login_pages.router(pages, sign_in))
     app.include_router(event_pages.router(pages, view, lives=sign_in.lives))

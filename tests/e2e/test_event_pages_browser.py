@@ -188,7 +188,7 @@ def test_what_is_kept_no_more_says_so(browser: Browser, road: ServedPage) -> Non
     (first, *_) = road.media.find("entry-1")
     road.media.erase(["entry-1"])
     with visit(browser, road, f"/media/{first.id}") as page:
-        expect(page.get_by_role("heading", level=1)).to_have_text("This picture is kept no more")
+        expect(page.get_by_role("heading", level=1)).to_have_text("This is kept no more")
         page.goto(f"{road.address}/approaches/entry-1")
         expect(page.locator(".pictures")).to_contain_text("No picture of this car is kept.")
         page.goto(f"{road.address}/approaches/entry-9")
