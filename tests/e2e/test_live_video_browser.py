@@ -389,7 +389,7 @@ def test_a_whep_client_that_nobody_here_wrote_plays_the_camera(browser: Browser,
 def test_a_car_plays_its_clip_and_the_moment_of_the_plate_is_marked(browser: Browser, tmp_path: Path) -> None:
     with ServedPage(tmp_path) as served:
         served.car("entry-1", {"plate": "KLM5S8"})
-        keep_clip(served.media, "entry-1", encoded("h264", 100, numbered=True, width=640))
+        keep_clip(served.media, "entry-1", encoded("h264", 100, numbered=True, width=640), plate_at_s=1.5)
         with page_visits.visit(browser, served, "/approaches/entry-1") as page:
             video = page.locator(".clip video")
             page.wait_for_function("() => document.querySelector('.clip video').readyState >= 1")
