@@ -70,7 +70,7 @@ HEADERS = (
     b"Forwarded: for=[",
     b"Authorization: Bearer e30.e30." + b"A" * 86,
     b"Authorization: Bearer \xff",
-    b"If-Match: W/\"",
+    b'If-Match: W/"',
 )
 
 BODIES: tuple[tuple[bytes, bytes], ...] = (

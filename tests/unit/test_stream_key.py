@@ -1,4 +1,4 @@
-"""The key of a POD's own stream tokens: made once, its user's alone, and plain about what is wrong with it."""
+"""The key of a POD's own stream tokens: made once, its user's alone, plain about what is wrong with it."""
 
 import stat
 from collections.abc import Callable
