@@ -12,9 +12,13 @@ _PARTS = {
     "store": ("Records", "Up to date"),
     "clock": ("Clock", "Right"),
     "pictures": ("Pictures", "Being kept"),
+    "clips": ("Clips", "Being kept"),
+    "live": ("Live", "Ready"),
+    "who": ("Who", "Keys in order"),
     "retention": ("Retention", "Up to date"),
 }
-"""Name and good news by kind of part, in the order in which a car meets them."""
+"""Name and good news by kind of part, which is the first word of its name, in the order in which a car meets
+them: "live video" and "who may watch" keep the rest."""
 
 _STATES = {Status.OK: "Works", Status.DEGRADED: "Limited", Status.FAILING: "Does not work"}
 _HEADLINES = {

@@ -169,6 +169,13 @@ def test_what_fails_comes_first_and_says_what_to_do() -> None:
     ]
 
 
+@pytest.mark.parametrize("name", ["clips", "live video", "who may watch"])
+def test_each_part_of_live_video_and_clips_has_good_news_to_tell(name: str) -> None:
+    (part,) = health_of(Health((PartHealth(name, Status.OK),))).parts
+    assert part.title == name.capitalize()
+    assert part.sentence
+
+
 @pytest.mark.parametrize(
     ("statuses", "blind"),
     [
