@@ -10,12 +10,13 @@ class RtspTiming:
     Attributes:
         connect_s: for the TCP connection and for the first answer, each.
         open_s: for the whole handshake up to PLAY.
-        silence_s: between two access units.
+        silence_s: between two access units. More than the five seconds that a stalled network may hold
+            pictures back: the session outlives that, and what then comes at once is known to be old.
     """
 
     connect_s: float = 3.0
     open_s: float = 8.0
-    silence_s: float = 5.0
+    silence_s: float = 6.0
 
 
 @dataclass(frozen=True, slots=True)
