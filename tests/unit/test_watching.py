@@ -256,7 +256,8 @@ async def test_ten_thousand_offers_of_one_person_open_few_and_leave_the_others_i
         except LiveError as error:
             refusals.append((error.kind, error.retry_after_s))
     assert opened_ones == AT_ONCE
-    assert set(refusals) == {("too_fast", pytest.approx(0.5))}
+    assert {kind for kind, _ in refusals} == {"too_fast"}
+    assert all(wait_s == pytest.approx(0.5) for _, wait_s in refusals)
     await opened(guarded, guarded.watching.issue("entry", somebody("alice")).token)
 
 
