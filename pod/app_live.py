@@ -2,13 +2,16 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 
 from pod.config import LiveConfig, PodConfig
+from pod.config_live import TurnConfig
 from pod.media.live.figures import LiveFigures
 from pod.media.live.service import LiveCamera, LiveLimits, LiveVideo
 from pod.media.live.sessions import IceServer
+from pod.media.live.turn_credentials import turn_credentials
 from pod.media.source import CameraSource
 from pod.runtime.metrics import PodMetrics
 
@@ -29,8 +32,12 @@ def start_live(
         return None
     cameras = [_live_camera(config, number, source) for number, source in enumerate(sources)]
     limits = LiveLimits(in_all=config.live.max_viewers, per_camera=config.live.max_viewers_per_camera)
-    servers = ice_servers(config.live)
-    live = LiveVideo(cameras, limits=limits, ice_servers=lambda: servers)
+    live = LiveVideo(
+        cameras,
+        limits=limits,
+        ice_servers=lambda: ice_servers(config.live, site=config.site.id),
+        pod_relays=config.live.turn is not None and config.live.turn.pod_relays,
+    )
     metrics.registry.register(LiveFigures(live))
     live.start()
 
@@ -42,9 +49,27 @@ def start_live(
     return live
 
 
-def ice_servers(config: LiveConfig) -> tuple[IceServer, ...]:
-    """The STUN server that the configuration names, if it does."""
-    return () if config.stun is None else (IceServer(url=config.stun),)
+def ice_servers(
+    config: LiveConfig, *, site: str, clock_s: Callable[[], float] = time.time
+) -> tuple[IceServer, ...]:
+    """The STUN and TURN servers of the configuration, with credentials that are good from now.
+
+    Args:
+        site: by which the TURN server counts what it relays.
+        clock_s: Unix time.
+    """
+    stun = () if config.stun is None else (IceServer(url=config.stun),)
+    return stun if config.turn is None else stun + _turn_servers(config.turn, site, now_s=clock_s())
+
+
+def _turn_servers(turn: TurnConfig, site: str, *, now_s: float) -> tuple[IceServer, ...]:
+    if turn.secret is not None:
+        username, credential = turn_credentials(turn.secret.get_secret_value(), site, now_s=now_s)
+    else:
+        assert turn.username is not None
+        assert turn.password is not None
+        username, credential = turn.username, turn.password.get_secret_value()
+    return tuple(IceServer(url=url, username=username, credential=credential) for url in turn.urls)
 
 
 def _live_camera(config: PodConfig, number: int, source: CameraSource) -> LiveCamera:

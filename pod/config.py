@@ -243,4 +243,5 @@ class PodConfig(Section):
     def secrets(self) -> tuple[str, ...]:
         """Every secret in it, for the log to strike out."""
         cameras = tuple(c.password.get_secret_value() for c in self.cameras if c.password is not None)
-        return cameras + tuple(secret for gate in self.gates for secret in gate.secrets())
+        gates = tuple(secret for gate in self.gates for secret in gate.secrets())
+        return cameras + gates + (self.live.turn.secrets() if self.live.turn is not None else ())

@@ -124,6 +124,10 @@ def live_probe(live: LiveVideo) -> HealthProbe:
         sentence = f"Viewers now: {len(live.sessions())}."
         if live.faults:
             sentence += f" Faults since the start: {live.faults}; the log tells them."
+        if troubles := live.server_troubles:
+            told = "; ".join(f"{url} {trouble}" for url, trouble in troubles.items())
+            sentence += f" Viewers in other networks may get no video: {told}."
+            return PartHealth("live video", Status.DEGRADED, sentence)
         return PartHealth("live video", Status.OK, sentence)
 
     return probe

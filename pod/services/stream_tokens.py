@@ -111,6 +111,26 @@ class StreamTokens:
             return wrong
         return self._spend_own(token) if token.kid == self._own.kid else self._spend_other(token)
 
+    def doubt(self, text: str, camera: str) -> Refused | None:
+        """Why this token opens nothing, or None: it might. It stays good for what it was good for.
+
+        One that was used is told nothing else than one that was not; it was good a minute ago at most.
+        """
+        token = stream_token.read(text, {**self._trusted(), self._own.kid: self._own.key.public_key()})
+        if isinstance(token, Refused):
+            return token
+        wrong = stream_token.concerns(token, audience=self.audience, camera=camera)
+        if wrong is not None:
+            return wrong
+        if token.kid == self._own.kid:
+            issued = self._issued.get(token.id)
+            is_over = issued is None or self._clock_s() - issued.at_s >= LIFE_S or not issued.person.may()
+            return _OVER if is_over else None
+        now_s = self._believed_s()
+        if now_s is None or self._since_s is None:
+            return _UNSURE
+        return stream_token.is_in_time(token, now_s=now_s, since_s=self._since_s)
+
     def _spend_own(self, token: StreamToken) -> Person | Refused:
         issued = self._issued.get(token.id)
         if issued is None:

@@ -99,6 +99,11 @@ class Watching:
     def ice_servers(self) -> Sequence[IceServer]:
         return self._live.ice_servers()
 
+    def ice_servers_for(self, camera: str, token: str) -> Sequence[IceServer] | Refused:
+        """The servers that whoever brings this token should use; it is not spent by asking."""
+        refused = self._tokens.doubt(token, camera)
+        return self._live.ice_servers() if refused is None else self._refuse(refused)
+
     async def open(self, camera: str, token: str, sdp: str, *, address: str) -> LiveAnswer | Refused:
         """Open a session for whoever brings the token; nothing of the offer is read before.
 

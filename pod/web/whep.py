@@ -1,7 +1,7 @@
 """The WHEP endpoint of each camera (draft-ietf-wish-whep-03), as docs/live-video.md describes it."""
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import wraps
 from typing import ParamSpec
 
@@ -84,7 +84,7 @@ def router(view: PodView) -> APIRouter:
     @_told
     async def endpoint(request: Request, camera: str) -> Response:
         if request.method != "POST":
-            return _about(request, {"Accept-Post": SDP})
+            return _servers(view, request, camera) or _about(request, {"Accept-Post": SDP})
         watching, token = _who(view, request)
         offer = await _text(request, SDP)
         answer = await watching.open(camera, token, offer, address=address_of(request))
@@ -93,8 +93,7 @@ def router(view: PodView) -> APIRouter:
         response = Response(answer.sdp, 201, media_type=SDP)
         response.headers["Location"] = f"{WHEP_FOLDER}{camera}/{answer.session_id}"
         response.headers["ETag"] = f'"{answer.etag}"'
-        for server in watching.ice_servers():
-            response.headers.append("Link", _link(server))
+        _add_servers(response, watching.ice_servers())
         return response
 
     @routes.api_route("/{camera}/{session}", methods=["GET", "HEAD", "OPTIONS", "POST", "PATCH", "DELETE"])
@@ -149,6 +148,25 @@ def _about(request: Request, accepts: dict[str, str]) -> Response:
     if request.method == "OPTIONS":
         return Response(headers=accepts)
     return Response(status_code=204, headers=accepts)
+
+
+def _servers(view: PodView, request: Request, camera: str) -> Response | None:
+    """The answer to OPTIONS of whoever brings a token: the ICE servers, too, for those that need them before
+    they offer (RFC 9725, 4.6). A browser's preflight brings none. None where nobody asks for them."""
+    token = bearer_of(request.headers)
+    if request.method != "OPTIONS" or token is None or view.watching is None:
+        return None
+    found = view.watching.ice_servers_for(camera, token)
+    if isinstance(found, Refused):
+        return token_refused(found.code, found.sentence)
+    response = _about(request, {"Accept-Post": SDP})
+    _add_servers(response, found)
+    return response
+
+
+def _add_servers(response: Response, servers: Sequence[IceServer]) -> None:
+    for server in servers:
+        response.headers.append("Link", _link(server))
 
 
 async def _text(request: Request, kind: str) -> str:

@@ -11,7 +11,7 @@ from pod.web.problems import problem
 PREFLIGHT_S = 600
 
 _ALLOWED = {
-    "Access-Control-Allow-Methods": "POST, PATCH, DELETE",
+    "Access-Control-Allow-Methods": "OPTIONS, POST, PATCH, DELETE",
     "Access-Control-Allow-Headers": "Authorization, Content-Type, If-Match",
     "Access-Control-Max-Age": str(PREFLIGHT_S),
 }

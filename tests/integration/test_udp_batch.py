@@ -3,15 +3,13 @@
 import asyncio
 import errno
 import socket
-from types import SimpleNamespace
 
 import pytest
-from aioice.turn import TurnTransport
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pod.media.live import udp_batch
-from pod.media.live.udp_batch import MOST_BATCH_BYTES, MOST_SEGMENTS, TransportBatch, UdpBatch, runs
+from pod.media.live.udp_batch import MOST_BATCH_BYTES, MOST_SEGMENTS, UdpBatch, runs
 from pod.media.live.viewer import link_to
 
 
@@ -129,23 +127,10 @@ async def test_a_network_that_is_away_is_no_full_socket(listener):
     batch.close()
 
 
-async def test_what_waits_in_a_relay_server_s_connection_counts_as_full(listener):
-    waiting = [0]
-    batch = TransportBatch(
-        listener.transport, listener.address, waiting_bytes=lambda one: waiting[0], most_waiting_bytes=1000
-    )
-    assert batch.send(datagrams(10, 20)) == 2
-    assert listener.received(2) == datagrams(10, 20)
-    waiting[0] = 1000
-    assert batch.send(datagrams(10, 20)) == 0
-
-
-async def test_each_kind_of_transport_has_its_way_of_sending(listener):
+async def test_where_a_transport_closes_there_is_no_way_of_sending(listener):
     direct = link_to(listener.transport, listener.address)
     assert isinstance(direct, UdpBatch)
     direct.close()
-    server = TurnTransport(SimpleNamespace(transport=listener.transport))
-    assert isinstance(link_to(server, listener.address), TransportBatch)
     listener.transport.close()
     assert link_to(listener.transport, listener.address) is None
 

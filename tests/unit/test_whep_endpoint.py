@@ -347,7 +347,7 @@ async def test_a_page_of_a_listed_origin_may_ask_and_read(
     assert preflight.status_code == 200
     allowed = preflight.headers
     assert allowed["access-control-allow-origin"] == PORTAL
-    assert {"POST", "PATCH", "DELETE"} == set(allowed["access-control-allow-methods"].split(", "))
+    assert {"OPTIONS", "POST", "PATCH", "DELETE"} == set(allowed["access-control-allow-methods"].split(", "))
     assert {"authorization", "content-type", "if-match"} == {
         name.lower() for name in allowed["access-control-allow-headers"].split(", ")
     }

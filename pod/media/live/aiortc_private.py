@@ -1,12 +1,11 @@
-"""aiortc's sender with our sending in the place of its own: the only module that touches private parts of
-aiortc and aioice.
+"""aiortc's sender with our sending in the place of its own: with `aioice_private`, the only module that
+touches private parts of aiortc and aioice.
 
-aiortc does ICE, DTLS, the keys and the sender reports; what we send goes past its queues and tasks. `PARTS`
+aiortc does DTLS, the keys and the sender reports; what we send goes past its queues and tasks. `PARTS`
 names everything private that is used here: a test fails when one of them is gone or was rewritten.
 """
 
 import asyncio
-import functools
 import struct
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -15,6 +14,7 @@ import pylibsrtp
 from aiortc import RTCRtpSender, clock, rtp
 from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 
+from pod.media.live.aioice_private import OwnIce
 from pod.media.live.sent_history import Sent
 from pod.media.packets import VideoPacket
 
@@ -37,14 +37,8 @@ PARTS: dict[str, tuple[str, ...]] = {
         "_RTCRtpSender__rtt",
     ),
     "RTCDtlsTransport": ("_tx_srtp",),
-    "RTCIceTransport": ("_connection",),
-    "Connection": ("_nominated", "get_component_candidates"),
-    "TurnTransport": ("_TurnTransport__inner_protocol",),
 }
 """By class: the private attributes and methods that this module reads, sets or replaces."""
-
-_COMPONENT = 1
-"""ICE's only component: RTP and RTCP share it."""
 
 _HEADER = struct.Struct("!BBHII")
 _VERSION, _EXTENDED, _MARKER = 0x80, 0x10, 0x80
@@ -83,6 +77,7 @@ class OwnSender:
                 the end.
         """
         self._sender: Any = sender
+        self.ice = OwnIce(sender)
         self._aiortc_on_rtcp = sender._handle_rtcp_packet
         self._listener: SenderListener | None = None
         self._active = False
@@ -103,12 +98,8 @@ class OwnSender:
         return None if rtt_s is None else float(rtt_s)
 
     def route(self) -> tuple[asyncio.DatagramTransport, tuple[str, int]] | None:
-        """Where packets go at this moment; None while the peer does not consent (RFC 7675).
-
-        The transport is a plain UDP one, or aioice's for a TURN server.
-        """
-        pair = self._sender.transport.transport._connection._nominated.get(_COMPONENT)
-        return None if pair is None else (pair.protocol.transport, pair.remote_addr)
+        """As `OwnIce.route`."""
+        return self.ice.route()
 
     def seal(self, packets: Sequence[VideoPacket], first: int, *, offset: int, sent_ntp: int) -> list[bytes]:
         """SRTP datagrams of `packets`, numbered from `first`, their timestamps shifted by `offset`.
@@ -262,20 +253,3 @@ class _Extension:
 def ntp_time() -> int:
     """The wall clock as sender reports tell it: 64 bit, the upper half are seconds since 1900."""
     return clock.current_ntp_time()
-
-
-def waiting_bytes(transport: asyncio.DatagramTransport) -> int:
-    """What aioice's transport for a TURN server still holds, unsent."""
-    inner: Any = transport
-    return int(inner._TurnTransport__inner_protocol.transport.get_write_buffer_size())
-
-
-def bound_gathering(sender: RTCRtpSender, *, most_s: float) -> None:
-    """Wait at most `most_s` for a STUN or TURN server that does not answer; aiortc would wait 5 s.
-
-    Args:
-        sender: of a connection that has not gathered its candidates.
-    """
-    connection: Any = sender.transport.transport._connection
-    gather = functools.partial(connection.get_component_candidates, timeout=most_s)
-    vars(connection).update(get_component_candidates=gather)

@@ -21,12 +21,28 @@ class LiveFigures(Collector):
             "Viewers of live video now, by camera and state: connecting, playing",
             labels=["camera", "state"],
         )
-        now = Counter((session.camera, session.state) for session in self._live.sessions())
+        paths = GaugeMetricFamily(
+            "platebridge_live_paths",
+            "Viewers that video goes to now, by camera, way (direct, relayed to the viewer by a TURN server, "
+            "relayed_by_pod) and whether the kernel cuts the datagrams (offload)",
+            labels=["camera", "path", "offload"],
+        )
+        sessions = self._live.sessions()
+        now = Counter((session.camera, session.state) for session in sessions)
+        ways = Counter((one.camera, one.path, one.offload) for one in sessions if one.path is not None)
         for camera in self._live.cameras:
             for state in ("connecting", "playing"):
                 viewers.add_metric((camera, state), now[camera, state])
+        for (camera, path, offload), count in ways.items():
+            paths.add_metric((camera, path, "yes" if offload else "no"), count)
         yield viewers
+        yield paths
         yield from self._totals()
+        yield GaugeMetricFamily(
+            "platebridge_live_servers_in_trouble",
+            "STUN and TURN servers that do not do what they should; health says which and why",
+            value=len(self._live.server_troubles),
+        )
         offers = CounterMetricFamily(
             "platebridge_live_offers",
             "Offers of viewers by what became of them: answered, or why not",

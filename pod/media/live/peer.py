@@ -9,17 +9,18 @@ from aiortc import (
     RTCBundlePolicy,
     RTCConfiguration,
     RTCIceCandidate,
-    RTCIceServer,
     RTCPeerConnection,
     RTCRtpSender,
     RTCSessionDescription,
 )
 
-from pod.media.live.aiortc_private import OwnSender, bound_gathering
+from pod.media.live.aiortc_private import OwnSender
 from pod.media.live.candidates import ViewerCandidate
+from pod.media.live.gathering import Gather
+from pod.media.live.host_addresses import host_addresses
 from pod.media.live.offer import Offer
 from pod.media.live.relay import CameraRelay
-from pod.media.live.sessions import IceServer
+from pod.media.live.sessions import VideoPath
 from pod.media.live.viewer import ViewerStats
 
 log = logging.getLogger(__name__)
@@ -27,9 +28,6 @@ log = logging.getLogger(__name__)
 PeerState = Literal["connected", "failed", "closed"]
 
 CLOSE_WITHIN_S = 3.0
-
-GATHER_WITHIN_S = 1.0
-"""A STUN or TURN server that has not answered by then is left out: WHEP has no way to tell of it later."""
 
 _H264 = [
     codec
@@ -45,35 +43,39 @@ class Peer:
         self,
         relay: CameraRelay,
         *,
-        ice_servers: Sequence[IceServer],
+        gather: Gather,
         on_state: Callable[[PeerState], None],
     ) -> None:
         """
         Args:
+            gather: what adds candidates to those of this machine's own addresses.
             on_state: told `connected` once packets can flow, and its end: `failed` (ICE or DTLS, or the
                 network to it) or `closed` (by the viewer).
         """
-        servers = [
-            RTCIceServer(urls=server.url, username=server.username, credential=server.credential)
-            for server in ice_servers
-        ]
         self._on_state = on_state
         self._answering = asyncio.Lock()
         self._relay = relay
         self._connection = RTCPeerConnection(
-            RTCConfiguration(iceServers=servers, bundlePolicy=RTCBundlePolicy.MAX_BUNDLE)
+            RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE)
         )
         self._connection.on("connectionstatechange", self._changed)
         # Before the offer is looked at: aiortc would choose VP8 otherwise, and nothing would be shown.
         transceiver = self._connection.addTransceiver("video", direction="sendonly")
         transceiver.setCodecPreferences(_H264)
-        bound_gathering(transceiver.sender, most_s=GATHER_WITHIN_S)
+        sender = OwnSender(transceiver.sender)
+        sender.ice.gather_by(host_addresses, gather)
+        self._own_ice = sender.ice
         self._ice = transceiver.sender.transport.transport
-        self._viewer = relay.attach(OwnSender(transceiver.sender))
+        self._viewer = relay.attach(sender)
 
     @property
     def stats(self) -> ViewerStats:
         return self._viewer.stats()
+
+    @property
+    def path(self) -> VideoPath | None:
+        """Which way packets go at this moment; None while there is none."""
+        return self._own_ice.path
 
     async def answer(self, offer: Offer) -> str:
         """Take the offer; the answer's SDP, with the POD's own candidates in it."""

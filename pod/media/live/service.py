@@ -13,10 +13,12 @@ from typing import Any, TypeVar
 from pod.config import CameraConfig
 from pod.domain.errors import LiveError
 from pod.media.fanout import AccessUnitFanout
+from pod.media.live.gathering import gather_from
 from pod.media.live.lease import SetupPace
 from pod.media.live.loop_thread import LoopThread
 from pod.media.live.offer import read_fragment, read_offer
 from pod.media.live.relay import CameraRelay
+from pod.media.live.server_watch import ServerWatch
 from pod.media.live.sessions import (
     CameraTotals,
     EndReason,
@@ -90,13 +92,17 @@ class LiveVideo:
         *,
         limits: LiveLimits | None = None,
         ice_servers: Callable[[], Sequence[IceServer]] = tuple,
+        pod_relays: bool = False,
     ) -> None:
         """
         Args:
             ice_servers: STUN and TURN servers, asked for each session anew; called on the live thread, too.
+            pod_relays: have a TURN server relay for the POD, too, beside those of viewers.
         """
         self._limits = limits or LiveLimits()
         self._ask_ice_servers = ice_servers
+        self._servers = ServerWatch(ice_servers)
+        self._gather = gather_from(self._servers, pod_relays=pod_relays)
         self._thread = LoopThread("live")
         self._states = {camera.config.name: camera.state for camera in cameras}
         self._relays = {
@@ -123,6 +129,7 @@ class LiveVideo:
         for library in ("aioice", "aiortc"):
             logging.getLogger(library).setLevel(logging.WARNING)
         self._thread.start()
+        self._thread.loop.call_soon_threadsafe(self._servers.start)
 
     def close(self, timeout_s: float = 5.0) -> bool:
         """End every session (reason `stopped`) and the thread. Returns whether it ended in time."""
@@ -161,6 +168,11 @@ class LiveVideo:
     def ice_servers(self) -> Sequence[IceServer]:
         """STUN and TURN servers that viewers should use; asked anew for each viewer."""
         return self._ask_ice_servers()
+
+    @property
+    def server_troubles(self) -> Mapping[str, str]:
+        """STUN and TURN servers that do not do what they should, and why, in words; by address."""
+        return self._servers.troubles
 
     async def offer(self, camera: str, sdp: str, *, viewer: str, lease_s: float) -> LiveAnswer:
         """Open a session.
@@ -288,7 +300,7 @@ class LiveVideo:
             viewer=viewer,
             lease_s=lease_s,
             connect_within_s=self._limits.connect_within_s,
-            ice_servers=self._ask_ice_servers(),
+            gather=self._gather,
             end=self._end,
         )
         self._viewings = MappingProxyType({**self._viewings, viewing.id: viewing})
@@ -357,6 +369,7 @@ class LiveVideo:
 
     async def _finish(self) -> None:
         """The last thing the thread does."""
+        await self._servers.close()
         for viewing in tuple(self._viewings.values()):
             self._end(viewing, "stopped")
         if self._ending:

@@ -7,6 +7,10 @@ from typing import Literal
 
 SessionState = Literal["connecting", "playing"]
 
+VideoPath = Literal["direct", "relayed", "relayed_by_pod"]
+"""Which way video goes: straight to the viewer, to a TURN server that relays for the viewer, or through one
+that relays for the POD."""
+
 EndReason = Literal["left", "ended", "lease_over", "no_connection", "lost", "revoked", "fault", "stopped"]
 """Why a session ended: the viewer closed its side (left) or asked for the end (ended); the lease was over; no
 connection came about (no_connection); it broke (lost); who watches may no longer (revoked); PlateBridge met a
@@ -57,6 +61,8 @@ class LiveSession:
         lost_packets: as the viewer reported them.
         skips: times it was too slow and went on at the next keyframe.
         nacks: packets it asked for again.
+        path: which way packets go; None until they can.
+        offload: the kernel cuts runs of datagrams (UDP segmentation offload).
     """
 
     session_id: str
@@ -71,6 +77,8 @@ class LiveSession:
     lost_packets: int
     skips: int
     nacks: int
+    path: VideoPath | None
+    offload: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ import errno
 import logging
 import socket
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 log = logging.getLogger(__name__)
 
@@ -98,37 +98,3 @@ class UdpBatch:
             except BlockingIOError:
                 return sent
         return len(datagrams)
-
-
-class TransportBatch:
-    """Sends through an asyncio-like transport that has no socket of its own: aioice's for a TURN server."""
-
-    offload = False
-
-    def __init__(
-        self,
-        transport: asyncio.DatagramTransport,
-        address: tuple[str, int],
-        *,
-        waiting_bytes: Callable[[asyncio.DatagramTransport], int],
-        most_waiting_bytes: int,
-    ) -> None:
-        """
-        Args:
-            waiting_bytes: what the transport holds unsent; from `most_waiting_bytes` on it counts as full.
-        """
-        self.address = address
-        self.transport = transport
-        self._waiting_bytes = waiting_bytes
-        self._most_waiting_bytes = most_waiting_bytes
-
-    def send(self, datagrams: Sequence[bytes]) -> int:
-        """As `UdpBatch.send`."""
-        if self._waiting_bytes(self.transport) >= self._most_waiting_bytes:
-            return 0
-        for datagram in datagrams:
-            self.transport.sendto(datagram, self.address)
-        return len(datagrams)
-
-    def close(self) -> None:
-        """Nothing is held."""

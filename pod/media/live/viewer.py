@@ -8,10 +8,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from pod.media.live.aiortc_private import OwnSender, ntp_time, waiting_bytes
+from pod.media.live.aioice_private import RelayedLink
+from pod.media.live.aiortc_private import OwnSender, ntp_time
 from pod.media.live.gop_cache import GopCache, hurried
 from pod.media.live.sent_history import Sent, SentHistory
-from pod.media.live.udp_batch import TransportBatch, UdpBatch
+from pod.media.live.udp_batch import UdpBatch
 from pod.media.packets import VideoPacket
 
 ViewerState = Literal["connecting", "waiting", "sending", "ended"]
@@ -26,7 +27,6 @@ MOST_BEHIND_S = 1.5
 """A viewer that cannot take what is this old skips to a later keyframe."""
 MOST_QUEUED_BYTES = 4 << 20
 """Live packets that may wait, beside what is old; beyond that, too, it skips."""
-MOST_TURN_BYTES = 256 << 10
 
 BETWEEN_KEYFRAMES_S = 0.5
 """A viewer that asks more often than this for a keyframe is not heard."""
@@ -94,7 +94,7 @@ class Viewer:
         self._new_keyframe = new_keyframe
         self._clock_s = clock_s
         self._state: ViewerState = "connecting"
-        self._link: UdpBatch | TransportBatch | None = None
+        self._link: UdpBatch | RelayedLink | None = None
         self._number = random.getrandbits(15)
         self._offset = random.getrandbits(32)
         self._last_timestamp = 0
@@ -338,14 +338,10 @@ class Viewer:
             self._timer = self._loop.call_later(TICK_S, self._pump)
 
 
-def link_to(
-    transport: asyncio.DatagramTransport, address: tuple[str, int]
-) -> UdpBatch | TransportBatch | None:
+def link_to(transport: asyncio.DatagramTransport, address: tuple[str, int]) -> UdpBatch | RelayedLink | None:
     """How packets get to `address`; None while the transport closes."""
     if transport.get_extra_info("socket") is None:
-        return TransportBatch(
-            transport, address, waiting_bytes=waiting_bytes, most_waiting_bytes=MOST_TURN_BYTES
-        )
+        return RelayedLink(transport, address)
     return None if transport.is_closing() else UdpBatch(transport, address)
 
 

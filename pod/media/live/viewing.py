@@ -3,15 +3,16 @@
 import asyncio
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from pod.domain.errors import LiveError
 from pod.media.live.candidates import MOST_CANDIDATES
+from pod.media.live.gathering import Gather
 from pod.media.live.lease import Lease
 from pod.media.live.offer import Fragment, Offer
 from pod.media.live.peer import Peer, PeerState
 from pod.media.live.relay import CameraRelay
-from pod.media.live.sessions import EndedSession, EndReason, IceServer, LiveSession, SessionState
+from pod.media.live.sessions import EndedSession, EndReason, LiveSession, SessionState
 
 
 class Viewing:
@@ -26,11 +27,12 @@ class Viewing:
         viewer: str,
         lease_s: float,
         connect_within_s: float,
-        ice_servers: Sequence[IceServer],
+        gather: Gather,
         end: Callable[["Viewing", EndReason], None],
     ) -> None:
         """
         Args:
+            gather: what adds candidates to those of this machine's own addresses.
             end: called when it must end: nothing connected within `connect_within_s`, its lease is over, or
                 the viewer has gone.
         """
@@ -45,7 +47,7 @@ class Viewing:
         self._lease = Lease.granted(self.since_s, lease_s)
         self._ends = self._loop.call_later(lease_s, end, self, "lease_over")
         self._gives_up = self._loop.call_later(connect_within_s, end, self, "no_connection")
-        self._peer = Peer(relay, ice_servers=ice_servers, on_state=self._peer_changed)
+        self._peer = Peer(relay, gather=gather, on_state=self._peer_changed)
 
     async def answer(self) -> str:
         """The answer's SDP."""
@@ -95,6 +97,8 @@ class Viewing:
             lost_packets=stats.lost,
             skips=stats.skips,
             nacks=stats.missing,
+            path=self._peer.path,
+            offload=stats.offload,
         )
 
     def ended(self, reason: EndReason) -> EndedSession:
