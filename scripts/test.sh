@@ -38,5 +38,7 @@ if [[ $quick == yes ]]; then
 else
   # Most of these wait for cameras, pulses and browsers. Two at a time, a file's tests in one process, take half the
   # time on two cores; more would make them wait for each other.
-  step "all tests" .venv/bin/pytest tests -n 2 --dist loadfile "$@"
+  # A worker that dies ends the run (tests of one that is replaced would wait for ever), and so does a run that hangs.
+  step "all tests" timeout --signal=INT --kill-after=60 55m \
+    .venv/bin/pytest tests -n 2 --dist loadfile --max-worker-restart=0 "$@"
 fi

@@ -1,5 +1,6 @@
 """Open the database file, and turn SQLite's faults into StoreErrors that name the mend."""
 
+import errno
 import os
 import sqlite3
 import time
@@ -8,6 +9,7 @@ from pathlib import Path
 from pod.domain.errors import StoreError
 from pod.runtime.mounts import READ_ONLY_MEND, is_mounted_read_only
 from pod.store.migrate import check_version
+from pod.store.wal_index import allocate_wal_index
 
 BUSY_TIMEOUT_S = 5.0
 """How long a writer waits for another process to finish its transaction."""
@@ -36,6 +38,7 @@ def connect_writer(path: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> sql
             # What is deleted is overwritten: an erased plate must not stay legible in the file's free space.
             conn.execute("PRAGMA secure_delete = ON")
             conn.execute(f"PRAGMA journal_size_limit = {_WAL_LIMIT_BYTES}")
+            _hold_index(conn, path)
         except BaseException:
             conn.close()
             raise
@@ -55,6 +58,7 @@ def connect_reader(path: Path) -> sqlite3.Connection:
         conn = sqlite3.connect(reader_uri(path), uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None)
         try:
             check_version(conn)
+            _hold_index(conn, path)
         except BaseException:
             conn.close()
             raise
@@ -181,6 +185,15 @@ def _use_wal(conn: sqlite3.Connection, *, deadline_s: float) -> None:
         if mode != "wal":
             raise sqlite3.OperationalError(f"the file system offers no write-ahead log, only {mode}")
         return
+
+
+def _hold_index(conn: sqlite3.Connection, path: Path) -> None:
+    try:
+        allocate_wal_index(conn, path)
+    except OSError as error:
+        full = error.errno == errno.ENOSPC
+        mend = _MENDS[sqlite3.SQLITE_FULL if full else sqlite3.SQLITE_IOERR]
+        raise StoreError(f"{path}: {mend} ({error.strerror})") from error
 
 
 def _owner(path: Path) -> str:

@@ -89,6 +89,9 @@ class Rescue:
         """
         if not self._reserve.take():
             self._tell_full("There was not enough free space to hold any back")
+        elif shutil.disk_usage(self._path.parent).free <= _NEAR_FULL_BYTES and self._reserve.give_up():
+            # Opening takes room of its own, for the log and its index.
+            self._tell_full("The space held back for the database is in use")
         try:
             make_private_folder(self._folder)
         except OSError as error:

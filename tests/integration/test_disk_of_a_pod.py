@@ -112,6 +112,23 @@ def test_a_full_disk_still_decides_and_audits_and_the_pictures_go_first(
     prove(attempts=opened, faults=wanted, losses=len(unrecorded), filled_mb=filled // MIB)
 
 
+def test_a_pod_that_restarts_on_a_disk_without_a_byte_to_spare_opens(small_disk: Path) -> None:
+    list_plates(small_disk / "data", [gate_clips.PLATE])
+    clip = str(gate_clips.drive_up())
+    with RunningPod(small_disk, clip, loop=True) as pod:
+        until(pod.pulses, 60, what="a pulse before the restart")
+        before = visits(pod)
+        assert pod.stop() == 0
+    for name in ("pod.db-wal", "pod.db-shm"):
+        (pod.data_dir / name).unlink(missing_ok=True)
+    fill(small_disk)
+    with RunningPod(small_disk, clip, loop=True) as pod:
+        until(lambda: visits(pod) > before, 60, what="a pulse on the full disk")
+        assert alarms(pod)["disk_full"] == "raised"
+        assert pod.stop() == 0
+    assert_every_pulse_has_its_intent(pod)
+
+
 @pytest.mark.proof(14)
 def test_a_database_spoiled_between_two_starts_is_put_aside_and_the_gate_works(
     tmp_path: Path, prove: Prove, often: Callable[[int, int], int]

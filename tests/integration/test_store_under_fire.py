@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -246,6 +246,23 @@ def test_a_full_disk_still_audits_from_the_reserve_and_heals_when_there_is_room(
         until(lambda: "disk_full" in alarms.ended, timeout_s=15)
         assert "held back" not in store_probe(store)().sentence
     assert [row.payload and row.payload["n"] for row in rows(small_disk)] == list(range(30))
+
+
+def test_a_store_opens_on_a_disk_without_a_byte_to_spare_from_the_reserve(small_disk: Path) -> None:
+    with opened(small_disk) as store:
+        assert store.facts is not None
+        assert store.facts.is_reserve_held
+    for name in ("pod.db-wal", "pod.db-shm"):  # as after a restart of the box
+        (small_disk / name).unlink(missing_ok=True)
+    fill(small_disk)
+    with (small_disk / "filler").open("ab", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(b"x" * 512)
+    alarms = Noted()
+    with opened(small_disk, alarms) as store:
+        store.record("decision", {"n": 1}).result(20)
+        assert "disk_full" in alarms.standing
+    assert [row.kind for row in rows(small_disk)] == ["decision"]
 
 
 def test_with_the_reserve_used_up_intents_go_to_the_journal_and_come_back(small_disk: Path) -> None:
