@@ -25,23 +25,28 @@ def connect(location: StreamLocation, stop: Event, *, timeout_s: float) -> socke
     shown = location.shown
     try:
         addresses = socket.getaddrinfo(location.host, location.port, type=socket.SOCK_STREAM)
-    except OSError:
+    except (OSError, UnicodeError):  # a name with an empty part, or a part beyond 63 letters, is the latter
         raise SessionError(
             "unknown_host", f"{location.host} has no address: correct the url, or check the name server"
         ) from None
-    problem = f"{shown} takes no connection: check address, port and whether the camera's RTSP is on"
+    problem, silent = "", f"{shown} does not answer in {timeout_s:.0f} s: check address, network and power"
     for family, kind, protocol, _, address in addresses:
         with contextlib.ExitStack() as undo:
-            connection = undo.enter_context(socket.socket(family, kind, protocol))
+            try:
+                connection = undo.enter_context(socket.socket(family, kind, protocol))
+            except OSError as error:  # IPv6 addresses are told where the kernel has none, too
+                problem = problem or f"no way leads to {shown} ({error.strerror}): check this POD's network"
+                continue
             connection.setblocking(False)
             if connection.connect_ex(address) not in (0, errno.EINPROGRESS):
                 continue
             if not wait(connection, stop, events=select.POLLOUT, timeout_s=timeout_s):
-                problem = f"{shown} does not answer in {timeout_s:.0f} s: check address, network and power"
+                problem = silent
             elif not connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
                 undo.pop_all()
                 return connection
-    raise SessionError("unreachable", problem)
+    closed = f"{shown} takes no connection: check address, port and whether the camera's RTSP is on"
+    raise SessionError("unreachable", problem or closed)
 
 
 def wait(connection: socket.socket, stop: Event, *, events: int, timeout_s: float) -> bool:

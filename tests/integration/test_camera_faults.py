@@ -63,9 +63,29 @@ def test_a_camera_that_cannot_be_used_is_named_with_its_mend(answer: object, rea
         assert mend in watched.until_reason(f"failed:{reason}").text
 
 
-def test_a_host_without_an_address_is_named() -> None:
-    with Watched("rtsp://camera.invalid/gate") as watched:
+@pytest.mark.parametrize(
+    "host",
+    [
+        pytest.param("camera.invalid", id="nobody-has-it"),
+        pytest.param("camera..local", id="empty-part"),
+        pytest.param("c" * 70, id="part-too-long"),
+    ],
+)
+@pytest.mark.parametrize("transport", ["native", "libav"])
+def test_a_host_without_an_address_is_named(host: str, transport: str) -> None:
+    with Watched(f"rtsp://{host}/gate", transport=transport) as watched:
         assert "correct the url" in watched.until_reason("failed:unknown_host").text
+
+
+def test_a_kind_of_address_that_this_kernel_has_no_network_for_is_passed_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Name servers tell IPv6 addresses to machines without IPv6, too."""
+    real, foreign = socket.getaddrinfo, (socket.AF_APPLETALK, socket.SOCK_STREAM, 0, "", ("", 0))
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *asked, **more: [foreign, *real(*asked, **more)])
+    no_rtsp = b"HTTP/1.1 400 Bad Request\r\n\r\n"
+    with scripted_server(lambda *_: no_rtsp) as port, Watched(f"rtsp://127.0.0.1:{port}/gate") as watched:
+        watched.until_reason("failed:not_rtsp")
 
 
 def test_a_port_nobody_listens_on_is_named() -> None:

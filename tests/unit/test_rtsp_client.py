@@ -200,6 +200,33 @@ def test_a_login_of_an_unknown_kind_is_left_to_libav() -> None:
         list(talking.receive(answer(asked, "401 Unauthorized", headers="WWW-Authenticate: Negotiate\r\n")))
 
 
+@pytest.mark.parametrize("with_login", [True, False], ids=["login", "no-login"])
+@pytest.mark.parametrize(
+    "challenge",
+    [
+        pytest.param("", id="no-challenge"),
+        pytest.param("WWW-Authenticate: Negotiate\r\n", id="unknown-kind"),
+        pytest.param('WWW-Authenticate: Basic realm="x"\r\n', id="known-kind"),
+    ],
+)
+def test_a_camera_that_refuses_to_be_asked_while_it_plays_goes_on_playing(
+    challenge: str, with_login: bool
+) -> None:
+    """To end the session for it would darken the camera every half minute."""
+    talking = client(with_login=login() if with_login else None)
+    converse(talking)
+    asked: list[str] = []
+    for second in range(0, 1000, 30):
+        talking.keep_alive(float(second))
+        for request in requests_of(talking.outgoing()):
+            asked.append(request)
+            list(talking.receive(answer(request, "401 Unauthorized", headers=challenge)))
+    assert talking.playing
+    assert methods(asked)[-1] == "OPTIONS"
+    assert len(asked) < 50
+    assert len(list(talking.receive(interleaved(rtp_of(pictures())[0])))) == 1
+
+
 def test_a_password_is_in_no_text_about_the_client() -> None:
     talking = login()
     talking.accept(['Basic realm="x"'])

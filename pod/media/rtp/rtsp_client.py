@@ -87,7 +87,7 @@ class RtspClient:
 
         Raises:
             SessionError: the camera refused, or cannot be understood.
-            NotNativeError: it offers what only libav may know.
+            NotNativeError: it offers what only libav may know; never once it plays.
         """
         try:
             for found in self._wire.feed(data):
@@ -170,20 +170,33 @@ class RtspClient:
             raise SessionError("closed", f"{self._shown} ended the stream: see whether the camera restarted")
 
     def _log_in(self, message: Message, method: str) -> None:
-        """Answer a challenge: once in a row, and once more where only the nonce had grown old."""
+        """Answer a challenge: once in a row, and once more where only the nonce had grown old.
+
+        A camera that plays may refuse to be asked whether it does: its packets tell.
+        """
+        refusal = self._answer_challenge(message, method)
+        if refusal is None:
+            return
+        if not self.playing:
+            raise refusal
+        self._hear_while_playing(message, method)
+
+    def _answer_challenge(self, message: Message, method: str) -> SessionError | NotNativeError | None:
+        """Ask again with an answer to the challenge; else why that would be in vain."""
         login = self._login
         refused = SessionError(
             "wrong_password", f"{self._shown} refuses the login: correct username and password"
         )
         if login is None:
-            raise refused
+            return refused
         self._refusals += 1
         if not login.accept(message.headers.get("www-authenticate", ())):
-            raise NotNativeError("it asks for a login of an unknown kind")
+            return NotNativeError("it asks for a login of an unknown kind")
         only_stale = login.challenge is not None and login.challenge.stale
         if self._refusals > 1 + only_stale:
-            raise refused
+            return refused
         self._ask(method, self._address_of(method))
+        return None
 
     def _address_of(self, method: str) -> str:
         match method:
