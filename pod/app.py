@@ -30,6 +30,7 @@ from pod.media.slot import LatestFrame
 from pod.media.source import CameraSource
 from pod.media.state import CameraState
 from pod.runtime.broadcast import Broadcast, Event
+from pod.runtime.collector import spare_what_stays
 from pod.runtime.heartbeat import Heartbeats
 from pod.runtime.instance_lock import InstanceLock
 from pod.runtime.metrics import PodMetrics
@@ -442,6 +443,7 @@ async def _run(config: PodConfig, origin: Origin | None) -> int:
         # Before the start: told to stop while it starts, it stops in order once it has.
         asyncio.get_running_loop().add_signal_handler(number, pod.stop)
     async with pod:
+        spare_what_stays()
         await pod.finished()
     log.info("pod stopped; gates at rest")
     return 0

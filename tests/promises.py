@@ -19,6 +19,7 @@ PROMISES: Mapping[int, str] = {
     9: "A clock that jumps, or that nobody keeps, lets nobody in who would not have been let in.",
     10: "One approach gets at most one pulse, and the next car is not held up by it.",
     11: "A frame older than the limit never opens, whoever held it back.",
+    12: "Whatever becomes of live video, of those who watch and of their network, the gate opens.",
     13: "A full disk still decides and audits; pictures go first.",
     14: "A corrupt database is put aside, the last good copy restored, the alarm raised, and the gate works.",
     17: "The POD only asks to open for a moment: it cannot close, hold or bypass anything.",

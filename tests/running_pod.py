@@ -49,6 +49,7 @@ class RunningPod:
         port: of the local page; 0 takes a free one at every start.
         sections: further settings, by section; `gate` are those of the one gate.
         environment: further variables of the process.
+        program: what is run in the place of `platebridge`.
         camera: further settings of the camera.
     """
 
@@ -60,6 +61,7 @@ class RunningPod:
         port: int = 0,
         sections: Mapping[str, Mapping[str, object]] | None = None,
         environment: Mapping[str, str] | None = None,
+        program: Sequence[str | Path] = (PLATEBRIDGE,),
         **camera: object,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -67,6 +69,7 @@ class RunningPod:
         self.config = folder / "config.yaml"
         self.log = folder / "pod.log"
         self.environment = {"PATH": os.environ["PATH"]} | dict(environment or {})
+        self.program = program
         more = {name: dict(section) for name, section in (sections or {}).items()}
         gate = {"name": "main", "driver": "simulated", "pulse_ms": PULSE_MS, "pause_s": 2}
         settings: dict[str, object] = {
@@ -90,7 +93,7 @@ class RunningPod:
         self._browser = None
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [PLATEBRIDGE, "pod", "run", "--config", str(self.config)],
+                [*self.program, "pod", "run", "--config", str(self.config)],
                 stdout=log,
                 stderr=log,
                 env=self.environment,
