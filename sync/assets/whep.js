@@ -25,28 +25,32 @@ const ICONS = {
 
 class Live extends HTMLElement {
   #session = null; #built = false; #stopped = false; #pressed = false;
-  #inView = true; #seen = null; #tries = 0; #liveSinceMs = 0; #mode = ""; #reason = "";
-  #frames = 0; #frameAtMs = 0; #sums = null;
+  #inView = false; #seen = null; #tries = 0; #liveSinceMs = 0; #mode = ""; #reason = "";
+  #frameAtMs = 0; #sums = null;
   #retry = 0; #away = 0; #looking = 0;
 
   connectedCallback() {
     if (!this.#built) this.#build();
     document.addEventListener("visibilitychange", this.#visible);
     addEventListener("pagehide", this.#leave);
-    this.#seen = new IntersectionObserver(([entry]) => {
-      this.#inView = entry.isIntersecting;
-      this.#visible();
-    });
-    this.#seen.observe(this);
+    document.addEventListener("fullscreenchange", this.#turned);
     // Who asked for less motion gets none that they did not ask for.
     this.#stopped = this.getAttribute("start") === "press" || matchMedia("(prefers-reduced-motion: reduce)").matches;
     if (this.#stopped) this.#show("idle", "Not playing");
-    else this.#begin();
+    else this.#show("away", "Begins when it is in sight");
+    // Tells at once what is in sight: neither the end of a long page nor a tab in the background watches anybody.
+    this.#inView = false;
+    this.#seen = new IntersectionObserver((entries) => {
+      this.#inView = entries.at(-1).isIntersecting;
+      this.#visible();
+    });
+    this.#seen.observe(this);
   }
 
   disconnectedCallback() {
     document.removeEventListener("visibilitychange", this.#visible);
     removeEventListener("pagehide", this.#leave);
+    document.removeEventListener("fullscreenchange", this.#turned);
     this.#seen.disconnect();
     this.#end();
     this.stills.want(false);
@@ -66,7 +70,7 @@ class Live extends HTMLElement {
     this.toggle.onclick = () => (this.#stopped ? this.#play() : this.#pause());
     this.full = button("full", "full");
     this.full.onclick = () => this.#fullScreen();
-    this.full.hidden = !this.figure.requestFullscreen && !this.video.webkitEnterFullscreen;
+    this.full.hidden = !this.requestFullscreen && !this.video.webkitEnterFullscreen;
     // Only the word is announced: the latency beside it changes every second.
     this.word = make("b", { className: "live-word" });
     this.word.setAttribute("role", "status");
@@ -78,9 +82,12 @@ class Live extends HTMLElement {
     bar.append(this.toggle, said, this.full);
     this.figure.after(bar, this.why);
     this.stills = new Stills(this.figure.querySelector("img"), (has) => this.#still(has));
+    this.#frame();
+    this.figure.addEventListener("load", () => this.#frame(), true);
+    this.video.addEventListener("resize", () => this.#frame());
     this.video.requestVideoFrameCallback?.(this.#drawn);
     name(this.big, `Watch camera ${this.getAttribute("camera")} live`);
-    name(this.full, "Full screen");
+    this.#turned();
   }
 
   // state: idle, connecting, live, slow, retrying, refused, paused, away.
@@ -91,26 +98,49 @@ class Live extends HTMLElement {
     if (this.word.textContent !== word) this.word.textContent = word;
     if (state !== "live") this.late.textContent = "";
     const words = why || (plays ? transcoding(this.#mode) : "");
-    this.why.textContent = words;
+    // What somebody has to do is said to those who listen; what passes by itself is not, again and again.
+    this.why.setAttribute("aria-live", state === "refused" ? "polite" : "off");
     this.why.hidden = !words;
+    this.why.textContent = words;
     this.big.hidden = state !== "idle" && state !== "paused";
     icon(this.toggle, this.#stopped ? "play" : "pause");
     name(this.toggle, this.#stopped ? "Play" : "Pause");
     if (plays) this.figure.classList.remove("blind");
-    this.stills.want(!plays && state !== "away" && !document.hidden && this.figure.clientHeight > 0);
+    // A phone's own full screen shows no words, so nothing but live video may be there.
+    if (state !== "live" && this.video.webkitDisplayingFullscreen) this.video.webkitExitFullscreen();
+    this.#wantStills();
     this.dispatchEvent(new CustomEvent("live-state", { bubbles: true, detail: { state, word } }));
   }
 
+  // Stills stand where nothing plays, as long as somebody sees them.
+  #wantStills() {
+    const { state, picture } = this.dataset;
+    this.stills.want(picture === "still" && state !== "away" && this.#inSight() && this.figure.clientHeight > 0);
+  }
+
+  // The frame takes the form of the picture: what is drawn over it, such as masks, would lie elsewhere.
+  #frame() {
+    const { naturalWidth, naturalHeight } = this.figure.querySelector("img");
+    const [width, height] = this.dataset.picture === "video" && this.video.videoWidth
+      ? [this.video.videoWidth, this.video.videoHeight]
+      : [naturalWidth, naturalHeight];
+    if (width && height) this.style.setProperty("--picture", `${width} / ${height}`);
+  }
+
   #still(has) {
+    this.#frame();
     this.figure.classList.toggle("blind", !has);
     this.late.textContent = has && this.dataset.state !== "connecting" ? "Stills, one every 2 s" : "";
   }
 
+  // With the bar: on a full screen, too, it has to be seen whether the picture is live.
   #fullScreen() {
     if (document.fullscreenElement) document.exitFullscreen();
-    else if (this.figure.requestFullscreen) this.figure.requestFullscreen();
+    else if (this.requestFullscreen) this.requestFullscreen().catch(() => {}); // this page may not: all stays
     else this.video.webkitEnterFullscreen(); // a phone that shows nothing but videos in full
   }
+
+  #turned = () => name(this.full, document.fullscreenElement === this ? "Leave full screen" : "Full screen");
 
   // ---- What somebody asks for
 
@@ -118,6 +148,7 @@ class Live extends HTMLElement {
     const hadFocus = document.activeElement === this.big;
     this.#stopped = false;
     this.#tries = 0;
+    this.video.play().catch(() => {}); // now, while the press counts: a browser may forget it until the answer
     this.#begin();
     if (hadFocus) this.toggle.focus(); // the button that was pressed is gone
   }
@@ -132,19 +163,23 @@ class Live extends HTMLElement {
     else this.#show("idle", "Not playing");
   }
 
+  #inSight() {
+    return !document.hidden && this.#inView;
+  }
+
   #visible = () => {
     clearTimeout(this.#away);
-    const inSight = !document.hidden && (this.#inView || document.fullscreenElement === this.figure);
-    if (this.#stopped) {
-      if (this.dataset.state === "idle") this.stills.want(inSight && this.figure.clientHeight > 0);
-    } else if (!inSight) {
+    const inSight = this.#inSight();
+    if (inSight) this.#frameAtMs = performance.now(); // out of sight no browser tells of pictures
+    if (!this.#stopped && this.dataset.state === "away") {
+      if (inSight) this.#begin();
+    } else if (!this.#stopped && !inSight) {
       this.#away = setTimeout(() => {
         this.#end();
         this.#show("away", "Stopped while out of sight");
       }, AWAY_AFTER_MS);
-    } else if (this.dataset.state === "away") {
-      this.#begin();
     }
+    this.#wantStills();
   };
 
   // Left for another page; the back button may bring it back as it was.
@@ -160,6 +195,7 @@ class Live extends HTMLElement {
 
   async #begin() {
     this.#end();
+    this.#liveSinceMs = 0;
     this.#show("connecting", this.#tries ? "Connecting again" : "Connecting", this.#tries ? this.#reason : "");
     const grant = () => ticketFrom(this.getAttribute("watch"), this.getAttribute("csrf"));
     const session = (this.#session = new WhepSession(grant, (refusal) => this.#failed(session, refusal)));
@@ -170,11 +206,19 @@ class Live extends HTMLElement {
       this.#sums = null;
       this.#frameAtMs = performance.now();
       this.video.srcObject = stream;
-      this.video.play().catch(() => {}); // a browser that wants a press first: `stuck` tells when nothing comes
+      this.video.play().catch((error) => this.#heldBack(session, error));
       this.#looking = setInterval(() => this.#look(session), LOOK_EVERY_MS);
     } catch (refusal) {
       this.#failed(session, refusal);
     }
+  }
+
+  // A phone that saves power, say, plays nothing by itself.
+  #heldBack(session, error) {
+    if (session !== this.#session || error.name !== "NotAllowedError") return;
+    this.#stopped = true;
+    this.#end();
+    this.#show("idle", "Not playing", "This browser plays nothing by itself now: press play.");
   }
 
   #end() {
@@ -207,23 +251,30 @@ class Live extends HTMLElement {
   }
 
   #drawn = () => {
-    this.#frameAtMs = performance.now();
-    this.#frames += 1;
-    if (this.#session && ["connecting", "slow"].includes(this.dataset.state)) {
-      this.#liveSinceMs ||= this.#frameAtMs;
-      this.#show("live", "Live");
-    }
+    this.#pictured();
     this.video.requestVideoFrameCallback(this.#drawn);
   };
 
+  #pictured() {
+    this.#frameAtMs = performance.now();
+    if (this.#session && ["connecting", "slow"].includes(this.dataset.state)) {
+      this.#liveSinceMs ||= this.#frameAtMs;
+      this.#show("live", "Live");
+      this.#frame();
+    }
+  }
+
   // Once a second: how late the pictures are, and whether any come.
   async #look(session) {
-    const report = [...(await session.stats()).values()];
-    if (session !== this.#session) return;
+    const stats = await session.stats().catch(() => null); // closed meanwhile
+    if (stats === null || session !== this.#session) return;
+    const report = [...stats.values()];
     const video = report.find((each) => each.type === "inbound-rtp" && each.kind === "video");
     const path = report.find((each) => each.type === "candidate-pair" && each.nominated && each.state === "succeeded");
     const frames = video?.framesDecoded ?? 0;
-    if (!this.video.requestVideoFrameCallback && frames > (this.#sums?.frames ?? 0)) this.#drawn();
+    // A browser may not tell of pictures at all, or not of those that are not shown yet.
+    const tells = this.video.requestVideoFrameCallback && this.dataset.state !== "connecting";
+    if (!tells && frames > (this.#sums?.frames ?? 0) && !this.video.paused) this.#pictured();
     const sums = { frames, processingS: video?.totalProcessingDelay ?? 0 };
     const silentMs = performance.now() - this.#frameAtMs;
     if (silentMs > STUCK_AFTER_MS && !document.hidden) {

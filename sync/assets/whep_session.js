@@ -144,6 +144,7 @@ export class WhepSession {
   }
 
   #renewIn(delayMs) {
+    if (this.#closed) return;
     clearTimeout(this.#timers.renew);
     this.#timers.renew = setTimeout(() => this.#renew(), delayMs);
   }
@@ -181,7 +182,8 @@ async function answered(answer, codes = {}) {
   if (!answer) throw new Refusal("no_answer");
   const said = await answer.json().catch(() => ({}));
   const after = Number(answer.headers.get("retry-after"));
-  throw new Refusal(said.code ?? codes[answer.status] ?? "unknown", {
+  const code = said.code ?? codes[answer.status] ?? (answer.status >= 500 ? "fault" : "unknown");
+  throw new Refusal(code, {
     detail: said.detail ?? `HTTP ${answer.status}`,
     retryS: after > 0 ? after : null,
   });

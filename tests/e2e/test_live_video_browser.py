@@ -1,5 +1,6 @@
 """Live video in Debian's Chromium: from a camera through the shipped POD to pixels, and in words."""
 
+import io
 import itertools
 import json
 import re
@@ -7,21 +8,26 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import get_args
 
 import page_visits
 import pytest
 from clip_files import FPS, STRIPES, encoded, keep_clip, write_clip
 from page_visits import CHROMIUM, NO_CHROMIUM, PHONE, findings, launched, objections
+from PIL import Image
 from playwright.sync_api import Browser, Page, Route, expect
 from running_pod import RunningPod, until
 from served_page import ServedPage
 
 from models.render.camera_process import CameraProcess, available
+from pod.domain.errors import LiveErrorKind
+from pod.domain.stream_token import RefusalCode
 
 PATIENCE_MS = 40_000
 LENGTH = 200
 """Pictures of the camera's clip, numbered from 0, played without end."""
 
+DOCUMENT = Path(__file__).parents[2] / "docs" / "live-video.md"
 CLIENT = Path(__file__).parents[1] / "whep_client" / "node_modules" / "whip-whep" / "whep.js"
 
 pytestmark = [
@@ -65,6 +71,65 @@ const after = window.setTimeout;
 window.setTimeout = (work, ms, ...rest) => after(work, ms > 5_000 ? ms / 20 : ms, ...rest);
 """
 """What the page waits long for comes at a twentieth of the time."""
+
+LATER_NO_WAY = """
+const real = RTCPeerConnection;
+window.RTCPeerConnection = class extends real {
+  constructor(settings) { super(window.noWay ? { iceServers: [], iceTransportPolicy: "relay" } : settings); }
+};
+"""
+
+FAST_CLOCK = """
+const now = performance.now.bind(performance), every = window.setInterval, later = window.setTimeout;
+performance.now = () => now() * 4;
+window.setInterval = (work, ms) => every(work, ms / 4);
+window.setTimeout = (work, ms, ...rest) => later(work, ms / 4, ...rest);
+"""
+
+PHONE_FULL_SCREEN = """
+delete Element.prototype.requestFullscreen;
+let shown = false;
+Object.defineProperties(HTMLVideoElement.prototype, {
+  webkitDisplayingFullscreen: { get: () => shown },
+  webkitEnterFullscreen: { value: () => (shown = true) },
+  webkitExitFullscreen: { value: () => (shown = false) },
+});
+"""
+"""Only videos can be shown in full, in the system's own player."""
+
+FAR_DOWN = """
+const style = new CSSStyleSheet();
+style.replaceSync("main { padding-top: 5000px !important; }");
+document.adoptedStyleSheets.push(style);
+"""
+
+IN_THE_BACKGROUND = """
+let hidden = true;
+Object.defineProperty(document, "hidden", { configurable: true, get: () => hidden });
+window.show = () => { hidden = false; document.dispatchEvent(new Event("visibilitychange")); };
+"""
+
+SEEN = """
+const real = IntersectionObserver;
+window.IntersectionObserver = class extends real {
+  constructor(tell) {
+    super((entries, me) => { tell(entries, me); for (const { target } of entries) target.looked = true; });
+  }
+};
+"""
+"""Marks what the browser has told about whether it is in sight."""
+
+PRESS_ONLY = """
+const real = HTMLMediaElement.prototype.play;
+HTMLMediaElement.prototype.play = function () {
+  this.pressed ||= window.event?.type === "click";
+  if (this.pressed) return real.call(this);
+  return Promise.reject(new DOMException("", "NotAllowedError"));
+};
+"""
+"""As a phone that saves power: an element plays once it was asked to in the midst of a press."""
+
+TELLS_NOTHING = "delete HTMLVideoElement.prototype.requestVideoFrameCallback;"
 
 HIDE = """(hidden) => {
   Object.defineProperty(document, "hidden", { configurable: true, get: () => hidden });
@@ -214,12 +279,9 @@ def test_nobody_is_watched_who_only_looks_at_cars_or_wants_less_motion(
 @pytest.mark.parametrize(
     ("status", "code", "state", "words"),
     [
-        pytest.param(503, "too_many_for_camera", "retrying", "Too many watch this camera", id="camera-full"),
-        pytest.param(503, "too_many", "retrying", "Too many watch this POD's cameras", id="pod-full"),
         pytest.param(409, "not_playing", "retrying", "The camera gives no picture", id="camera-down"),
-        pytest.param(429, "too_fast", "retrying", "Asked too often", id="too-fast"),
+        pytest.param(500, "fault", "retrying", "Live video met a fault", id="fault"),
         pytest.param(406, "no_h264", "refused", "This browser cannot decode H.264", id="codec"),
-        pytest.param(403, "wrong_camera", "refused", "The POD does not let this page watch", id="token"),
         pytest.param(400, "bad_offer", "refused", "Live video failed", id="unknown"),
     ],
 )
@@ -236,6 +298,132 @@ def test_a_refusal_is_told_with_its_mend_and_stills_go_on(
         )
         page.wait_for_function("() => document.querySelector('[data-still]').src.includes('?at=')")
         assert findings(page) == []
+
+
+def test_the_player_does_for_each_code_what_its_documentation_says(browser: Browser, pod: RunningPod) -> None:
+    told: dict[str, str] = {}
+    for line in DOCUMENT.read_text().splitlines():
+        if (row := re.fullmatch(r"\| \d{3} \| (`.+`) \| .+ \| (.*) \|", line)) is not None:
+            told |= dict.fromkeys(re.findall(r"`(\w+)`", row[1]), row[2])
+    assert told.keys() >= {*get_args(LiveErrorKind), *get_args(RefusalCode)}
+    waits = {code for code, what in told.items() if re.search(r"wait|try again|open a new", what)}
+    with visit(browser, pod, motion=False) as page:
+        words = page.evaluate(
+            """async (codes) => {
+                const { trouble } = await import("/static/whep_words.js");
+                return codes.map((code) => [code, trouble({ code, detail: "what the POD says" })]);
+            }""",
+            sorted(told),
+        )
+    assert {code for code, said in words if said["retry"]} == waits
+    assert all(said["title"] and said["sentence"] for code, said in words if not said["retry"])
+
+
+def test_on_a_full_screen_too_it_is_said_that_the_picture_is_not_live(
+    browser: Browser, pod: RunningPod
+) -> None:
+    with visit(browser, pod, answers=refuses(409, "not_playing", **{"Retry-After": "60"})) as page:
+        expect_state(page, "retrying")
+        page.get_by_role("button", name="Full screen").click()
+        leave = page.locator(":fullscreen").get_by_role("button", name="Leave full screen")
+        expect(leave).to_be_in_viewport()
+        expect(page.locator(":fullscreen .live-word")).to_be_in_viewport()
+        expect(page.locator(":fullscreen .live-why")).to_be_in_viewport()
+        assert findings(page) == []
+        leave.click()
+        expect(page.get_by_role("button", name="Full screen", exact=True)).to_be_visible()
+
+
+def test_the_full_screen_of_a_phone_which_has_no_words_is_left_when_live_video_ends(
+    browser: Browser, pod: RunningPod
+) -> None:
+    with visit(browser, pod, scripts=(PHONE_FULL_SCREEN,)) as page:
+        expect_state(page, "live")
+        page.get_by_role("button", name="Full screen").click()
+        assert page.evaluate("document.querySelector('pb-live video').webkitDisplayingFullscreen")
+        page.evaluate("document.querySelector('pb-live .live-button[title=Pause]').click()")
+        assert not page.evaluate("document.querySelector('pb-live video').webkitDisplayingFullscreen")
+
+
+def test_areas_are_drawn_on_a_frame_of_the_pictures_own_form(browser: Browser, pod: RunningPod) -> None:
+    square = io.BytesIO()
+    Image.new("RGB", (480, 480)).save(square, "JPEG")
+    still = square.getvalue()
+    with visit(
+        browser,
+        pod,
+        "cameras",
+        motion=False,
+        answers=lambda route: route.fulfill(body=still, content_type="image/jpeg"),
+        path="**/still.jpg*",
+    ) as page:
+        page.wait_for_function("""() => {
+            const { width, height } = document.querySelector("pb-live .areas").getBoundingClientRect();
+            return Math.abs(width / height - 1) < 0.01;
+        }""")
+        page.get_by_role("button", name="Watch camera entry live").click()
+        expect_state(page, "live")
+        page.wait_for_function("""() => {
+            const { width, height } = document.querySelector("pb-live .areas").getBoundingClientRect();
+            return Math.abs(width / height - 16 / 9) < 0.01;
+        }""")
+
+
+@pytest.mark.parametrize(
+    ("script", "then"),
+    [
+        pytest.param(FAR_DOWN, "() => document.querySelector('pb-live').scrollIntoView()", id="far-down"),
+        pytest.param(IN_THE_BACKGROUND, "() => show()", id="tab-in-the-background"),
+    ],
+)
+def test_what_nobody_has_in_sight_asks_for_no_video(
+    browser: Browser, pod: RunningPod, script: str, then: str
+) -> None:
+    asked: list[str] = []
+    with visit(browser, pod, scripts=(script, SEEN)) as page:
+        page.on("request", lambda request: asked.append(request.url))
+        page.reload()
+        page.wait_for_function("() => document.querySelector('pb-live').looked")
+        expect_state(page, "away")
+        assert [url for url in asked if url.endswith("/watch")] == []
+        page.evaluate(then)
+        expect_state(page, "live")
+
+
+def test_a_browser_that_plays_nothing_by_itself_says_so_and_plays_when_pressed(
+    browser: Browser, pod: RunningPod
+) -> None:
+    with visit(browser, pod, scripts=(PRESS_ONLY,)) as page:
+        expect_state(page, "idle")
+        expect(page.locator(".live-why")).to_contain_text("press play")
+        page.get_by_role("button", name="Watch camera entry live").click()
+        expect_state(page, "live")
+
+
+def test_a_browser_that_tells_of_no_single_picture_shows_live_video_and_notices_when_it_stands(
+    browser: Browser, pod: RunningPod
+) -> None:
+    with visit(browser, pod, scripts=(KEEP_PEER, TELLS_NOTHING)) as page:
+        expect_state(page, "live")
+        expect(page.locator(".live-late")).to_contain_text("behind")
+        page.evaluate("async () => { const now = await peer.getStats(); peer.getStats = async () => now; }")
+        expect(page.locator(".live-word")).to_have_text("The picture stands still")
+
+
+def test_a_second_session_that_finds_no_way_is_not_taken_for_a_picture_that_stands(
+    browser: Browser, pod: RunningPod
+) -> None:
+    with visit(browser, pod, scripts=(LATER_NO_WAY, FAST_CLOCK)) as page:
+        expect_state(page, "live")
+        page.evaluate("document.querySelector('pb-live .live-button[title=Pause]').click()")
+        page.evaluate("""() => {
+            window.noWay = true;
+            window.states = [];
+            document.addEventListener("live-state", ({ detail }) => states.push(detail.state));
+            document.querySelector("pb-live .live-button[title=Play]").click();
+        }""")
+        expect_state(page, "retrying")
+        assert "slow" not in page.evaluate("states")
 
 
 def test_a_spent_token_is_replaced_once_and_not_again_and_again(browser: Browser, pod: RunningPod) -> None:
