@@ -1,4 +1,4 @@
-"""The shipped `platebridge`, one thing made worse: `troubled_pod.py TROUBLE pod run ...`. Run by tests only."""
+"""The shipped `platebridge`, one thing made worse: `troubled_pod.py TROUBLE pod run ...`. For tests only."""
 
 import gc
 import sys
