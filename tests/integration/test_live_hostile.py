@@ -148,7 +148,7 @@ async def test_viewers_who_come_and_go_leave_nothing_behind_that_the_first_ones_
 
 
 def held(live: LiveVideo) -> Counter[str]:
-    """What this process and the live thread hold: descriptors, threads, tasks, and objects made for viewers."""
+    """What this process and the live thread hold: descriptors, threads, tasks, objects made for viewers."""
     gc.collect()
     modules = (str(type(one).__module__) for one in gc.get_objects())
     return Counter(module for module in modules if module.startswith(MADE_FOR_VIEWERS)) + Counter(
