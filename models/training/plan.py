@@ -281,8 +281,8 @@ def _train(run: Run, task: Task) -> None:
         task, f"train_{task}", set_of[task], folder, *arguments,
         epochs=run.epochs(task), log=training_log(run, task),
     )  # fmt: skip
-    best = {"detector": folder / "detector" / "weights" / "best.pt", "reader": folder / "best.pt"}
-    _copy(best[task], run.checkpoint(task))
+    trained = {"detector": folder / "detector" / "weights" / "best.pt", "reader": folder / "final.pt"}
+    _copy(trained[task], run.checkpoint(task))
 
 
 def _export(run: Run) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from models.training import crops
+from models.training import crops, train_reader
 from models.training.prepare_reader import drawn_crops
 from models.training.reader_schedule import Schedule
 from models.training.slot_reader import OnnxContract, SlotReader
@@ -55,6 +55,18 @@ def test_a_longer_training_goes_on_where_the_rate_was_still_full(
     assert '"epoch": 2,' not in said
 
 
+def test_the_weights_that_leave_a_training_are_those_at_the_end_of_the_fall_whatever_read_most_before(
+    sets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shares = iter([90.0, 80.0, 10.0, 5.0])
+    monkeypatch.setattr(train_reader, "exact_percent", lambda *_: {"all": next(shares, 1.0)})
+    train(sets, tmp_path, RECIPE, schedule=Schedule(2))
+    final = torch.load(tmp_path / "final.pt", weights_only=True)
+    last = torch.load(tmp_path / "last.pt", weights_only=True)
+    assert last["progress"]["epoch"] == 2
+    assert all(torch.equal(final[name], kept) for name, kept in last["average"].items())
+
+
 def test_another_recipe_is_refused_in_the_same_folder(sets: Path, tmp_path: Path) -> None:
     train(sets, tmp_path, RECIPE, schedule=Schedule(1))
     with pytest.raises(ValueError, match="another run folder"):
@@ -64,7 +76,7 @@ def test_another_recipe_is_refused_in_the_same_folder(sets: Path, tmp_path: Path
 def test_what_a_training_leaves_fits_the_network_that_is_exported(sets: Path, tmp_path: Path) -> None:
     train(sets, tmp_path, RECIPE, schedule=Schedule(1))
     network = SlotReader()
-    network.load_state_dict(torch.load(tmp_path / "best.pt", weights_only=True))
+    network.load_state_dict(torch.load(tmp_path / "final.pt", weights_only=True))
     shares = OnnxContract(network.eval(), temperature=2.0)(torch.zeros((1, 64, 128, 3), dtype=torch.uint8))
     assert shares.shape == (1, 10, 37)
     assert torch.allclose(shares.sum(-1), torch.ones(1, 10), atol=1e-5)
