@@ -212,6 +212,16 @@ async def test_who_listens_to_ends_badly_disturbs_nobody() -> None:
         assert ends.reasons == ["ended", "ended"]
 
 
+async def test_a_page_may_begin_with_all_cameras_of_a_site_at_once() -> None:
+    names = [f"gate-{number}" for number in range(8)]
+    with MadeUpCamera() as camera, live_video(*(live_camera(camera, name) for name in names)) as live:
+        ends = Ends(live)
+        for name in names:
+            await live.offer(name, CHROMIUM, viewer="the page", lease_s=LEASE_S)
+        assert [session.camera for session in live.sessions()] == names
+        assert ends.reasons == []
+
+
 async def test_one_broken_session_leaves_the_others_and_new_ones_alone() -> None:
     with MadeUpCamera() as camera, live_video(live_camera(camera)) as live:
         async with Watcher() as viewer, Watcher() as later:

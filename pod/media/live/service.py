@@ -50,8 +50,8 @@ class LiveLimits:
     Attributes:
         per_camera, in_all: viewers at once.
         connect_within_s: a viewer with whom no connection has come about by then is given up.
-        unconnected: sessions of one viewer that may wait for their connection; one more ends the oldest, so
-            that a browser that tries again and again keeps nobody else out.
+        unconnected: sessions of one viewer at one camera that may wait for their connection; one more ends
+            the oldest, so that a browser that tries again and again keeps nobody else out.
         setups_at_once, setups_per_s: how many sessions may be opened.
     """
 
@@ -327,7 +327,9 @@ class LiveVideo:
         if now.kind in ("connecting", "failed", "ended"):
             raise LiveError("not_playing", f"the camera sends nothing now: {now.text}", retry_after_s=5.0)
         unconnected = [
-            one for one in self._viewings.values() if one.viewer == viewer and one.state == "connecting"
+            one
+            for one in self._viewings.values()
+            if (one.viewer, one.camera, one.state) == (viewer, camera, "connecting")
         ]
         if len(unconnected) >= self._limits.unconnected:
             self._end(unconnected[0], "no_connection")
