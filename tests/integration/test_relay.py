@@ -11,8 +11,11 @@ from itertools import pairwise
 import psutil
 import pytest
 from camera_fixtures import FPS
-from relay_fixtures import LENGTH, MadeUpCamera, Receiver, a_relay, numbered_units, until_soon
+from relay_fixtures import FACTS, LENGTH, MadeUpCamera, Receiver, a_relay, numbered_units, until_soon
 
+from pod.config import CameraConfig
+from pod.media.live.inbox import MOST_BYTES
+from pod.media.live.relay import CameraRelay
 from pod.media.live.udp_batch import UdpBatch
 from pod.media.live.viewer import BETWEEN_KEYFRAMES_S, MOST_BEHIND_S
 from pod.media.packetize import packetize
@@ -175,6 +178,60 @@ async def test_a_reconnected_camera_goes_on_in_the_same_view_with_times_that_onl
             times = [picture.pts or 0 for picture in receiver.pictures]
             assert all(0 < later - one < 90_000 for one, later in pairwise(times))
         relay.close()
+
+
+async def test_who_joins_a_camera_that_reconnected_sees_nothing_of_the_session_before():
+    """A new session may begin within a GOP; its pictures mean nothing on top of the former one's."""
+    camera = MadeUpCamera()
+    relay = a_relay(camera)
+    for number in range(5):
+        camera.publish(number)
+    camera.session = 2
+    for number in range(10, 15):
+        camera.publish(number)
+    async with Receiver(relay) as receiver:
+        assert receiver.viewer.stats().state == "waiting"
+        for number in range(15, 30):
+            camera.publish(number)
+        await until_pictures(receiver, 3)
+        assert receiver.numbers[0] == FPS
+        assert follows(receiver.numbers)
+    relay.close()
+
+
+async def test_what_the_loop_was_too_slow_for_is_skipped_up_to_a_keyframe():
+    camera = MadeUpCamera()
+    relay = a_relay(camera)
+    async with Receiver(relay) as receiver:
+        camera.publish(0)
+        camera.publish(1)
+        await until_pictures(receiver, 1)
+        relay._inbox._most_bytes = 0
+        camera.publish(2)
+        relay._inbox._most_bytes = MOST_BYTES
+        for number in range(3, 2 * FPS):
+            camera.publish(number)
+            await asyncio.sleep(0)
+        await until_pictures(receiver, 5)
+        leaps = [later for one, later in pairwise(receiver.numbers) if later != (one + 1) % LENGTH]
+        assert [leap % FPS for leap in leaps] == [0]
+    relay.close()
+
+
+async def test_a_live_loop_that_has_ended_breaks_no_camera():
+    loop = asyncio.new_event_loop()
+    camera = MadeUpCamera()
+    relay = CameraRelay(
+        CameraConfig(name="gate", url="rtsp://192.0.2.1/", gate="main"),
+        camera.packets,
+        units=camera.units,
+        facts=lambda: FACTS,
+        loop=loop,
+    )
+    relay._inbox.rouse(True)
+    loop.close()
+    camera.publish(0)
+    assert camera.sent == 1
 
 
 async def test_a_camera_that_changes_its_resolution_is_followed_as_it_is_sent():

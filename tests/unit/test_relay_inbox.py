@@ -13,7 +13,7 @@ def batch(
 
 
 def numbers(inbox: Inbox) -> list[int]:
-    return [one.packets[0].timestamp for one in inbox.take()]
+    return [one.packets[0].timestamp for one in inbox.take()[1]]
 
 
 @pytest.fixture
@@ -80,11 +80,19 @@ def test_without_a_keyframe_an_overfull_inbox_loses_everything(inbox):
     assert inbox.dropped == 11
 
 
-def test_a_gop_too_large_to_keep_is_no_loss_while_nobody_watches(inbox):
-    for number in range(12):
-        inbox.put(batch(number, keyframe=number == 0))
-    assert numbers(inbox) == [11]
-    assert inbox.dropped == 0
+@pytest.mark.parametrize("awake", [True, False], ids=["watched", "unwatched"])
+def test_what_it_could_not_hold_is_told_once_to_whoever_takes_the_rest(inbox, awake):
+    inbox.rouse(awake)
+    inbox.put(batch(0, keyframe=True))
+    assert not inbox.take()[0]
+    for number in range(1, 13):
+        inbox.put(batch(number))
+    broken, batches = inbox.take()
+    assert broken
+    assert [one.packets[0].timestamp for one in batches] == [12]
+    assert inbox.dropped == (11 if awake else 0)
+    inbox.put(batch(13))
+    assert not inbox.take()[0]
 
 
 def test_a_closed_inbox_takes_nothing_and_wakes_nobody(inbox, woken):

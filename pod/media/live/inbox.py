@@ -35,6 +35,7 @@ class Inbox:
         self._bytes = 0
         self._waiting_since_s: float | None = None
         self._awake = self._woken = self._closed = False
+        self._broken = False
 
     def put(self, batch: PacketBatch) -> None:
         """Queue `batch`; called by the camera."""
@@ -52,13 +53,14 @@ class Inbox:
                 self._woken = True
                 self._wake()
 
-    def take(self) -> list[PacketBatch]:
-        """Everything queued, in order."""
+    def take(self) -> tuple[bool, list[PacketBatch]]:
+        """Whether something is missing between what was taken before and this, and all queued, in order."""
         with self._lock:
-            batches = list(self._batches)
+            broken, batches = self._broken, list(self._batches)
             self._clear()
-            self._woken, self._waiting_since_s = False, None
-            return batches
+            self._broken = self._woken = False
+            self._waiting_since_s = None
+            return broken, batches
 
     def rouse(self, awake: bool) -> None:
         """Whether somebody watches: only then is the loop woken."""
@@ -87,6 +89,7 @@ class Inbox:
             self.dropped += sum(len(batch.packets) for batch in self._batches)
             self.dropped -= kept * len(newest.packets)
         self._clear()
+        self._broken = True
         if kept:
             self._batches.append(newest)
             self._bytes = _size_bytes(newest)

@@ -13,9 +13,11 @@ itself when ICE and DTLS are done, and stops by itself when its connection ends;
 """
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from itertools import groupby
 
 from pod.config import CameraConfig
 from pod.media.fanout import AccessUnitFanout
@@ -58,6 +60,7 @@ class CameraRelay:
         self._loop = loop
         self._gop = GopCache()
         self._timeline = Timeline()
+        self._session: int | None = None
         self._viewers: list[Viewer] = []
         self._inbox = Inbox(self._drain_soon)
         self._unsubscribe = packets.subscribe(self._from_camera)
@@ -169,18 +172,31 @@ class CameraRelay:
             self._inbox.put(batch)
 
     def _drain_soon(self) -> None:
-        """Called on the camera's or the transcoder's thread."""
-        self._loop.call_soon_threadsafe(self._drain)
+        """Called on the camera's or the transcoder's thread, which a loop that has ended must not break."""
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._drain)
 
     def _drain(self) -> None:
-        """Take what came, cut it to fit the path, put it on the viewers' clock, keep it, and send it."""
-        session = None if self._transcoder is None else self._transcoder.session
+        """Take what came, and pass on what is of the stream that is shown."""
+        broken, batches = self._inbox.take()
+        if broken:
+            self._start_over()
+        encoded = None if self._transcoder is None else self._transcoder.session
+        for session, together in groupby(batches, lambda batch: batch.session):
+            if session != encoded and (encoded is not None or session < 0):
+                continue
+            if session != self._session:
+                self._session = session
+                self._start_over()
+            self._pass_on(together)
+
+    def _pass_on(self, batches: Iterable[PacketBatch]) -> None:
+        """Cut one session's packets to fit the path, put them on the viewers' clock, keep and send them."""
         place = self._timeline.place
         fitted = refit(
             [
                 replace(packet, timestamp=place(packet.timestamp, batch.session, arrival_s=batch.arrival_s))
-                for batch in self._inbox.take()
-                if batch.session == session or (session is None and batch.session > 0)
+                for batch in batches
                 for packet in batch.packets
             ],
             most_bytes=MOST_PAYLOAD_BYTES,
