@@ -4,11 +4,11 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from benchmarks.pod_process import cpu_s
 from benchmarks.prerequisites import CACHE, need_go
@@ -24,12 +24,14 @@ class Count:
 
     Attributes:
         lost: packets that are missing in the sequence; below 0 where some came twice.
+        path: the kinds of the candidates that were chosen, its own first, such as "relay prflx".
     """
 
     state: str
     packets: int
     bytes: int
     lost: int
+    path: str
 
 
 def build_receivers(folder: Path = CACHE) -> Path:
@@ -71,24 +73,34 @@ def build_receivers(folder: Path = CACHE) -> Path:
 class Receivers:
     """A running process of viewers; `with` is its lifetime. Not thread-safe."""
 
-    def __init__(self, program: Path) -> None:
-        self._program = program
+    def __init__(self, program: Path, *, network: str | None = None) -> None:
+        """
+        Args:
+            network: the network namespace they are in; None for that of this process.
+        """
+        self._command = ["ip", "netns", "exec", network] if network else []
+        self._command.append(str(program))
         self._made = 0
 
-    def new(self) -> "Receiver":
-        """One more viewer, which watches nothing yet."""
+    def new(self, servers: Sequence[Mapping[str, object]] | None = None) -> "Receiver":
+        """One more viewer, which watches nothing yet.
+
+        Args:
+            servers: ICE servers as `RTCPeerConnection` takes them; with them it is reached at every address
+                of its network, without at one socket of IPv4 alone, which costs less.
+        """
         self._made += 1
-        return Receiver(self, f"viewer-{self._made}")
+        return Receiver(self, f"viewer-{self._made}", servers)
 
     def counts(self) -> Mapping[str, Count]:
         """By viewer, of those that were not closed."""
-        found = self.ask(do="count").get("counts", {})
+        found: Mapping[str, Any] = self.ask(do="count").get("counts", {})
         return {name: Count(**count) for name, count in found.items()}
 
     def cpu_s(self) -> float:
         return cpu_s(self._process.pid)
 
-    def ask(self, **request: str) -> dict[str, dict[str, dict[str, int]]]:
+    def ask(self, **request: object) -> dict[str, dict[str, dict[str, int]]]:
         """
         Raises:
             RuntimeError: it could not, or ended.
@@ -107,7 +119,7 @@ class Receivers:
 
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(
-            [self._program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         return self
 
@@ -121,12 +133,15 @@ class Receivers:
 class Receiver:
     """One viewer of the process, as a `Peer`."""
 
-    def __init__(self, process: Receivers, name: str) -> None:
+    def __init__(
+        self, process: Receivers, name: str, servers: Sequence[Mapping[str, object]] | None = None
+    ) -> None:
         self._process = process
+        self._more = {} if servers is None else {"servers": list(servers)}
         self.name = name
 
     def offer(self) -> str:
-        return str(self._process.ask(do="offer", id=self.name)["sdp"])
+        return str(self._process.ask(do="offer", id=self.name, **self._more)["sdp"])
 
     def accept(self, answer: str) -> None:
         self._process.ask(do="accept", id=self.name, sdp=answer)

@@ -3,6 +3,7 @@
 // One JSON request a line on standard input, one answer a line on standard output:
 //
 //	{"do": "offer", "id": "a"}                 -> {"sdp": "..."}
+//	{"do": "offer", "id": "a", "servers": []}  -> {"sdp": "..."}, at every address and through these ICE servers
 //	{"do": "accept", "id": "a", "sdp": "..."}  -> {}
 //	{"do": "answer", "id": "a", "sdp": "..."}  -> {"sdp": "..."}
 //	{"do": "close", "id": "a"}                 -> {}
@@ -23,9 +24,10 @@ import (
 const longestLineBytes = 1 << 20
 
 type request struct {
-	Do  string `json:"do"`
-	ID  string `json:"id"`
-	SDP string `json:"sdp"`
+	Do      string    `json:"do"`
+	ID      string    `json:"id"`
+	SDP     string    `json:"sdp"`
+	Servers *[]server `json:"servers"`
 }
 
 type reply struct {
@@ -69,7 +71,7 @@ func handle(viewers map[string]*viewer, asked request) (reply, error) {
 		if _, there := viewers[asked.ID]; there {
 			return reply{}, fmt.Errorf("there is a viewer %q already", asked.ID)
 		}
-		one, err := newViewer()
+		one, err := newViewer(asked.Servers)
 		if err != nil {
 			return reply{}, err
 		}

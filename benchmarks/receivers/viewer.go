@@ -27,8 +27,10 @@ const (
 var profiles = []string{"42001f", "42e01f", "4d001f", "64001f"}
 
 // count is what came to one viewer. Lost: packets that the sequence numbers miss and no repetition brought.
+// Path: the kinds of the candidates that were chosen, its own first, such as "relay prflx"; empty before.
 type count struct {
 	State   string `json:"state"`
+	Path    string `json:"path"`
 	Packets uint64 `json:"packets"`
 	Bytes   uint64 `json:"bytes"`
 	Lost    int64  `json:"lost"`
@@ -45,8 +47,15 @@ type viewer struct {
 	highest int64
 }
 
+// server is a STUN or TURN server, as browsers name it.
+type server struct {
+	URLs       []string `json:"urls"`
+	Username   string   `json:"username"`
+	Credential string   `json:"credential"`
+}
+
 // newAPI has what a browser's viewer has that costs the server something: it asks for lost packets and reports.
-// One viewer's media comes to `socket` alone.
+// One viewer's media comes to `socket` alone; to sockets of every address where there is none.
 func newAPI(socket net.PacketConn) (*webrtc.API, error) {
 	media := &webrtc.MediaEngine{}
 	for number, profile := range profiles {
@@ -73,9 +82,13 @@ func newAPI(socket net.PacketConn) (*webrtc.API, error) {
 	quiet.DefaultLogLevel = logging.LogLevelDisabled
 	settings := webrtc.SettingEngine{LoggerFactory: quiet}
 	settings.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)
-	settings.SetICEUDPMux(webrtc.NewICEUDPMux(quiet.NewLogger("ice"), socket))
+	types := []webrtc.NetworkType{webrtc.NetworkTypeUDP4, webrtc.NetworkTypeUDP6}
+	if socket != nil {
+		settings.SetICEUDPMux(webrtc.NewICEUDPMux(quiet.NewLogger("ice"), socket))
+		types = types[:1]
+	}
 	settings.SetSRTPReplayProtectionWindow(replayWindow)
-	settings.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeUDP4})
+	settings.SetNetworkTypes(types)
 	return webrtc.NewAPI(
 		webrtc.WithMediaEngine(media),
 		webrtc.WithInterceptorRegistry(interceptors),
@@ -83,7 +96,10 @@ func newAPI(socket net.PacketConn) (*webrtc.API, error) {
 	), nil
 }
 
-func newViewer() (*viewer, error) {
+func newViewer(servers *[]server) (*viewer, error) {
+	if servers != nil {
+		return newViewerAnywhere(*servers)
+	}
 	socket, err := net.ListenUDP("udp4", nil)
 	if err != nil {
 		return nil, err
@@ -107,9 +123,33 @@ func newViewer() (*viewer, error) {
 	return one, nil
 }
 
+func newViewerAnywhere(servers []server) (*viewer, error) {
+	api, err := newAPI(nil)
+	if err != nil {
+		return nil, err
+	}
+	settings := webrtc.Configuration{}
+	for _, each := range servers {
+		one := webrtc.ICEServer{URLs: each.URLs}
+		if each.Credential != "" {
+			one.Username, one.Credential = each.Username, each.Credential
+		}
+		settings.ICEServers = append(settings.ICEServers, one)
+	}
+	peer, err := api.NewPeerConnection(settings)
+	if err != nil {
+		return nil, err
+	}
+	one := &viewer{peer: peer}
+	peer.OnTrack(one.takeIn)
+	return one, nil
+}
+
 func (v *viewer) close() error {
 	err := v.peer.Close()
-	_ = v.socket.Close()
+	if v.socket != nil {
+		_ = v.socket.Close()
+	}
 	return err
 }
 
@@ -177,6 +217,9 @@ func (v *viewer) counted() count {
 	v.mutex.Lock()
 	defer v.mutex.Unlock()
 	found := count{State: v.peer.ConnectionState().String(), Packets: v.packets, Bytes: v.bytes}
+	if pair, err := v.peer.SCTP().Transport().ICETransport().GetSelectedCandidatePair(); err == nil && pair != nil {
+		found.Path = pair.Local.Typ.String() + " " + pair.Remote.Typ.String()
+	}
 	if v.packets > 0 {
 		found.Lost = v.highest - v.first + 1 - int64(v.packets)
 	}
