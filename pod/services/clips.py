@@ -4,10 +4,12 @@ The decision path pays for a queue entry, a camera's thread for one more reader 
 people: whatever fails here is counted and shown in health, and never reaches a decision.
 """
 
+import contextlib
 import logging
 import threading
 import time
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -148,7 +150,10 @@ class Clips:
         self._thread.join(timeout_s)
 
     def probe(self) -> PartHealth:
-        """Degraded while the last clip could not be kept whole: the gate needs none."""
+        """Degraded while the last clip could not be kept whole, or none can be: the gate needs none."""
+        if not self._closed and not self._thread.is_alive():
+            ended = "Clips ended by a fault; the gate is not touched. Restart the POD, and report the log."
+            return PartHealth("clips", Status.DEGRADED, ended)
         return PartHealth("clips", Status.DEGRADED if self._fault else Status.OK, self._fault)
 
     def _watched(self) -> list[_Camera]:
@@ -156,11 +161,18 @@ class Clips:
             return list(self._cameras.values())
 
     def _run(self) -> None:
+        try:
+            self._record()
+        except Exception:
+            log.exception("clips ended by a fault; the gate is not touched")
+
+    def _record(self) -> None:
         while self._round():
             pass
         for camera in self._watched():
             for recording in tuple(camera.recordings):
-                self._finish(camera, recording)
+                with self._apart(camera, recording):
+                    self._finish(camera, recording)
             camera.units.close(discard=True)
 
     def _round(self) -> bool:
@@ -178,7 +190,8 @@ class Clips:
         silent_s = time.monotonic() - SILENCE_S
         for camera in self._watched():
             for recording in [each for each in camera.recordings if each.until_s < silent_s]:
-                self._finish(camera, recording)
+                with self._apart(camera, recording):
+                    self._finish(camera, recording)
         return not closed
 
     def _take_over(self, camera: _Camera) -> None:
@@ -188,7 +201,8 @@ class Clips:
                 return
             camera.ring.add(unit)
             for recording in tuple(camera.recordings):
-                self._go_on(camera, recording, unit)
+                with self._apart(camera, recording):
+                    self._go_on(camera, recording, unit)
 
     def _extend(self, wanted: _Wanted) -> bool:
         """Have the clip of this approach go on; False where none is being recorded."""
@@ -273,6 +287,17 @@ class Clips:
         if (not rest or self._write(camera, recording, rest)) and self._close(camera, recording):
             self._metrics.clips_kept.labels(recording.wanted.camera).inc()
             self._fault = ""
+
+    @contextlib.contextmanager
+    def _apart(self, camera: _Camera, recording: _Recording) -> Iterator[None]:
+        """A bug met in here ends this recording, with what is in its file, and no other."""
+        try:
+            yield
+        except Exception as error:
+            log.exception("camera %s: a clip met a bug", recording.wanted.camera)
+            self._lost(recording.wanted, "fault", f"A clip met a bug: {error}")
+            if recording in camera.recordings:
+                self._close(camera, recording)
 
     def _close(self, camera: _Camera, recording: _Recording) -> bool:
         """End a recording with what is in its file; False where that is not kept."""

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 from clip_files import encoded, slices, slices_of_clip
 
+from pod.media.clips.ring import UnitRing
 from pod.media.clips.seal import seal
+from pod.media.clips.stream import ClipStream
 from pod.media.fanout import AccessUnitFanout
 from pod.media.frame import AccessUnit
 from pod.runtime.metrics import PodMetrics
@@ -260,6 +262,47 @@ def test_a_folder_that_takes_no_clips_shows_in_health_until_it_does(store: Store
     recorder.finished("entry-2")
     until(lambda: recorder.clips.probe().status is Status.OK)
     recorder.clips.close()
+
+
+@pytest.mark.parametrize("where", ["add", "flush"])
+def test_a_bug_ends_its_clip_alone_and_shows_in_health_until_one_is_kept(
+    store: Store, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorder = Recorder(store, after_s=0.3)
+    recorder.play(UNITS[:50])
+    recorder.ask("entry-1")
+    recorder.recording("entry-1")
+
+    def broken(*_: object) -> None:
+        raise ValueError("a number that no box takes")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ClipStream, where, broken)
+        recorder.play(UNITS[50:75], ends_s=1.0)
+        until(lambda: recorder.lost("fault") == 1)
+    health = recorder.clips.probe()
+    assert (health.status, "a number that no box takes" in health.sentence) == (Status.DEGRADED, True)
+    recorder.play(UNITS[75:125])
+    recorder.ask("entry-2")
+    recorder.finished("entry-2")
+    until(lambda: recorder.clips.probe().status is Status.OK)
+    recorder.clips.close()
+
+
+def test_a_recorder_that_ended_by_a_bug_is_told_by_health(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorder = Recorder(store)
+
+    def broken(*_: object) -> None:
+        raise ValueError("nobody knows")
+
+    monkeypatch.setattr(UnitRing, "add", broken)
+    recorder.play(UNITS[:10])
+    until(lambda: recorder.clips.probe().status is Status.DEGRADED)
+    assert "Restart the POD" in recorder.clips.probe().sentence
+    recorder.clips.close()
+    assert recorder.clips.probe().status is Status.OK, "a POD that stops needs no recorder"
 
 
 def test_a_clip_that_is_erased_while_it_is_recorded_ends_and_is_counted(store: Store) -> None:
