@@ -9,7 +9,7 @@ const RENEW_AGAIN_MS = 10_000;
 const MOST_CANDIDATES = 64;
 
 // Why a session is not had, or is no more. `code` is the POD's own (docs/live-video.md), or one of: no_webrtc, no_path,
-// lost, no_answer, signed_out, forged, unknown.
+// turn_refused, turn_silent, turn_in_vain, lost, no_answer, signed_out, forged, unknown.
 export class Refusal extends Error {
   constructor(code, { detail = "", retryS = null } = {}) {
     super(detail || code);
@@ -20,8 +20,10 @@ export class Refusal extends Error {
 export class WhepSession {
   #grant; #lost; #pc = null; #token = ""; #address = ""; #etag = "";
   #candidates = []; #closed = false; #connected = false; #timers = {};
+  #turn = ""; // whether a TURN server was given, and how it does: "", asked, refused, relays
 
-  // grant: asks for a token; resolves to {token, whep, mode, ice_servers, lease_s}, or rejects with a Refusal.
+  // grant: asks for a token; resolves to {token, whep, mode, ice_servers, lease_s}, or rejects with a Refusal. Without
+  // ice_servers the POD itself is asked for them.
   // lost: told once, with a Refusal, that an open session is over.
   constructor(grant, lost) {
     this.#grant = grant;
@@ -59,7 +61,13 @@ export class WhepSession {
 
   async #negotiate(codecs) {
     let ticket = await this.#ticket();
-    const pc = (this.#pc = new RTCPeerConnection({ iceServers: ticket.ice_servers }));
+    const servers = ticket.ice_servers ?? (await this.#servers(ticket.whep));
+    if (servers.some(({ urls }) => [urls].flat().some((url) => /^turns?:/.test(url)))) this.#turn = "asked";
+    const pc = (this.#pc = new RTCPeerConnection({ iceServers: servers }));
+    pc.onicecandidateerror = ({ errorCode, url }) => {
+      // 701: it was not reached; all others are its own.
+      if (errorCode !== 701 && /^turns?:/.test(url) && this.#turn === "asked") this.#turn = "refused";
+    };
     const transceiver = pc.addTransceiver("video", { direction: "recvonly" });
     transceiver.setCodecPreferences(codecs);
     pc.onicecandidate = ({ candidate }) => this.#found(candidate);
@@ -79,10 +87,21 @@ export class WhepSession {
     const sdp = await answer.text();
     this.#heed();
     await pc.setRemoteDescription({ type: "answer", sdp });
-    this.#timers.connect = setTimeout(() => this.#over(new Refusal("no_path")), CONNECT_WITHIN_MS);
+    this.#timers.connect = setTimeout(() => this.#over(this.#noPath()), CONNECT_WITHIN_MS);
     this.#renewIn(ticket.lease_s * RENEW_AT * 1000);
     this.#trickle();
     return new MediaStream([transceiver.receiver.track]);
+  }
+
+  // The STUN and TURN servers that the POD tells whoever brings a token, which is good for more afterwards.
+  async #servers(address) {
+    const answer = await this.#ask("OPTIONS", address);
+    this.#heed();
+    return serversIn(answer.headers.get("link") ?? "");
+  }
+
+  #noPath() {
+    return new Refusal({ "": "no_path", asked: "turn_silent", refused: "turn_refused", relays: "turn_in_vain" }[this.#turn]);
   }
 
   async #ticket() {
@@ -109,6 +128,7 @@ export class WhepSession {
   }
 
   #found(candidate) {
+    if (candidate?.type === "relay") this.#turn = "relays";
     // A name made up for this browser alone (mDNS) leads the POD nowhere; it learns the address from the first check.
     if (!candidate?.candidate || /\.local /.test(candidate.candidate)) return;
     if (this.#candidates.length < MOST_CANDIDATES) this.#candidates.push(candidate);
@@ -137,7 +157,7 @@ export class WhepSession {
       this.#connected = true;
       clearTimeout(this.#timers.connect);
     } else if (state === "failed" || state === "closed") {
-      this.#over(new Refusal(this.#connected ? "lost" : "no_path"));
+      this.#over(this.#connected ? new Refusal("lost") : this.#noPath());
     } else if (state === "disconnected") {
       this.#timers.unsteady = setTimeout(() => this.#over(new Refusal("lost")), UNSTEADY_FOR_MS);
     }
@@ -167,6 +187,16 @@ export class WhepSession {
     this.close();
     this.#lost(refusal);
   }
+}
+
+// What RTCPeerConnection takes, of the Link headers that name ICE servers (RFC 9725, 4.6).
+export function serversIn(links) {
+  const found = links.matchAll(/<((?:stun|turns?):[^>]+)>((?:; *[a-z-]+="(?:[^"\\]|\\.)*")*)/g);
+  return [...found].map(([, urls, parameters]) => {
+    const pairs = [...parameters.matchAll(/; *([a-z-]+)="((?:[^"\\]|\\.)*)"/g)];
+    const { username, credential } = Object.fromEntries(pairs.map(([, name, text]) => [name, text.replace(/\\(.)/g, "$1")]));
+    return credential === undefined ? { urls: [urls] } : { urls: [urls], username, credential };
+  });
 }
 
 // Asks a page's own server for a token: what `grant` of a session is on the POD's local page.
