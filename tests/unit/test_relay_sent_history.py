@@ -1,5 +1,8 @@
 """What is remembered for a viewer that lacks a packet."""
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from pod.media.live.sent_history import KEPT, SentHistory
 from pod.media.packets import VideoPacket
 
@@ -35,3 +38,17 @@ def test_at_least_a_thousand_packets_stay_known_and_older_ones_go():
     assert history.find(19_999) is not None
     assert history.find(20_000 - KEPT) is not None
     assert history.find(20_000 - KEPT - 10) is None
+
+
+@given(st.integers(0, 0xFFFF), st.lists(st.integers(1, 40), min_size=1, max_size=60))
+def test_what_is_found_is_what_went_out_with_that_number_wherever_the_numbers_begin(first, lengths):
+    history, sent = SentHistory(kept=100), 0
+    for at, length in enumerate(lengths):
+        history.add((first + sent) & 0xFFFF, packets(sent, length), sent_ntp=at)
+        sent += length
+    for number in range(-5, sent + 5):
+        found = history.find((first + number) & 0xFFFF)
+        if sent - 100 <= number < sent and number >= 0:
+            assert found is not None
+        if found is not None:
+            assert found.packet.payload == str(number).encode()

@@ -309,6 +309,20 @@ def test_a_peer_that_asks_for_everything_again_and_again_gets_a_bounded_part(rig
     assert rig.viewer.stats().missing == 50 * len(numbers)
 
 
+def test_asking_for_what_was_never_sent_uses_up_what_a_peer_may_ask_for(rig):
+    """Each look costs time on the one loop of all viewers, and in the interpreter that lets cars in."""
+    started(rig)
+    rig.play(1)
+    sent = rig.sender.sent[-1][1]
+    rig.loop.pass_s(1.0)
+    rig.viewer.missing([sent + 9_999] * REPEATS_A_SECOND)
+    rig.viewer.missing([sent])
+    assert rig.viewer.stats().repeated == 0
+    rig.loop.pass_s(0.1)
+    rig.viewer.missing([sent])
+    assert rig.viewer.stats().repeated == 1
+
+
 def test_numbers_that_were_never_sent_are_no_bother(rig):
     started(rig)
     rig.viewer.missing([70_000, 3, 3, -1])

@@ -35,7 +35,7 @@ REPEATED_TICKS = 1200
 """What is shown again fits between two pictures of 60 frames a second."""
 
 REPEATS_A_SECOND = 512
-"""Packets sent again at most, at once as over time: a peer that asks for all of them is not believed."""
+"""Packets looked up and sent again at most, at once as over time: who asks for all of them is not believed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,11 +181,12 @@ class Viewer:
         self._repeats = min(REPEATS_A_SECOND, self._repeats + (now_s - self._repeat_s) * REPEATS_A_SECOND)
         self._repeat_s = now_s
         again: list[tuple[int, Sent]] = []
-        for number in sequence_numbers[: int(self._repeats)]:
+        believed = sequence_numbers[: int(self._repeats)]
+        self._repeats -= len(believed)
+        for number in believed:
             sent = self._history.find(number)
             if sent is not None:
                 again.append((number & 0xFFFF, sent))
-        self._repeats -= len(again)
         if again and self._state != "ended" and self._connected():
             try:
                 datagrams = self._sender.seal_again(again, offset=self._offset)
