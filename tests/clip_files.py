@@ -1,5 +1,6 @@
 """Coded pictures for clips: of files and freshly encoded, and what of them a kept clip holds."""
 
+import time
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from fractions import Fraction
@@ -16,6 +17,7 @@ from pod.media.clips.timeline import reordering
 from pod.media.frame import AccessUnit
 from pod.media.nal import nal_units, rules_of
 from pod.store.media import MediaStore
+from pod.store.media_clip import ClipFile
 
 VideoCodec = Literal["h264", "hevc"]
 
@@ -131,6 +133,18 @@ def write_clip(path: Path, units: Sequence[AccessUnit]) -> list[int]:
     data += stream.flush()
     path.write_bytes(data)
     return [*ends, len(data)]
+
+
+def begin_clip(media: MediaStore, approach: str) -> ClipFile:
+    """A clip that is being recorded, with its row there, and nothing in it yet."""
+    file = media.begin_clip(
+        approach, 1, camera="entry", at=datetime.now(UTC), known=True, codec="h264", plate_at_ms=0
+    )
+    until_row = time.monotonic() + 10
+    while not media.clips(approach):
+        assert time.monotonic() < until_row, "waited in vain for the row of a clip"
+        time.sleep(0.005)
+    return file
 
 
 def keep_clip(

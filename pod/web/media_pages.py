@@ -5,6 +5,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Form, Path, Query, Request
 from fastapi.responses import FileResponse, JSONResponse, Response
+from starlette.datastructures import Headers
+from starlette.types import Message, Receive, Scope, Send
 
 from pod.web.pages import Pages, SignedIn
 from pod.web.view import MediaPlace, PodView
@@ -19,6 +21,24 @@ _TYPES = {".jpg": "image/jpeg", ".mp4": "video/mp4"}
 
 MediaId = Annotated[int, Path(ge=0, le=LARGEST_ID)]
 AsDownload = Annotated[bool, Query(alias="download")]
+
+
+class _KeptFile(FileResponse):
+    """A file as long as its head said: a clip that is being recorded grows while it is sent."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        left = 0
+
+        async def said(message: Message) -> None:
+            nonlocal left
+            if message["type"] == "http.response.start":
+                left = int(Headers(raw=message["headers"])["content-length"])
+            else:
+                message["body"] = message["body"][:left]
+                left -= len(message["body"])
+            await send(message)
+
+        await super().__call__(scope, receive, said)
 
 
 def router(pages: Pages, view: PodView) -> APIRouter:
@@ -37,7 +57,7 @@ def router(pages: Pages, view: PodView) -> APIRouter:
     def served(place: MediaPlace, *, as_download: bool) -> Response:
         """With byte ranges; no browser keeps it (`page.SECURITY_HEADERS`): once erased, nobody has it."""
         taken = place.at.astimezone(view.time_zone).strftime("%Y-%m-%dT%H-%M-%S")
-        return FileResponse(
+        return _KeptFile(
             place.path,
             media_type=_TYPES[place.path.suffix],
             filename=f"{place.camera}-{taken}-{place.kind}{place.path.suffix}",

@@ -6,12 +6,12 @@ import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from http.client import HTTPMessage
+from http.client import HTTPMessage, HTTPResponse
 from pathlib import Path
 
 import gate_clips
 import pytest
-from clip_files import encoded, keep_clip
+from clip_files import begin_clip, encoded, keep_clip
 from served_page import ServedPage
 
 from pod.domain.errors import StoreError
@@ -55,6 +55,11 @@ class Browser:
                 return answer.status, answer.headers, answer.read()
         except urllib.error.HTTPError as refusal:
             return refusal.code, refusal.headers, refusal.read()
+
+    def open(self, path: str) -> HTTPResponse:
+        """The answer with its body still to come."""
+        answer: HTTPResponse = self._opener.open(f"{self._address}{path}", timeout=10)
+        return answer
 
     def csrf(self) -> str:
         page = self.ask("/list")[2].decode()
@@ -139,6 +144,21 @@ def test_a_range_that_makes_no_sense_is_answered_and_costs_nothing(
 @pytest.mark.parametrize("path", ["/media/999", "/media/-1", "/media/99999999999999999999", "/media/x"])
 def test_a_number_that_names_nothing_is_refused(guard: Browser, path: str) -> None:
     assert guard.ask(path)[0] in (404, 422)
+
+
+def test_a_clip_that_grows_while_it_is_sent_is_whole_as_it_was_when_it_was_asked_for(
+    guard: Browser, served: ServedPage
+) -> None:
+    served.car("entry-grows", {}, known=True)
+    file = begin_clip(served.media, "entry-grows")
+    content = bytes(2**24 + 1000)  # more than any socket holds, and no round number of blocks
+    assert file.append(content)
+    (item,) = served.media.clips("entry-grows")
+    with guard.open(f"/media/{item.id}?download=1") as answer:
+        assert file.append(bytes(2**17))
+        assert answer.headers["content-length"] == str(len(content))
+        assert answer.read() == content
+    file.drop()
 
 
 def test_who_is_not_signed_in_gets_neither_clips_nor_links(
