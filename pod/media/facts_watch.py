@@ -11,10 +11,9 @@ SPS_PROFILE = slice(1, 4)
 BASELINE = "42"
 """profile_idc 66, in which pictures are never sent in another order than shown (ITU-T H.264, A.2.1)."""
 JUDGED_UNITS = 50
-"""Without a step back in so many units a stream has no B-frames, until one comes."""
+"""Without a step back in so many units a stream has no B-frames. Two within so many are some; a single one may
+be a camera that set its clock, as some do every day."""
 LONGEST_STEP_BACK_S = 1.0
-STEPS_BACK = 2
-"""One step back may be a camera that set its clock."""
 
 
 class FactsWatch:
@@ -28,7 +27,8 @@ class FactsWatch:
         self._size_px = (0, 0)
         self._path = path
         self._units = 0
-        self._steps_back = 0
+        self._last_step_back: int | None = None
+        self._reorders = False
         self._previous_s: float | None = None
 
     @property
@@ -59,11 +59,13 @@ class FactsWatch:
     def _watch_order(self, shown_s: float) -> None:
         self._units += 1
         step_s = 0.0 if self._previous_s is None else shown_s - self._previous_s
-        self._steps_back += -LONGEST_STEP_BACK_S < step_s < 0
         self._previous_s = shown_s
+        if -LONGEST_STEP_BACK_S < step_s < 0:
+            last, self._last_step_back = self._last_step_back, self._units
+            self._reorders |= last is not None and self._units - last <= JUDGED_UNITS
 
     def _has_b_frames(self, profile_level_id: str | None) -> bool | None:
-        if self._steps_back >= STEPS_BACK:
+        if self._reorders:
             return True
         known = self._units >= JUDGED_UNITS or (profile_level_id or "").startswith(BASELINE)
         return False if known else None

@@ -54,6 +54,11 @@ def test_a_profile_that_changes_in_flight_is_the_new_one() -> None:
             [0.1] + [at / 25 for at in range(JUDGED_UNITS)], False, id="a-clock-that-was-set-a-little"
         ),
         pytest.param([9.0] + [at / 25 for at in range(JUDGED_UNITS)], False, id="a-clock-that-was-set"),
+        pytest.param(
+            [day * 1000 + at / 25 - 0.1 * day for day in range(3) for at in range(25_000)],
+            False,
+            id="a-clock-that-is-set-every-day",
+        ),
     ],
 )
 def test_b_frames_are_known_by_the_order_of_pictures(times_s: list[float], expected: bool | None) -> None:

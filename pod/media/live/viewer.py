@@ -35,7 +35,7 @@ REPEATED_TICKS = 1200
 """What is shown again fits between two pictures of 60 frames a second."""
 
 REPEATS_A_SECOND = 512
-"""Packets looked up and sent again at most, at once as over time: who asks for all of them is not believed."""
+"""Packets looked up to be sent again, at once as over time: who asks for all of them is not believed."""
 
 
 @dataclass(frozen=True, slots=True)
