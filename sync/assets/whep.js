@@ -9,7 +9,7 @@
 
 import { Stills } from "./stills.js";
 import { WhepSession, ticketFrom } from "./whep_session.js";
-import { behind, transcoding, trouble } from "./whep_words.js";
+import { fromThePod, transcoding, trouble } from "./whep_words.js";
 
 const RETRY_MS = [500, 1_000, 2_000, 4_000, 8_000, 15_000, 30_000];
 const LOOK_EVERY_MS = 1_000;
@@ -74,7 +74,7 @@ class Live extends HTMLElement {
     // Only the word is announced: the latency beside it changes every second.
     this.word = make("b", { className: "live-word" });
     this.word.setAttribute("role", "status");
-    this.late = make("span", { className: "live-late quiet", title: "From the POD to this screen, as the browser measures it" });
+    this.late = make("span", { className: "live-late quiet", title: "From the POD to the decoded picture, as this browser measures it; without the camera's own delay" });
     this.why = make("p", { className: "live-why quiet", hidden: true });
     const said = make("p", { className: "live-said" });
     said.append(this.word, " ", this.late);
@@ -284,7 +284,10 @@ class Live extends HTMLElement {
       this.#show("slow", "The picture stands still", `No new picture for ${seconds} s: the camera or the connection is slow.`);
     } else if (this.dataset.state === "live" && this.#sums && frames > this.#sums.frames) {
       const inBrowserMs = (1000 * (sums.processingS - this.#sums.processingS)) / (frames - this.#sums.frames);
-      this.late.textContent = behind(inBrowserMs + 500 * (path?.currentRoundTripTime ?? 0));
+      this.late.textContent = fromThePod(inBrowserMs + 500 * (path?.currentRoundTripTime ?? 0));
+      const ends = [path?.localCandidateId, path?.remoteCandidateId];
+      const isRelayed = report.some((each) => ends.includes(each.id) && each.candidateType === "relay");
+      if (isRelayed) this.late.textContent += ", relayed";
     }
     this.#sums = sums;
   }

@@ -13,6 +13,24 @@ const TROUBLES = {
     mend: "Try from the POD's own network, or have a TURN server set up for it.",
     retry: true,
   },
+  turn_silent: {
+    title: "No way to the POD for video",
+    why: "There is no straight way, and the TURN server that would relay it does not answer this device.",
+    mend: "Try another network; whoever looks after the POD finds the TURN server under health.",
+    retry: true,
+  },
+  turn_refused: {
+    title: "No way to the POD for video",
+    why: "There is no straight way, and the TURN server that would relay it refuses what the POD gave this device.",
+    mend: "Whoever looks after the POD compares the TURN server's secret with live.turn, and both clocks.",
+    retry: true,
+  },
+  turn_in_vain: {
+    title: "No way to the POD for video",
+    why: "There is no straight way, and the POD could not be reached through the TURN server either: its network keeps UDP in.",
+    mend: "Whoever looks after the POD can set live.turn.pod_relays.",
+    retry: true,
+  },
   lost: { title: "The connection broke", retry: true },
   stuck: { title: "The connection gave no pictures", retry: true },
   no_answer: { title: "The POD does not answer", mend: "Check this device's network, and the POD's.", retry: true },
@@ -45,10 +63,10 @@ export function trouble({ code, detail }) {
   return { title: known.title, sentence: [why, known.mend].filter(Boolean).join(" "), retry: Boolean(known.retry) };
 }
 
-// How far behind the POD the picture is.
-export function behind(latencyMs) {
-  if (latencyMs < 1000) return `${Math.max(10, Math.round(latencyMs / 10) * 10)} ms behind`;
-  return `${(latencyMs / 1000).toFixed(1)} s behind`;
+// How long a picture takes from the POD until it is decoded; nobody here knows how long the camera took before that.
+export function fromThePod(latencyMs) {
+  if (latencyMs < 1000) return `${Math.max(10, Math.round(latencyMs / 10) * 10)} ms from the POD`;
+  return `${(latencyMs / 1000).toFixed(1)} s from the POD`;
 }
 
 // `transcoded: H.265`, as the POD says it, in a sentence; "" where it passes on what the camera sends.
