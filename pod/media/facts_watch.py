@@ -11,8 +11,8 @@ SPS_PROFILE = slice(1, 4)
 BASELINE = "42"
 """profile_idc 66, in which pictures are never sent in another order than shown (ITU-T H.264, A.2.1)."""
 JUDGED_UNITS = 50
-"""Without a step back in so many units a stream has no B-frames. Two within so many are some; a single one may
-be a camera that set its clock, as some do every day."""
+"""Without a step back in so many units a stream has no B-frames. Two within so many are some; a single one is
+a camera that set its clock, as some do every day."""
 LONGEST_STEP_BACK_S = 1.0
 
 
