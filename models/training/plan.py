@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from models.training import command, machine, plates_set, release
+from models.training import card, command, machine, plates_set, release
 from models.training.alphabet import HEIGHT_PX, WIDTH_PX
 from models.training.recipe import Recipe
 from models.training.results import (
@@ -160,6 +160,7 @@ def stages(run: Run) -> list[Stage]:
                 "checkpoints": _hashes(run.checkpoint("detector"), run.checkpoint("reader")),
                 "input_px": recipe.detector_input_px,
                 "name": run.name("detector"),
+                "measured_with": _measured_with(run, "detector"),
             },
             (models[0], models[0].with_suffix(".yaml"), run.work / "uncalibrated" / "reader.onnx"),
             lambda: _export(run),
@@ -169,7 +170,7 @@ def stages(run: Run) -> list[Stage]:
             "fitting the reader's temperature on crops that it was not trained on",
             lambda: (
                 {"reader": _hashes(run.work / "uncalibrated" / "reader.onnx"), "data": _hashes(run.listing)}
-                | {"name": run.name("reader")}
+                | {"name": run.name("reader"), "measured_with": _measured_with(run, "reader")}
             ),
             (models[1], models[1].with_suffix(".yaml"), run.work / "calibration.json"),
             lambda: _calibrate(run),
@@ -345,6 +346,12 @@ def _lay_out(run: Run) -> None:
         calibration=run.work / "calibration.json",
         root=ROOT,
     )
+
+
+def _measured_with(run: Run, task: Task) -> dict[str, float]:
+    """What a model's words say that changes its figures: the evaluation takes it from the manifest."""
+    facts = card.facts_of(task, run.name(task), card.read_facts())
+    return {name: facts[name] for name in ("confidence", "crop_margin") if name in facts}
 
 
 def _hashes(*files: Path) -> dict[str, str]:

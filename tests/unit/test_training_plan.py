@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from models.training import plan
+from models.training import card, plan
 from models.training.plan import Run, training_log
 from models.training.recipe import RECIPES
 from models.training.results import Task
@@ -62,6 +62,30 @@ def test_another_network_or_way_to_train_begins_a_training_of_its_own(
     with (code / file).open("a") as lines:
         lines.write("\n")
     assert training_log(a_run(tmp_path), task) != before
+
+
+@pytest.mark.parametrize(
+    ("task", "stage", "word"),
+    [
+        pytest.param("detector", "export", "confidence", id="the score from which a box counts"),
+        pytest.param("detector", "export", "crop_margin", id="the margin"),
+        pytest.param("reader", "calibration", "confidence", id="the reader's bound"),
+    ],
+)
+def test_a_manifest_is_written_anew_when_the_words_it_is_measured_with_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, task: Task, stage: str, word: str
+) -> None:
+    run = a_run(tmp_path)
+    for file in (run.checkpoint("detector"), run.checkpoint("reader"), tmp_path / "uncalibrated/reader.onnx"):
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(b"")
+    inputs = next(one.inputs for one in plan.stages(run) if one.name == stage)
+    before = inputs()
+    assert inputs() == before
+    facts = card.read_facts()
+    facts["unnamed"][task][word] = 0.61
+    monkeypatch.setattr(card, "read_facts", lambda: facts)
+    assert inputs() != before
 
 
 @pytest.mark.parametrize(
