@@ -5,6 +5,7 @@ import itertools
 import json
 import re
 import socket
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -589,3 +590,25 @@ def test_a_car_plays_its_clip_and_the_moment_of_the_plate_is_marked(browser: Bro
             assert abs(float(mark.get_attribute("x") or "nan") + 0.4 - 100 * at_s / length_s) < 0.5
             expect(page.locator(".clip-trouble")).to_be_hidden()
             assert objections(page) == []
+
+
+def test_a_link_to_a_clip_is_made_on_its_page_and_opens_it_for_who_is_not_signed_in(
+    browser: Browser, tmp_path: Path
+) -> None:
+    with ServedPage(tmp_path) as served:
+        served.car("entry-1", {"plate": "KLM5S8"})
+        keep_clip(served.media, "entry-1", encoded("h264", 30))
+        with page_visits.visit(browser, served, "/approaches/entry-1") as page:
+            page.get_by_role("button", name="Link for others").click()
+            link = page.get_by_role("textbox", name="Link to this clip")
+            expect(link).to_have_value(re.compile("^http.+/shared/"))
+            expect(page.locator(".shared")).to_contain_text("until")
+            assert objections(page) == []
+            with urllib.request.urlopen(link.input_value(), timeout=10) as answer:
+                assert answer.headers["content-type"] == "video/mp4"
+            assert [kind for kind, _ in served.noted].count("media_shared") == 1
+            page.route(
+                "**/link", lambda route: route.fulfill(status=503, json={"detail": "the POD's reason"})
+            )
+            page.get_by_role("button", name="Link for others").click()
+            expect(page.locator(".shared")).to_have_text("the POD's reason")
