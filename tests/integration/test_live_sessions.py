@@ -184,6 +184,32 @@ async def test_an_offer_whose_asker_went_away_leaves_no_session() -> None:
             assert ends.reasons == ["left"]
 
 
+async def test_an_offer_cancelled_in_the_moment_of_its_answer_leaves_no_session() -> None:
+    with MadeUpCamera() as camera, live_video(live_camera(camera)) as live:
+        ends = Ends(live)
+        asking = asyncio.create_task(live.offer("gate", CHROMIUM, viewer="anna", lease_s=LEASE_S))
+        await asyncio.sleep(0)  # it is asked now
+        # This loop stands still: the answer is made, and nobody here has heard of it.
+        asyncio.run_coroutine_threadsafe(asyncio.sleep(0.5), live._thread.loop).result(10)
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+        await until_soon(lambda: not live.sessions(), timeout_s=5)
+        assert ends.reasons == ["left"]
+
+
+async def test_a_wall_of_screens_that_opens_many_cameras_at_once_gets_each_of_them() -> None:
+    names = [f"gate-{number}" for number in range(8)]
+    with MadeUpCamera() as camera, live_video(*(live_camera(camera, name) for name in names)) as live:
+        ends = Ends(live)
+        for name in names:
+            await live.offer(name, CHROMIUM, viewer="local page, from 192.0.2.7", lease_s=LEASE_S)
+        assert [session.camera for session in live.sessions()] == names
+        for _ in range(5):
+            await live.offer(names[0], CHROMIUM, viewer="local page, from 192.0.2.7", lease_s=LEASE_S)
+        assert ends.reasons == ["no_connection"] * 2, "of one camera four may wait for their connection"
+
+
 async def test_viewers_connected_at_the_stop_are_told_and_nothing_is_left() -> None:
     with MadeUpCamera() as camera:
         async with Watcher() as first, Watcher() as second:

@@ -67,6 +67,11 @@ class LoopThread:
                 raise
             raise RuntimeError("the thread was closed while the work ran") from None
 
+    def soon(self, work: Callable[[], object]) -> None:
+        """Have `work()` called on the thread, without waiting for it; never, where the thread has ended."""
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(work)
+
     def close(self, last: Callable[[], Coroutine[Any, Any, None]], *, timeout_s: float) -> bool:
         """Run `last()` on the thread, end whatever still runs there, and wait for the thread.
 
@@ -77,8 +82,7 @@ class LoopThread:
             self._loop.close()
             return True
         self._last = last
-        with contextlib.suppress(RuntimeError):  # it has ended by itself
-            self._loop.call_soon_threadsafe(self._ending.set)
+        self.soon(self._ending.set)
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
 

@@ -186,10 +186,14 @@ class LiveVideo:
             LiveError: `no_camera`, `too_large`, `bad_offer`, `no_h264`, `not_playing`, `too_many_for_camera`,
                 `too_many`, `too_fast`, `gone` (before it was answered), `stopping` or `fault`.
         """
+        opened: list[Viewing] = []
         try:
-            answer = await self._run(lambda: self._open(camera, sdp, viewer=viewer, lease_s=lease_s))
-        except LiveError as error:
-            self._offers[error.kind] += 1
+            answer = await self._run(lambda: self._open(camera, sdp, opened, viewer=viewer, lease_s=lease_s))
+        except BaseException as error:
+            # Cancelled or too late, the answer may lie there already, and nobody ends what it opened.
+            self._thread.soon(lambda: self._end_all(opened, "left"))
+            if isinstance(error, LiveError):
+                self._offers[error.kind] += 1
             raise
         self._offers["answered"] += 1
         return answer
@@ -291,7 +295,10 @@ class LiveVideo:
 
     # What follows runs on the live thread.
 
-    async def _open(self, camera: str, sdp: str, *, viewer: str, lease_s: float) -> LiveAnswer:
+    async def _open(
+        self, camera: str, sdp: str, opened: list[Viewing], *, viewer: str, lease_s: float
+    ) -> LiveAnswer:
+        """Open a session, which goes to `opened` at once."""
         self._admit(camera, viewer)
         viewing = Viewing(
             camera,
@@ -304,6 +311,7 @@ class LiveVideo:
             end=self._end,
         )
         self._viewings = MappingProxyType({**self._viewings, viewing.id: viewing})
+        opened.append(viewing)
         try:
             answer = await viewing.answer()
         except BaseException as error:
@@ -369,11 +377,14 @@ class LiveVideo:
             except Exception:
                 log.exception("the end of a session could not be told")
 
+    def _end_all(self, viewings: Sequence[Viewing], reason: EndReason) -> None:
+        for viewing in viewings:
+            self._end(viewing, reason)
+
     async def _finish(self) -> None:
         """The last thing the thread does."""
         await self._servers.close()
-        for viewing in tuple(self._viewings.values()):
-            self._end(viewing, "stopped")
+        self._end_all(tuple(self._viewings.values()), "stopped")
         if self._ending:
             await asyncio.wait(self._ending)
         for relay in self._relays.values():
