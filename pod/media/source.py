@@ -30,7 +30,7 @@ from pod.media.state import CameraState, SourceCounters, StateKind, SteadyFreshn
 from pod.media.stream_facts import StreamFacts
 from pod.media.timing import SourceTiming
 from pod.media.transport import TransportChoice
-from pod.media.watch import SessionWatch, no_picture
+from pod.media.watch import SessionWatch, no_picture, old_by_report
 from pod.runtime.backoff import backoff_delays_s
 
 log = logging.getLogger(__name__)
@@ -71,6 +71,7 @@ class CameraSource:
         self._fanout = fanout
         self._packets = PacketFanout()
         self._facts: FactsWatch | None = None
+        self._reported_lag_s = 0.0
         self._transport = TransportChoice(camera.transport)
         self._on_state = on_state
         self._on_fault = on_fault
@@ -191,6 +192,7 @@ class CameraSource:
         watch = SessionWatch(
             self._camera.name,
             time.monotonic(),
+            session.path,
             freshness_limit_s=self._camera.freshness_limit_s,
             late_s=self._timing.late_s,
             no_picture_s=self._timing.no_picture_s,
@@ -223,7 +225,7 @@ class CameraSource:
             self._totals, self._running = self._with_running(self._totals), None
             self._facts = None
         if played_out and self._frames == frames_before:
-            raise SessionError("undecodable", no_picture(self._camera.name))
+            raise SessionError("undecodable", no_picture(self._camera.name, session.path))
 
     def _open(self) -> Session:
         password = self._camera.password.get_secret_value() if self._camera.password else None
@@ -273,6 +275,7 @@ class CameraSource:
             dated = replace(unit, lag_s=lag_s)
             self._units += 1
             facts.take(dated)
+            self._reported_lag_s = unit.reported_lag_s
             if session.path != "native":
                 self._relay_unit(dated)
             self._fanout.publish(dated)
@@ -284,14 +287,16 @@ class CameraSource:
         self._frames += 1
         self._last_frame_s = time.monotonic()
         self._slot.put(frame)
-        if self._facts is not None:
-            self._facts.show(frame.width, frame.height)
+        facts = self._facts  # another thread may forget it meanwhile
+        if facts is not None:
+            facts.show(frame.width, frame.height)
         age_s = self._last_frame_s - frame.captured_s
         fresh = self._steady.is_fresh(self._last_frame_s, age_s)
         if age_s > self._camera.freshness_limit_s:
-            self._enter(
-                "stale", "late", f"frames are {age_s:.1f} s old: check network and load of this machine"
-            )
+            why = f"frames are {age_s:.1f} s old: check network and load of this machine"
+            if self._reported_lag_s > self._camera.freshness_limit_s:
+                why = old_by_report(self._reported_lag_s)
+            self._enter("stale", "late", why)
         elif fresh:
             if self._fresh_since_s is None:
                 self._fresh_since_s = self._last_frame_s

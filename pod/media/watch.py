@@ -1,10 +1,12 @@
 """Judges an open session by its units: too late for too long, or giving no picture. Pure."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pod.media.faults import SessionError
 from pod.media.frame import AccessUnit
+from pod.media.stream_facts import SessionPath
 
 
 @dataclass(slots=True)
@@ -14,6 +16,7 @@ class SessionWatch:
     Attributes:
         camera: name, for the message.
         opened_s: monotonic clock when the session began.
+        path: how the stream is read, for the message.
         freshness_limit_s: a unit with a greater lag is late.
         late_s: how long nothing but late units may come.
         no_picture_s: how long units may come without one picture.
@@ -22,6 +25,7 @@ class SessionWatch:
 
     camera: str
     opened_s: float
+    path: SessionPath
     freshness_limit_s: float
     late_s: float
     no_picture_s: float
@@ -44,15 +48,35 @@ class SessionWatch:
             if self._late_since_s is None:
                 self._late_since_s = unit.arrival_s
             if unit.arrival_s - self._late_since_s > self.late_s:
-                raise SessionError(
-                    "late",
-                    f"{self.camera} stays more than {self.freshness_limit_s:g} s behind: "
-                    "lower its bit rate, or mend the network to it",
-                )
+                raise SessionError("late", self._why_late(unit))
         if unit.arrival_s - max(self.opened_s, last_picture_s or self.opened_s) > self.no_picture_s:
-            raise SessionError("undecodable", no_picture(self.camera))
+            raise SessionError("undecodable", no_picture(self.camera, self.path))
+
+    def _why_late(self, unit: AccessUnit) -> str:
+        if unit.reported_lag_s > self.freshness_limit_s:
+            return f"{self.camera} stays stale: {old_by_report(unit.reported_lag_s)}"
+        return (
+            f"{self.camera} stays more than {self.freshness_limit_s:g} s behind: "
+            "lower its bit rate, or mend the network to it"
+        )
 
 
-def no_picture(camera: str) -> str:
+def old_by_report(lag_s: float) -> str:
+    """What to say about pictures that are old by their camera's sender reports, whatever the arrival says."""
+    return (
+        f"by the camera's own reports its pictures are {lag_s:.1f} s old when they come: restart it, or, "
+        "where they are seen to be punctual, set its transport to libav, which reads no reports"
+    )
+
+
+def no_picture(camera: str, path: SessionPath) -> str:
     """What to say about units that no decoder makes a picture of."""
-    return f"{camera} gives video that cannot be decoded: use H.264 or H.265 with 8 bits, or another file"
+    read, mend = _READ[path]
+    return f"{camera} gives video that cannot be decoded{read}: use H.264 or H.265 with 8 bits{mend}"
+
+
+_READ: Mapping[SessionPath, tuple[str, str]] = {
+    "native": (", read natively", ", or set its transport to libav"),
+    "libav": (", read through libav", ""),
+    "file": ("", ", or another file"),
+}

@@ -222,7 +222,7 @@ def test_a_camera_whose_own_reports_say_that_its_pictures_are_old_is_stale() -> 
             watched.until_frames(3)
             for _ in range(2):
                 camera.send(report())
-            watched.until_reason("stale:late")
+            assert "set its transport to libav" in watched.until_reason("stale:late").text
 
 
 def test_the_session_is_kept_alive_and_the_camera_told_how_packets_arrive(

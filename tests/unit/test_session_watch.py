@@ -1,16 +1,18 @@
 """When an open session is given up."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
 from pod.media.faults import SessionError
 from pod.media.frame import AccessUnit
+from pod.media.stream_facts import SessionPath
 from pod.media.watch import SessionWatch
 
 
-def a_watch() -> SessionWatch:
-    return SessionWatch("gate", 100.0, freshness_limit_s=2.0, late_s=4.0, no_picture_s=10.0)
+def a_watch(path: SessionPath = "native") -> SessionWatch:
+    return SessionWatch("gate", 100.0, path, freshness_limit_s=2.0, late_s=4.0, no_picture_s=10.0)
 
 
 def unit(arrival_s: float, lag_s: float = 0.0) -> AccessUnit:
@@ -35,10 +37,29 @@ def test_one_punctual_unit_starts_the_patience_anew() -> None:
     assert watch.late == 3
 
 
-def test_a_session_that_gives_no_picture_is_given_up() -> None:
+def test_a_camera_that_is_late_by_its_own_reports_alone_is_told_how_to_leave_them_aside() -> None:
     watch = a_watch()
+    reported = replace(unit(101.0, 7.25), reported_lag_s=7.25)
+    watch.judge(reported, 101.0)
+    with pytest.raises(SessionError, match=r"are 7\.2 s old .* transport to libav") as caught:
+        watch.judge(replace(reported, arrival_s=105.1), 105.1)
+    assert caught.value.reason == "late"
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        pytest.param("native", ", read natively: .*, or set its transport to libav$", id="native"),
+        pytest.param("libav", ", read through libav: use H.264 or H.265 with 8 bits$", id="libav"),
+        pytest.param("file", "decoded: use .*, or another file$", id="file"),
+    ],
+)
+def test_a_session_that_gives_no_picture_is_given_up_and_how_it_was_read_is_told(
+    path: SessionPath, words: str
+) -> None:
+    watch = a_watch(path)
     watch.judge(unit(109.9), None)
-    with pytest.raises(SessionError, match="cannot be decoded") as caught:
+    with pytest.raises(SessionError, match=words) as caught:
         watch.judge(unit(110.1), None)
     assert caught.value.reason == "undecodable"
 
