@@ -16,13 +16,12 @@ from typing import Any, Self
 
 import networks
 import pytest
-from networks import Coturn, Networks, until
+from networks import TURN, Coturn, Networks, two_homes, until
 
 from benchmarks import prerequisites
 from benchmarks.prerequisites import CannotRunError
 from benchmarks.webrtc_receivers import Receiver, Receivers, build_receivers
 
-TURN = "203.0.113.9"
 SECRET = "of this test alone"
 ENOUGH_PACKETS = 70
 """More than the GOP that a viewer gets at once: the camera goes on."""
@@ -100,24 +99,8 @@ class Rig:
         self._stack = ExitStack()
 
     def internet(self) -> None:
-        """Two homes, each behind a router that hides it, and what is between them."""
-        made = self.made
-        made.add("pod", "podrouter", "internet", "viewerrouter", "viewer")
-        made.forward("podrouter", "internet", "viewerrouter")
-        made.connect("pod", "podrouter", at=["10.0.1.2/24"], other_at=["10.0.1.1/24"], name="lan")
-        made.connect("viewer", "viewerrouter", at=["10.0.2.2/24"], other_at=["10.0.2.1/24"], name="lan")
-        made.connect("podrouter", "internet", at=["203.0.113.2/30"], other_at=["203.0.113.1/30"], name="wan1")
-        made.connect(
-            "viewerrouter", "internet", at=["203.0.113.6/30"], other_at=["203.0.113.5/30"], name="wan2"
-        )
-        made.run("internet", "ip", "address", "add", f"{TURN}/32", "dev", "lo")
-        made.route("pod", "10.0.1.1")
-        made.route("viewer", "10.0.2.1")
-        made.route("podrouter", "203.0.113.1")
-        made.route("viewerrouter", "203.0.113.5")
-        made.route("internet", "203.0.113.2")  # what is for nobody is lost on the way, as it is out there
-        made.hide("podrouter", behind="wan1")
-        made.hide("viewerrouter", behind="wan2")
+        """As `two_homes`."""
+        two_homes(self.made)
 
     def home(self) -> None:
         """Both in one home, which leads to the internet: nothing is between them."""
@@ -306,7 +289,7 @@ def test_a_viewer_who_cannot_be_reached_is_given_up_and_nothing_of_it_is_left(ri
     before = pod.tell()["sockets"]
     viewer = watch(pod, viewers, [])
     wrong = watch(pod, viewers, [{"urls": [f"turn:{TURN}:3478"], "username": "1:x", "credential": "wrong"}])
-    rig.made.filter("podrouter", 'chain out { type filter hook forward priority 10; iifname "lan" drop; }')
+    rig.made.filter("podrouter", 'chain out {\ntype filter hook forward priority 10\niifname "lan" drop\n}')
     until(lambda: pod.tell()["ended"] == ["no_connection"] * 2, what="the end")
     assert {viewers.counts()[one.name].packets for one in (viewer, wrong)} == {0}
     until(lambda: pod.tell()["sockets"] == before, what="its sockets")

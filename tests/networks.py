@@ -5,12 +5,16 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-PORT = 3478
+TURN, PORT = "203.0.113.9", 3478
+"""Where the TURN server of `two_homes` is."""
+POD_HOME = "203.0.113.2"
+"""Where the outside sees the POD of `two_homes`."""
+
 _numbers = itertools.count()
 
 
@@ -78,16 +82,36 @@ class Networks:
         for place in places:
             self.run(place, "sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
 
-    def hide(self, router: str, *, behind: str) -> None:
+    def hide(self, router: str, *, behind: str, opened: Mapping[int, str] | None = None) -> None:
         """Let all that leaves by the cable `behind` come from the router, from another port for each place it
-        goes to, and nothing in that was not asked for."""
+        goes to, and nothing in that was not asked for.
+
+        Args:
+            opened: TCP ports that lead in all the same, and to which address.
+        """
+        leads = "\n".join(
+            f'iifname "{behind}" tcp dport {port} dnat ip to {ip}' for port, ip in (opened or {}).items()
+        )
         self.filter(
             router,
             f"""
             chain nat {{
-            type nat hook postrouting priority 100; oifname "{behind}" masquerade fully-random; }}
-            chain in {{ type filter hook input priority 0; iifname "{behind}" ct state new drop; }}
-            chain on {{ type filter hook forward priority 0; iifname "{behind}" ct state new drop; }}
+                type nat hook postrouting priority 100
+                oifname "{behind}" masquerade fully-random
+            }}
+            chain to {{
+                type nat hook prerouting priority -100
+                {leads}
+            }}
+            chain in {{
+                type filter hook input priority 0
+                iifname "{behind}" ct state new drop
+            }}
+            chain on {{
+                type filter hook forward priority 0
+                iifname "{behind}" ct status dnat accept
+                iifname "{behind}" ct state new drop
+            }}
             """,
         )
 
@@ -95,7 +119,7 @@ class Networks:
         """Rules of a firewall, as nft has them."""
         subprocess.run(
             ["ip", "netns", "exec", self.place(place), "nft", "-f", "-"],
-            input=f"table inet t{next(_numbers)} {{\n{chains.replace(';', chr(10))}\n}}\n",
+            input=f"table inet t{next(_numbers)} {{\n{chains}\n}}\n",
             text=True,
             check=True,
         )
@@ -128,6 +152,28 @@ class Networks:
                     pipe.close()
         for name in self._made:  # cables and rules end with them
             subprocess.run(["ip", "netns", "del", self.place(name)], check=False)
+
+
+def two_homes(made: Networks, *, opened: Mapping[int, str] | None = None) -> None:
+    """A `pod` and a `viewer`, each behind a router that hides it, and the `internet` between them.
+
+    Args:
+        opened: ports of the POD's router, as `Networks.hide` takes them.
+    """
+    made.add("pod", "podrouter", "internet", "viewerrouter", "viewer")
+    made.forward("podrouter", "internet", "viewerrouter")
+    made.connect("pod", "podrouter", at=["10.0.1.2/24"], other_at=["10.0.1.1/24"], name="lan")
+    made.connect("viewer", "viewerrouter", at=["10.0.2.2/24"], other_at=["10.0.2.1/24"], name="lan")
+    made.connect("podrouter", "internet", at=[f"{POD_HOME}/30"], other_at=["203.0.113.1/30"], name="wan1")
+    made.connect("viewerrouter", "internet", at=["203.0.113.6/30"], other_at=["203.0.113.5/30"], name="wan2")
+    made.run("internet", "ip", "address", "add", f"{TURN}/32", "dev", "lo")
+    made.route("pod", "10.0.1.1")
+    made.route("viewer", "10.0.2.1")
+    made.route("podrouter", "203.0.113.1")
+    made.route("viewerrouter", "203.0.113.5")
+    made.route("internet", POD_HOME)  # what is for nobody is lost on the way, as it is out there
+    made.hide("podrouter", behind="wan1", opened=opened)
+    made.hide("viewerrouter", behind="wan2")
 
 
 def _run(*command: str) -> str:
