@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import re
 import socket
+import threading
 
 import aioice.ice
 import pytest
@@ -20,7 +21,7 @@ from live_fixtures import (
 from relay_fixtures import LENGTH, MadeUpCamera, until_soon
 
 from pod.media.live.service import LiveLimits
-from pod.media.live.sessions import EndedSession, IceServer
+from pod.media.live.sessions import CameraTotals, EndedSession, EndReason, IceServer, LiveSession
 from pod.media.state import CameraState
 
 LEASE_S = 60.0
@@ -39,6 +40,34 @@ async def test_a_viewer_sees_the_cameras_own_pictures() -> None:
             assert LEASE_S - 20 < session.left_s <= LEASE_S
         steps = {(later - number) % LENGTH for number, later in itertools.pairwise(viewer.numbers[-8:])}
         assert steps == {1}, "pictures are missing or doubled"
+
+
+async def test_what_a_camera_s_viewers_had_is_never_less_than_before_while_one_of_them_leaves(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Who reads counters takes one that shrinks for a restart, and what is left for all new."""
+    counted: list[int] = []
+    reading: list[threading.Thread] = []
+    real = CameraTotals.with_session
+
+    def with_session(totals: CameraTotals, session: LiveSession, **ended: EndReason) -> CameraTotals:
+        if ended:  # in the midst of the end, while somebody else counts
+            reader = threading.Thread(target=lambda: counted.append(live.totals()["gate"].sent_bytes))
+            reader.start()
+            reader.join(0.2)
+            reading.append(reader)
+        return real(totals, session, **ended)
+
+    monkeypatch.setattr(CameraTotals, "with_session", with_session)
+    with MadeUpCamera() as camera, live_video(live_camera(camera)) as live:
+        async with Watcher() as viewer:
+            answer = await viewer.watch(live)
+            before = live.totals()["gate"].sent_bytes
+            await live.end(answer.session_id)
+            for reader in reading:
+                await asyncio.to_thread(reader.join)
+    assert len(counted) == 1
+    assert counted[0] >= before > 0
 
 
 async def test_a_viewer_that_offers_audio_first_sees_pictures_and_hears_nothing() -> None:

@@ -26,6 +26,7 @@ from pod.media.live.sessions import (
     LiveAnswer,
     LiveSession,
     OnEnded,
+    RelayCounts,
 )
 from pod.media.live.viewing import Viewing
 from pod.media.packets import PacketFanout
@@ -251,10 +252,16 @@ class LiveVideo:
 
     def totals(self) -> Mapping[str, CameraTotals]:
         """What each camera's viewers had since the start, by camera."""
-        totals = dict(self._totals)
-        for session in self.sessions():
+        with self._lock:
+            totals, viewings = dict(self._totals), self._viewings
+        for viewing in viewings.values():
+            session = viewing.facts()
             totals[session.camera] = totals[session.camera].with_session(session)
         return totals
+
+    def relays(self) -> Mapping[str, RelayCounts]:
+        """What was left out since the start, by camera."""
+        return {name: relay.counts for name, relay in self._relays.items()}
 
     def offers(self) -> Mapping[str, int]:
         """Offers since the start, by what became of them: `answered`, or the kind of the error."""
@@ -362,12 +369,12 @@ class LiveVideo:
         """Take the session out of the lists, tell of its end, and free what it holds; once."""
         if viewing.id not in self._viewings:
             return
-        self._viewings = MappingProxyType(
-            {name: one for name, one in self._viewings.items() if one is not viewing}
-        )
         viewing.stop_waiting()
-        ended, camera = viewing.ended(reason), viewing.camera
-        self._totals[camera] = self._totals[camera].with_session(viewing.facts(), ended=reason)
+        ended, camera, facts = viewing.ended(reason), viewing.camera, viewing.facts()
+        left = {name: one for name, one in self._viewings.items() if one is not viewing}
+        with self._lock:  # who counts finds it among those that watch, or among those that ended
+            self._viewings = MappingProxyType(left)
+            self._totals[camera] = self._totals[camera].with_session(facts, ended=reason)
         closing = self._thread.loop.create_task(viewing.close(), name="close a viewer's connection")
         self._ending.add(closing)
         closing.add_done_callback(self._ending.discard)
