@@ -2,13 +2,13 @@
 
 import os
 import resource
-import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from clip_files import encoded, keep_clip, slices, slices_of_clip
+from small_disk import small_disk_at
 
 from pod.domain.errors import StoreError
 from pod.media.clips.seal import seal
@@ -215,17 +215,8 @@ def test_of_many_clips_of_one_car_the_first_and_the_newest_stay(store: Store) ->
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 4 MiB."""
-    if os.geteuid() != 0:
-        pytest.skip("needs root to mount a small file system")
-    place = tmp_path / "disk"
-    place.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", place], capture_output=True, text=True, check=False
-    )
-    if mounted.returncode != 0:
-        pytest.skip(f"needs a file system to be mountable here: {mounted.stderr.strip()}")
-    yield place
-    subprocess.run(["umount", "--lazy", place], check=True)
+    with small_disk_at(tmp_path / "disk", "size=4m") as disk:
+        yield disk
 
 
 def assert_kept_up_to_the_first_fragment(media: MediaStore, file: ClipFile) -> None:

@@ -17,6 +17,7 @@ import gate_clips
 import pytest
 from clip_files import slices, slices_of_clip, times_shown, units_of
 from running_pod import PLATEBRIDGE, RunningPod, list_plates, until
+from small_disk import small_disk_at
 
 from pod.store.audit import verify
 from pod.store.connection import connect_reader
@@ -144,20 +145,8 @@ def test_a_pod_killed_while_it_records_leaves_a_clip_that_plays_to_its_last_frag
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 64 MiB in memory."""
-    if os.geteuid() != 0:
-        pytest.skip("needs root to mount a small file system")
-    place = tmp_path / "disk"
-    place.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", place],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if mounted.returncode != 0:
-        pytest.skip(f"needs a file system to be mountable here: {mounted.stderr.strip()}")
-    yield place
-    subprocess.run(["umount", "--lazy", place], check=True)
+    with small_disk_at(tmp_path / "disk", "size=64m") as disk:
+        yield disk
 
 
 def fill(folder: Path) -> None:

@@ -14,6 +14,7 @@ import running_pod
 from gate_fixtures import Recorder, a_gate, guard_with, is_replaced, pulses, until
 from promises import Prove
 from running_pod import RunningPod, list_plates
+from small_disk import small_disk_at
 
 from pod.commands.doctor_gates import check_gates
 from pod.config_load import load_config
@@ -91,18 +92,8 @@ def test_a_latch_that_cannot_be_read_is_a_latch(tmp_path: Path, content: bytes |
 
 @pytest.fixture
 def small_place(tmp_path: Path) -> Iterator[Path]:
-    place = tmp_path / "small"
-    place.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=64k,nr_inodes=4", "tmpfs", place],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if mounted.returncode != 0:
-        pytest.skip(f"needs a file system to be mountable here: {mounted.stderr.strip()}")
-    yield place
-    subprocess.run(["umount", "-l", place], check=True)
+    with small_disk_at(tmp_path / "small", "size=64k,nr_inodes=4") as disk:
+        yield disk
 
 
 def no_names_left(place: Path) -> None:

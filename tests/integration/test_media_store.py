@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from small_disk import small_disk_at
 
 from pod.domain.errors import StoreError
 from pod.store.media import FOLDER_NAME, MAX_REVISIONS, MediaStore
@@ -120,17 +121,8 @@ def test_a_picture_larger_than_the_quota_costs_no_other_one(store: Store) -> Non
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 4 MiB."""
-    if os.geteuid() != 0:
-        pytest.skip("needs root to mount a small file system")
-    place = tmp_path / "disk"
-    place.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", place], capture_output=True, text=True, check=False
-    )
-    if mounted.returncode != 0:
-        pytest.skip(f"needs a file system to be mountable here: {mounted.stderr.strip()}")
-    yield place
-    subprocess.run(["umount", "--lazy", place], check=True)
+    with small_disk_at(tmp_path / "disk", "size=4m") as disk:
+        yield disk
 
 
 def fill(disk: Path, *, leave_bytes: int = 0) -> Path:

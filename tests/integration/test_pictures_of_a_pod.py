@@ -1,7 +1,6 @@
 """The shipped POD keeps pictures of its cars, and opens and audits all the same where it cannot."""
 
 import json
-import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ import gate_clips
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from running_pod import PLATEBRIDGE, RunningPod, list_plates, until
+from small_disk import small_disk_at
 
 from pod.store.media import FOLDER_NAME
 from pod.store.media_folder import MediaFolder
@@ -74,20 +74,8 @@ def test_a_car_that_is_let_in_has_its_pictures_until_somebody_erases_its_plate(t
 @pytest.fixture
 def read_only_media(tmp_path: Path) -> Iterator[Path]:
     """The picture folder of a POD in `tmp_path`, on a disk mounted read-only."""
-    if os.geteuid() != 0:
-        pytest.skip("needs root to mount a file system")
-    place = tmp_path / "data" / FOLDER_NAME
-    place.mkdir(parents=True)
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "ro,size=1m", "tmpfs", place],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if mounted.returncode != 0:
-        pytest.skip(f"needs a file system to be mountable here: {mounted.stderr.strip()}")
-    yield place
-    subprocess.run(["umount", "--lazy", place], check=True)
+    with small_disk_at(tmp_path / "data" / FOLDER_NAME, "ro,size=1m") as disk:
+        yield disk
 
 
 def test_a_pod_that_can_keep_no_picture_opens_and_audits_and_says_so(
