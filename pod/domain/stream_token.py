@@ -29,7 +29,7 @@ RefusalCode = Literal[
     "bad_token", "wrong_pod", "wrong_camera", "wrong_session", "expired", "used", "clock_unsure"
 ]
 
-_COMPACT = re.compile(r"[A-Za-z0-9_-]{2,200}\.[A-Za-z0-9_-]{2,1000}\.[A-Za-z0-9_-]{86}")
+_COMPACT = re.compile(r"[A-Za-z0-9_-]{2,200}\.[A-Za-z0-9_-]{2,2400}\.[A-Za-z0-9_-]{86}")
 _ID = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 _LATEST_S = 1e11
 """Far beyond any date; what is larger is no time."""

@@ -7,7 +7,8 @@ from starlette.datastructures import Headers
 
 from pod.web.problems import problem
 
-MOST_CHARS = 2000
+MOST_CHARS = 3000
+"""More than the longest stream token."""
 
 _BEARER = re.compile(r"bearer +([A-Za-z0-9._~+/-]+=*) *", re.IGNORECASE)
 

@@ -11,9 +11,20 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.datastructures import Headers
 
 from pod.domain.spent_tokens import SpentTokens
-from pod.domain.stream_token import TYPE, Refused, StreamToken, concerns, is_in_time, read, sign
+from pod.domain.stream_token import (
+    MOST_VIEWER_CHARS,
+    TYPE,
+    Refused,
+    StreamToken,
+    concerns,
+    is_in_time,
+    read,
+    sign,
+)
+from pod.web.bearer import bearer_of
 
 KEY = Ed25519PrivateKey.generate()
 OTHER_KEY = Ed25519PrivateKey.generate()
@@ -51,6 +62,14 @@ def signed(head: object, claims: object, key: Ed25519PrivateKey = KEY) -> str:
 
 def head(**changes: object) -> dict[str, object]:
     return {"alg": "EdDSA", "kid": "cloud-1", "typ": TYPE} | changes
+
+
+def test_the_longest_name_may_be_of_any_letters() -> None:
+    """JSON may write one letter as two escapes of six characters."""
+    longest = replace(TOKEN, viewer="\N{GRINNING FACE}" * MOST_VIEWER_CHARS)
+    text = sign(longest, KEY)
+    assert read(text, KEYS) == longest
+    assert bearer_of(Headers({"authorization": f"Bearer {text}"})) == text
 
 
 def code_of(found: object) -> str:
