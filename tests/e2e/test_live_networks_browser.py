@@ -38,7 +38,9 @@ ASKED_OF_THE_POD = """async () => {
   };
   let given;
   const real = RTCPeerConnection;
-  window.RTCPeerConnection = class extends real { constructor(settings) { super(settings); given = settings; } };
+  window.RTCPeerConnection = class extends real {
+    constructor(settings) { super(settings); given = settings; }
+  };
   const session = new WhepSession(grant, () => {});
   await session.open();
   session.close();

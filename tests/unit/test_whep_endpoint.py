@@ -141,6 +141,46 @@ async def test_a_token_is_given_to_nobody_who_is_not_signed_in_or_whose_form_is_
     assert (await browser.post("/api/cameras/attic/watch")).status_code == 404
 
 
+async def test_ice_servers_are_told_before_an_offer_to_whoever_brings_a_token_which_stays_good(
+    player: httpx.AsyncClient, guarded: Guarded
+) -> None:
+    guarded.live.servers = [IceServer(url="turn:192.0.2.1:3478", username="17:pod", credential="secret")]
+    token = guarded.portal_token()
+    for _ in range(2):
+        told = await player.options("/whep/entry", headers=bearer(token))
+        assert told.status_code == 200
+        assert told.headers["accept-post"] == "application/sdp"
+        assert told.headers.get_list("link") == [
+            '<turn:192.0.2.1:3478>; rel="ice-server"; username="17:pod"; credential="secret"; '
+            'credential-type="password"'
+        ]
+    assert (await offer(player, token)).status_code == 201
+
+
+async def test_ice_servers_are_told_to_nobody_without_a_good_token(
+    browser: httpx.AsyncClient, player: httpx.AsyncClient, guarded: Guarded
+) -> None:
+    guarded.live.servers = [IceServer(url="turn:192.0.2.1:3478", username="17:pod", credential="secret")]
+    preflight = {"origin": PORTAL, "access-control-request-method": "POST"}
+    for headers in ({}, preflight):
+        assert "link" not in (await player.options("/whep/entry", headers=headers)).headers
+    own = (await browser.post("/api/cameras/exit/watch")).json()["token"]
+    refusals = {
+        "bad_token": "nonsense",
+        "wrong_camera": own,
+        "expired": guarded.portal_token(issued_s=0.0, expires_s=60.0),
+    }
+    for code, token in refusals.items():
+        refused = await player.options("/whep/entry", headers=bearer(token))
+        assert problem_in(refused)[1] == code
+        assert "link" not in refused.headers
+    guarded.clocks.mono_s += 61
+    assert problem_in(await player.options("/whep/exit", headers=bearer(own)))[1] == "expired"
+    guarded.clocks.doubt = "set back"
+    unsure = await player.options("/whep/entry", headers=bearer(guarded.portal_token("t-2")))
+    assert problem_in(unsure)[1] == "clock_unsure"
+
+
 async def test_without_a_token_nothing_of_an_offer_is_read(
     player: httpx.AsyncClient, guarded: Guarded
 ) -> None:
