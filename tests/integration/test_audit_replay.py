@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from running_pod import PLATEBRIDGE, RunningPod, list_plates, until
 
+from models import registry
 from pod.domain.entry import Entry, EntryType, Verdict
 from pod.domain.evidence import Consensus, Evidence
 from pod.domain.evidence_record import to_record
@@ -232,7 +233,7 @@ def test_the_picture_of_a_real_visit_is_read_anew_by_the_model_that_is_asked_for
         assert pod.stop() == 0
     command = [PLATEBRIDGE, "audit", "replay", "--config", str(pod.config), "--json"]
     ended = subprocess.run(
-        [*command, "--model", "plate-reader-slots-v0"], capture_output=True, text=True, timeout=60
+        [*command, "--model", registry.BUNDLED["recognizer"]], capture_output=True, text=True, timeout=60
     )
     assert ended.returncode == 0, ended.stderr
     *decisions, total = map(json.loads, ended.stdout.splitlines())

@@ -24,7 +24,9 @@ from hostile_onnx import blind_detector, going_round
 from hub_server import Hub, Request, serving
 
 from models import reference, registry
+from models.disk import copy_file
 from models.hub import hub_models
+from models.manifest import ModelError
 from pod import cli
 from pod.commands.doctor import check_models
 from pod.config_load import load_config
@@ -288,7 +290,8 @@ def test_an_import_onto_a_disk_without_room_leaves_what_was_there(small_disk: Pa
     store = small_disk / "store"
     assert models("import", FINDER.file, "--name", "mine", "--store", store).returncode == 0
     before = sorted(path.name for path in store.rglob("*"))
-    (small_disk / "ballast").write_bytes(bytes(3_000_000))
+    room = shutil.disk_usage(small_disk).free - FINDER.file.stat().st_size
+    (small_disk / "ballast").write_bytes(bytes(room))
     for words in (["--name", "other"], ["--name", "mine", "--again"]):
         done = models("import", FINDER.file, *words, "--store", store)
         assert done.returncode == 2
@@ -296,6 +299,35 @@ def test_an_import_onto_a_disk_without_room_leaves_what_was_there(small_disk: Pa
         assert "free space there, or name another folder with --store" in done.stderr
         assert sorted(path.name for path in store.rglob("*")) == before
     assert models("verify", "mine", "--store", store).returncode == 0
+
+
+def test_a_disk_that_fills_up_while_weights_are_copied_is_told_and_keeps_no_half_of_them(
+    small_disk: Path,
+) -> None:
+    """Somebody else takes the space after it was found to be enough."""
+
+    def taken_by_another(_done: int, _total: int | None) -> None:
+        with contextlib.suppress(OSError), (small_disk / "log").open("ab", buffering=0) as log:
+            while log.write(bytes(100_000)) == 100_000:
+                pass
+
+    with pytest.raises(ModelError, match="the disk is full, nothing was kept: free space there"):
+        copy_file(
+            FINDER.file, small_disk / "new.part", sha256=None, most_bytes=10**8, progress=taken_by_another
+        )
+    assert [path.name for path in small_disk.iterdir()] == ["log"]
+
+
+def test_an_import_that_may_not_write_all_of_the_weights_leaves_none_of_them(store: Path) -> None:
+    command = [sys.executable, "-m", "pod.cli", "models", "import", FINDER.file, "--name", "mine"]
+    half = FINDER.file.stat().st_size // 2
+    done = subprocess.run(
+        ["prlimit", f"--fsize={half}", *command, "--store", store],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "the disk is full, nothing was kept: free space there" in done.stderr
+    assert [path for path in store.rglob("*") if path.is_file() and path.name != ".lock"] == []
 
 
 @pytest.mark.parametrize("verb", ["eval", "import"])
