@@ -19,7 +19,7 @@ __all__ = ["BUNDLED", "Manifest", "ModelError", "Task", "bundled_names", "find",
 _FOLDER = Path(__file__).parent
 _MANIFESTS = _FOLDER / "manifests"
 
-BUNDLED: dict[Task, str] = {"detector": "plate-detector-pico-v0", "recognizer": "plate-reader-slots-v0"}
+BUNDLED: dict[Task, str] = {"detector": "plate-detector-pico-v1", "recognizer": "plate-reader-slots-v1"}
 """The model that the name "bundled" stands for."""
 
 

@@ -46,7 +46,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )  # fmt: skip
     sides = {
         "ours": SideFacts(
-            "plate-detector-pico-v0 and plate-reader-slots-v0", "this installation", 0.25, (320, 416)
+            "plate-detector-pico-v1 and plate-reader-slots-v1", "this installation", 0.25, (320, 416)
         ),
         "upstream": SideFacts(f"fast-alpr 0.4.0 with {_LONG}", _LONG, 0.4, (416, 416)),
     }
