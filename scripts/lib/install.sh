@@ -5,7 +5,7 @@
 CAMERA_PACKAGES=(python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-base gstreamer1.0-plugins-good
   gstreamer1.0-plugins-bad)
 TEST_PACKAGES=(chromium curl faketime jq shellcheck gstreamer1.0-nice gir1.2-gst-plugins-bad-1.0 golang-go
-  golang-github-pion-webrtc.v3-dev)
+  golang-github-pion-webrtc.v3-dev coturn iproute2 nftables openssl)
 
 say() { printf '%s\n' "$*" >&2; }
 
