@@ -124,6 +124,8 @@ def live_probe(live: LiveVideo) -> HealthProbe:
         sentence = f"Viewers now: {len(live.sessions())}."
         if live.faults:
             sentence += f" Faults since the start: {live.faults}; the log tells them."
+        if dropped := sum(counts.dropped_packets for counts in live.relays().values()):
+            sentence += f" Packets it was too slow for since the start: {dropped}."
         if troubles := live.server_troubles:
             told = "; ".join(f"{url} {trouble}" for url, trouble in troubles.items())
             sentence += f" Viewers in other networks may get no video: {told}."

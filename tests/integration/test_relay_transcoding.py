@@ -10,6 +10,7 @@ from camera_fixtures import FPS
 from relay_fixtures import FACTS, LENGTH, MadeUpCamera, Receiver, a_relay, numbered_units, until_soon
 
 from pod.config import CameraConfig
+from pod.media.live.transcode import WAITING_UNITS
 
 MASK = ((0.0, 0.5), (1.0, 0.5), (1.0, 1.0), (0.0, 1.0))
 HIDING = CameraConfig(name="gate", url="rtsp://192.0.2.1/", gate="main", masks=(MASK,), live_masks=True)
@@ -122,6 +123,24 @@ async def test_a_camera_that_reconnects_is_encoded_on_with_times_that_only_grow(
             times = [picture.pts or 0 for picture in receiver.pictures]
             assert all(0 < later - one < 10 * 90_000 for one, later in pairwise(times))
             assert relay.mode == "transcoded: H.265"
+        relay.close()
+
+
+async def test_pictures_that_encoding_skipped_or_could_not_use_stay_counted_when_it_ends():
+    with MadeUpCamera(numbered_units("libx264", 2)) as camera:
+        relay = a_relay(camera, facts=replace(FACTS, has_b_frames=True))
+        async with Receiver(relay) as receiver:
+            await until_soon(lambda: receiver.numbers)
+            spoilt = replace(camera.clip[0], data=b"\0\0\1\x65" + bytes(40))
+            camera.units.publish(spoilt)
+            await until_soon(lambda: relay.counts.encode_corrupt_units)
+            for number in range(5 * WAITING_UNITS):
+                camera.units.publish(camera.clip[number % LENGTH])
+            await until_soon(lambda: relay.counts.encode_skipped_units)
+            most = relay.counts
+        left = relay.counts
+        assert left.encode_skipped_units >= most.encode_skipped_units
+        assert left.encode_corrupt_units >= most.encode_corrupt_units
         relay.close()
 
 

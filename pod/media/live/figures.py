@@ -8,6 +8,26 @@ from prometheus_client.registry import Collector
 
 from pod.media.live.service import LiveVideo
 
+_OF_VIEWERS = {
+    "sent_bytes": "Video sent to viewers",
+    "sent_packets": "Packets sent to viewers",
+    "lost_packets": "Packets that viewers report as lost",
+    "nacks": "Packets that viewers asked for again",
+    "repeated_packets": "Packets that were sent again to viewers who asked",
+    "keyframes_wanted": "Times a viewer could not go on without a keyframe",
+    "refused_packets": "Packets for viewers that this machine's network did not take",
+    "skips": "Times a viewer was too slow and went on at the next keyframe",
+}
+"""Attributes of `CameraTotals`, and what they count."""
+
+_OF_RELAYS = {
+    "dropped_packets": "Packets of the camera that live video was too slow for",
+    "long_gops": "Times the pictures since a keyframe were too many or too large to be kept for who joins",
+    "encode_skipped_units": "Pictures of the camera that encoding anew could not keep up with",
+    "encode_corrupt_units": "Pictures of the camera that could not be decoded to be encoded anew",
+}
+"""Attributes of `RelayCounts`, and what they count."""
+
 
 class LiveFigures(Collector):
     """Register it with the POD's registry."""
@@ -58,36 +78,22 @@ class LiveFigures(Collector):
         )
 
     def _totals(self) -> Iterator[CounterMetricFamily]:
-        named = {
-            "sent_bytes": CounterMetricFamily(
-                "platebridge_live_sent_bytes", "Video sent to viewers, by camera", labels=["camera"]
-            ),
-            "sent_packets": CounterMetricFamily(
-                "platebridge_live_sent_packets", "Packets sent to viewers, by camera", labels=["camera"]
-            ),
-            "lost_packets": CounterMetricFamily(
-                "platebridge_live_lost_packets",
-                "Packets that viewers report as lost, by camera",
-                labels=["camera"],
-            ),
-            "nacks": CounterMetricFamily(
-                "platebridge_live_nacks", "Packets that viewers asked for again, by camera", labels=["camera"]
-            ),
-            "skips": CounterMetricFamily(
-                "platebridge_live_skips",
-                "Times a viewer was too slow and went on at the next keyframe, by camera",
-                labels=["camera"],
-            ),
-        }
+        for name, text in _OF_VIEWERS.items():
+            family = CounterMetricFamily(f"platebridge_live_{name}", f"{text}, by camera", labels=["camera"])
+            for camera, totals in self._live.totals().items():
+                family.add_metric((camera,), getattr(totals, name))
+            yield family
+        for name, text in _OF_RELAYS.items():
+            family = CounterMetricFamily(f"platebridge_live_{name}", f"{text}, by camera", labels=["camera"])
+            for camera, counts in self._live.relays().items():
+                family.add_metric((camera,), getattr(counts, name))
+            yield family
         ended = CounterMetricFamily(
             "platebridge_live_sessions_ended",
             "Sessions that ended, by camera and why",
             labels=["camera", "reason"],
         )
         for camera, totals in self._live.totals().items():
-            for name, family in named.items():
-                family.add_metric((camera,), getattr(totals, name))
             for reason, count in totals.ended.items():
                 ended.add_metric((camera, reason), count)
-        yield from named.values()
         yield ended

@@ -26,6 +26,7 @@ from pod.media.live.gop_cache import GopCache
 from pod.media.live.inbox import Inbox
 from pod.media.live.mode import UNKNOWN, mode_of, transcodes
 from pod.media.live.refit import refit
+from pod.media.live.sessions import RelayCounts
 from pod.media.live.timeline import Timeline
 from pod.media.live.transcode import Transcoder
 from pod.media.live.viewer import BETWEEN_KEYFRAMES_S, Viewer
@@ -66,6 +67,7 @@ class CameraRelay:
         self._unsubscribe = packets.subscribe(self._from_camera)
         self._transcoder: Transcoder | None = None
         self._transcoders = 0
+        self._encode_skipped = self._encode_corrupt = 0
         self._ordered_s = loop.time() - BETWEEN_KEYFRAMES_S
         self._look: asyncio.TimerHandle | None = None
 
@@ -82,9 +84,16 @@ class CameraRelay:
         return len(self._viewers)
 
     @property
-    def dropped(self) -> int:
-        """Packets from the camera that the live loop was too slow for."""
-        return self._inbox.dropped
+    def counts(self) -> RelayCounts:
+        """What was left out since the start; may be asked for from any thread."""
+        transcoder = self._transcoder
+        skipped, corrupt = (0, 0) if transcoder is None else (transcoder.dropped, transcoder.corrupt)
+        return RelayCounts(
+            dropped_packets=self._inbox.dropped,
+            long_gops=self._gop.forgotten,
+            encode_skipped_units=self._encode_skipped + skipped,
+            encode_corrupt_units=self._encode_corrupt + corrupt,
+        )
 
     def attach(self, sender: OwnSender) -> Viewer:
         """A new viewer; it sends as soon as its connection is there."""
@@ -147,6 +156,8 @@ class CameraRelay:
         """Forget the encoded stream, where there is one: the camera's own goes on."""
         if self._transcoder is not None:
             self._transcoder.stop()
+            self._encode_skipped += self._transcoder.dropped
+            self._encode_corrupt += self._transcoder.corrupt
             self._transcoder = None
             self._start_over()
 

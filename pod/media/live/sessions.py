@@ -60,7 +60,9 @@ class LiveSession:
         mode: how the camera's video is sent: `as_sent`, or `transcoded: ` and why.
         lost_packets: as the viewer reported them.
         skips: times it was too slow and went on at the next keyframe.
-        nacks: packets it asked for again.
+        nacks: packets it asked for again; `repeated_packets` of them it got.
+        keyframes_wanted: times it could not go on without one.
+        refused_packets: what this machine's network did not take.
         path: which way packets go; None until they can.
         offload: the kernel cuts runs of datagrams (UDP segmentation offload).
     """
@@ -77,6 +79,9 @@ class LiveSession:
     lost_packets: int
     skips: int
     nacks: int
+    repeated_packets: int
+    keyframes_wanted: int
+    refused_packets: int
     path: VideoPath | None
     offload: bool
 
@@ -97,6 +102,23 @@ class EndedSession:
     sent_bytes: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelayCounts:
+    """What one camera's relay left out since the start.
+
+    Attributes:
+        dropped_packets: of the camera's, which the live loop was too slow for.
+        long_gops: GOPs too long or too large to be kept for who joins, who then waits for the next keyframe.
+        encode_skipped_units: of the camera's, which encoding anew could not keep up with.
+        encode_corrupt_units: of the camera's, which could not be decoded to be encoded anew.
+    """
+
+    dropped_packets: int = 0
+    long_gops: int = 0
+    encode_skipped_units: int = 0
+    encode_corrupt_units: int = 0
+
+
 OnEnded = Callable[[EndedSession], None]
 """Told each end once, on the live thread; must return at once."""
 
@@ -114,6 +136,9 @@ class CameraTotals:
     lost_packets: int = 0
     skips: int = 0
     nacks: int = 0
+    repeated_packets: int = 0
+    keyframes_wanted: int = 0
+    refused_packets: int = 0
     ended: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
 
     def with_session(self, session: LiveSession, *, ended: EndReason | None = None) -> "CameraTotals":
@@ -124,5 +149,8 @@ class CameraTotals:
             lost_packets=self.lost_packets + session.lost_packets,
             skips=self.skips + session.skips,
             nacks=self.nacks + session.nacks,
+            repeated_packets=self.repeated_packets + session.repeated_packets,
+            keyframes_wanted=self.keyframes_wanted + session.keyframes_wanted,
+            refused_packets=self.refused_packets + session.refused_packets,
             ended=self.ended if ended is None else {**self.ended, ended: self.ended.get(ended, 0) + 1},
         )

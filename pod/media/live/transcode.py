@@ -53,7 +53,7 @@ class Transcoder:
 
     Attributes:
         session: the session that its packets carry.
-        corrupt: units that could not be decoded.
+        corrupt: units that could not be decoded, or not whole.
         fault: what ended it before its time, for people; None while it works.
     """
 
@@ -134,7 +134,9 @@ class Transcoder:
                 decoder = PictureDecoder() if codec == "mjpeg" else StreamDecoder(codec, None)
             try:
                 for source, picture in decoder.decode(unit):
-                    if not picture.is_corrupt:
+                    if picture.is_corrupt:
+                        self.corrupt += 1
+                    else:
                         yield source, picture
             except av.error.FFmpegError:
                 self.corrupt += 1

@@ -97,6 +97,9 @@ class Viewing:
             lost_packets=stats.lost,
             skips=stats.skips,
             nacks=stats.missing,
+            repeated_packets=stats.repeated,
+            keyframes_wanted=stats.keyframes_wanted,
+            refused_packets=stats.refused,
             path=self._peer.path,
             offload=stats.offload,
         )
