@@ -38,7 +38,12 @@ _GROUPS = {
     "augmented": "the first kind, spoilt further",
     "synthetic": "drawn",
 }
-_VERDICTS = {"better": "ours is better", "worse": "upstream is better"}
+_VERDICTS = {
+    "better": "ours is better",
+    "worse": "upstream is better",
+    "not_told_apart": "no difference shown",
+    "no_verdict": "no verdict, as upstream wrote these texts",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +221,7 @@ def _facts(task: Task, results: Results, facts: Figures) -> Iterator[str]:
         "Weak on": facts["weak_on"].strip(),
     }
     if weights.get("training"):
-        rows["Training"] = weights["training"]
+        rows["Last run"] = weights["training"]
     if weights.get("temperature"):
         rows["Calibrated"] = (
             f"logits divided by {weights['temperature']:.2f} in the file, {weights['calibrated_on']}"
@@ -235,13 +240,16 @@ def _whole(results: Results, sides: list[str]) -> Iterator[str]:
         f"{side} {_told(whole[side]['folded_percent'])} in {whole[side]['cpu_ms_per_picture']:.1f} ms"
         for side in sides
     )
+    writer = ", their texts by upstream" if set(whole["text_by"]) == {"teacher"} else ""
     yield (
-        "Both networks together on whole pictures, plates read exactly and processor time "
-        f"({whole['pictures_with_text']} pictures with a text): {told}."
+        f"Both networks together on {whole['pictures']} whole pictures, plates read exactly "
+        f"({whole[sides[0]]['folded_percent']['n']} plates{writer}) and processor time: {told}."
     )
     if ratio := whole.get("cpu_ratio_to_upstream"):
         low, high = ratio["interval_95"]
-        yield f"That is {ratio['value']:.2f} of upstream's time ({low:.2f} to {high:.2f})."
+        yield f"That is {ratio['value']:.3f} of upstream's time ({low:.3f} to {high:.3f})."
+    if "paired" in whole:
+        yield _pair("plates", whole["paired"], found="read")
     yield ""
 
 
@@ -256,11 +264,11 @@ def _row(first: str, cells: list[str]) -> str:
 
 
 def _pair(things: str, pairing: Figures, *, found: str) -> str:
-    verdict = _VERDICTS.get(pairing["verdict"], "no difference shown")
     return (
         f"Of {pairing['n']} {things} {pairing['only_ours']} {found} by ours alone, "
         f"{pairing['only_upstream']} by upstream alone; difference "
-        f"{_told(pairing['difference_percent'], signed=True)}: {verdict}."
+        f"{_told(pairing['difference_percent'], signed=True)}: "
+        f"{_VERDICTS[pairing['verdict']]}."
     )
 
 
