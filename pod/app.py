@@ -6,7 +6,6 @@ import logging
 import signal
 import sys
 from collections.abc import AsyncIterator, Coroutine
-from concurrent.futures import Future
 from contextlib import AbstractContextManager, AsyncExitStack
 from datetime import UTC, datetime
 from functools import partial
@@ -17,18 +16,16 @@ from typing import Self
 from pod.app_camera import CameraParts, camera_parts
 from pod.app_gates import GateParts, start_gates
 from pod.app_live import WHY_NONE, start_live
+from pod.app_media import start_media, start_retention
+from pod.app_notes import ChangeNotes
 from pod.app_page import PageParts, page_view, version
 from pod.app_watching import WatchingPart, watching_part
 from pod.config import CameraConfig, PodConfig
 from pod.config_load import Origin
 from pod.domain.clock_trust import ClockTrust
 from pod.domain.errors import StoreError
-from pod.domain.gate_facts import GateFact
-from pod.gate.pulse import GateState
-from pod.media.clips.seal import seal
 from pod.media.slot import LatestFrame
 from pod.media.source import CameraSource
-from pod.media.state import CameraState
 from pod.runtime.broadcast import Broadcast, Event
 from pod.runtime.collector import spare_what_stays
 from pod.runtime.heartbeat import Heartbeats
@@ -42,18 +39,13 @@ from pod.runtime.watchdog import feed_watchdog
 from pod.services.access_control import Site
 from pod.services.alarms import Alarms
 from pod.services.camera_loop import CameraLoop
-from pod.services.clips import Clips, clips_of
 from pod.services.clock_watch import ClockWatch
 from pod.services.health import Health, HealthProbe, examine
-from pod.services.pictures import Pictures
 from pod.services.policy import policy_of
 from pod.services.probes import camera_probe, live_probe, models_probe, store_probe
-from pod.services.retention import Retention
 from pod.services.stills import Stills
 from pod.store.clock_rows import is_doubted, newest_believable
 from pod.store.keeping import Keeping
-from pod.store.media import FOLDER_NAME as MEDIA_FOLDER
-from pod.store.media import MediaStore
 from pod.store.reader import AuditReader
 from pod.store.store import FILE_NAME, Store
 from pod.vision.pipeline import Models, open_models
@@ -101,9 +93,11 @@ class Pod:
         self._heartbeats = Heartbeats()
         self._probes: list[HealthProbe] = []
         self._cameras: list[tuple[CameraSource, CameraLoop]] = []
+        self._slots: dict[str, LatestFrame] = {}
+        self._masks = {camera.name: camera.masks for camera in config.cameras}
         self._notifier = SystemdNotifier()
         self._finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.alarms = Alarms(lambda row: self._note("alarm", **row), now=lambda: datetime.now(UTC))
+        self.alarms = Alarms(lambda row: self._notes.note("alarm", row), now=lambda: datetime.now(UTC))
 
     async def __aenter__(self) -> Self:
         self._broadcast = Broadcast()
@@ -161,6 +155,7 @@ class Pod:
         opening = partial(Store.open, data_dir / FILE_NAME, keeping=Keeping(), beat=writer_beat.beat)
         store = await make_slowly(opening, notifier=self._notifier, heartbeat=writer_beat)
         self._store = stack.enter_context(store)
+        self._notes = ChangeNotes(self._store, self._broadcast.publish, metrics=self.metrics)
         self._clock = self._watch_clock()
         started = self._store.record("pod_started", self._started_row(models))
         self._store.wait_for(started, START_ROW_TIMEOUT_S)
@@ -168,9 +163,18 @@ class Pod:
         self._gates = start_gates(self._gate_parts(data_dir), stack)
         self._probes += [store_probe(self._store), models_probe(models), self._clock.probe]
         self._probes += self._gates.probes
-        self._start_media(data_dir)
-        self._store.attend(self.alarms, self.media.make_room if self.media else lambda need_bytes: 0)
-        self._start_retention()
+        self._media = start_media(config, self._store, self._masks, metrics=self.metrics, stack=stack)
+        self._store.attend(self.alarms, self._media.make_room)
+        retention = start_retention(
+            config,
+            self._store,
+            self._media,
+            clock=self._clock,
+            metrics=self.metrics,
+            on_fault=self._break,
+            stack=stack,
+        )
+        self._probes += [*self._media.probes, retention]
         stack.push_async_callback(self._stop_cameras)
         parts = self._camera_parts(models)
         for camera in config.cameras:
@@ -189,7 +193,7 @@ class Pod:
         was_doubted = self._store.wait_for(self._store.submit(is_doubted), START_ROW_TIMEOUT_S)
         watch = ClockWatch(
             ClockTrust(newest=newest, needs_sync=self.config.site.clock == "ntp"),
-            note=lambda row: self._note("clock", **row),
+            note=lambda row: self._notes.note("clock", row),
             alarms=self.alarms,
             was_doubted=was_doubted,
         )
@@ -204,50 +208,10 @@ class Pod:
             clock=self._clock,
             alarms=self.alarms,
             heartbeats=self._heartbeats,
-            on_state=self._gate_changed,
-            on_fact=self._gate_fact,
+            on_state=self._notes.gate,
+            on_fact=self._notes.gate_fact,
             on_fault=self._break,
         )
-
-    def _start_media(self, data_dir: Path) -> None:
-        """Pictures and clips of cars, unless the configuration wants none."""
-        config = self.config.media
-        self.media: MediaStore | None = None
-        self._pictures: Pictures | None = None
-        self._clips: Clips | None = None
-        self._slots: dict[str, LatestFrame] = {}
-        self._masks = {camera.name: camera.masks for camera in self.config.cameras}
-        if config.quota_mb == 0:
-            return
-        self.media = media = MediaStore(
-            data_dir / MEDIA_FOLDER,
-            self._store,
-            quota_bytes=config.quota_mb * 1024 * 1024,
-            min_free_bytes=config.min_free_mb * 1024 * 1024,
-            seal=seal,
-        )
-        self._pictures = Pictures(self.media, self._masks, metrics=self.metrics)
-        self.metrics.watch_media(lambda: media.kept_bytes, lambda: media.evicted)
-        self._stack.callback(self._pictures.close)
-        self._probes.append(self._pictures.probe)
-        self._clips = clips_of(self.config, media, metrics=self.metrics)
-        if self._clips is not None:
-            self._stack.callback(self._clips.close)
-            self._probes.append(self._clips.probe)
-
-    def _start_retention(self) -> None:
-        retention = Retention(
-            self._store,
-            self.media,
-            of_audit=self.config.audit,
-            of_media=self.config.media,
-            clock=self._clock,
-            metrics=self.metrics,
-            on_fault=self._break,
-        )
-        retention.start()
-        self._stack.callback(retention.stop)
-        self._probes.append(retention.probe)
 
     def _camera_parts(self, models: Models) -> CameraParts:
         config = self.config
@@ -261,8 +225,8 @@ class Pod:
             policy=policy_of(config.access, config.site),
             opens_unrecorded={gate.name: gate.on_store_failure == "open" for gate in config.gates},
             metrics=self.metrics,
-            pictures=self._pictures,
-            clips=self._clips,
+            pictures=self._media.pictures,
+            clips=self._media.clips,
             publish=self._broadcast.publish,
             on_fault=self._break,
         )
@@ -281,7 +245,7 @@ class Pod:
             gate=gate,
             served=self._gates.served[camera.gate],
             beat=beat.beat,
-            on_state=lambda state: self._camera_changed(camera.name, state),
+            on_state=lambda state: self._notes.camera(camera.name, state),
         )
         self._probes.append(camera_probe(camera.name, source))
         self._cameras.append((source, loop))
@@ -307,7 +271,7 @@ class Pod:
             self.config,
             data_dir,
             clock=self._clock,
-            note=lambda kind, row: self._note(kind, **row),
+            note=self._notes.note,
             metrics=self.metrics,
         )
         self._probes += [live_probe(live), part.probe]
@@ -328,12 +292,12 @@ class Pod:
             listen=self.listen,
             publish=self._broadcast.publish,
             metrics=self.metrics,
-            media=self.media,
+            media=self._media.kept,
             stills=Stills(self._slots, self._masks),
             now=self._believable_now,
             watching=watching.watching,
             why_not_watching=watching.why_not,
-            note=lambda kind, row: self._note(kind, **row),
+            note=self._notes.note,
         )
         view = page_view(parts, reader, certificate)
         await asyncio.to_thread(AdminPassword(data_dir).ensure)
@@ -375,41 +339,6 @@ class Pod:
     def _believable_now(self) -> datetime | None:
         moment = self._clock.look()
         return None if moment.doubt else moment.now
-
-    def _camera_changed(self, camera: str, state: CameraState) -> None:
-        playing = state.kind == "playing"
-        self.metrics.camera_up.labels(camera).set(playing)
-        log.log(
-            logging.INFO if playing or state.kind == "ended" else logging.WARNING,
-            "camera %s is %s: %s",
-            camera,
-            state.kind,
-            state.text,
-        )
-        self._note("camera_state", camera=camera, state=state.kind, reason=state.reason, text=state.text)
-
-    def _gate_changed(self, state: GateState) -> None:
-        self._note("gate_state", gate=state.gate, state=state.condition, text=state.reason)
-
-    def _gate_fact(self, fact: GateFact) -> None:
-        self._note("gate_fact", gate=fact.gate, fact=fact.fact)
-
-    def _note(self, kind: str, **row: object) -> None:
-        """Record and publish a change of state; callable from any thread, and never blocks."""
-        try:
-            self._store.record(kind, row, wait=False).add_done_callback(self._noted)
-        except StoreError as error:
-            self._row_lost(error)
-        self._broadcast.publish({"kind": kind, **row})
-
-    def _noted(self, write: Future[int]) -> None:
-        error = write.exception()
-        if error is not None:
-            self._row_lost(error)
-
-    def _row_lost(self, error: BaseException) -> None:
-        self.metrics.store_errors.inc()
-        log.error("a row about a change of state was lost: %s", error)
 
     def _started_row(self, models: Models) -> dict[str, object]:
         return {
