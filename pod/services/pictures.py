@@ -125,11 +125,12 @@ class Pictures:
         except Exception as error:  # decoders and encoders raise what they like; no picture may stop the gate
             self._dropped(shot, "not_encoded", f"A picture could not be encoded: {error}")
         else:
-            self._metrics.pictures_kept.labels(shot.camera).inc(2)
             self._fault = None
+            self._metrics.pictures_kept.labels(shot.camera).inc(2)
 
     def _dropped(self, shot: _Shot, reason: str, fault: str) -> None:
-        self._metrics.pictures_dropped.labels(shot.camera, reason).inc()
+        """Tell in health, then count: who sees the count finds the reason there."""
         if fault != self._fault:
             log.warning("camera %s: %s", shot.camera, fault)
         self._fault = fault
+        self._metrics.pictures_dropped.labels(shot.camera, reason).inc()
