@@ -59,6 +59,26 @@ window.RTCPeerConnection = class extends real {
 """
 """Keeps the newest connection in reach of the test."""
 
+COUNT = """
+const real = RTCPeerConnection;
+window.peers = [];
+window.waiting = new Set();
+window.RTCPeerConnection = class extends real {
+  constructor(...given) { super(...given); peers.push(this); }
+};
+for (const [set, clear] of [["setInterval", "clearInterval"], ["setTimeout", "clearTimeout"]]) {
+  const start = window[set], end = window[clear];
+  window[set] = (work, ...rest) => {
+    const once = set === "setTimeout";
+    const number = start((...given) => { if (once) waiting.delete(number); work(...given); }, ...rest);
+    if (/whep|stills/.test(new Error().stack)) waiting.add(number);
+    return number;
+  };
+  window[clear] = (number) => { waiting.delete(number); end(number); };
+}
+"""
+"""Counts connections, and timers of the player that still wait."""
+
 NO_WAY = """
 const real = RTCPeerConnection;
 window.RTCPeerConnection = class extends real {
@@ -262,6 +282,22 @@ def test_a_pause_keeps_the_picture_says_so_and_ends_the_session_at_the_pod(
         page.keyboard.press("Enter")
         expect_state(page, "live")
         assert page.evaluate("document.activeElement.title") == "Pause"
+
+
+def test_sessions_that_come_and_go_leave_no_connection_and_no_timer_in_the_browser(
+    browser: Browser, pod: RunningPod
+) -> None:
+    with visit(browser, pod, scripts=(COUNT,)) as page:
+        for _ in range(3):
+            expect_state(page, "live")
+            page.get_by_role("button", name="Pause").click()
+            expect_state(page, "paused")
+            page.evaluate("document.querySelector('pb-live .live-button[title=Play]').click()")
+        expect_state(page, "live")
+        assert page.evaluate("peers.filter((peer) => peer.connectionState !== 'closed').length") == 1
+        page.evaluate("document.querySelector('pb-live').remove()")
+        assert page.evaluate("peers.map((peer) => peer.connectionState)") == ["closed"] * 4
+        page.wait_for_function("() => waiting.size === 0")
 
 
 def test_nobody_is_watched_who_only_looks_at_cars_or_wants_less_motion(
