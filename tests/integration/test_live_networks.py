@@ -6,6 +6,7 @@ The viewer is pion, the TURN server coturn: neither shares code with the POD.
 import base64
 import hmac
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -160,6 +161,11 @@ def servers_for_viewers(pod: PodInNetwork) -> Sequence[Mapping[str, object]]:
     ]
 
 
+def priorities(sdp: str, kind: str) -> list[int]:
+    """Of all candidates of this kind."""
+    return [int(found) for found in re.findall(rf"candidate:\S+ 1 udp (\d+) \S+ \d+ typ {kind}", sdp)]
+
+
 def watch(pod: PodInNetwork, viewers: Receivers, servers: Sequence[Mapping[str, object]]) -> Receiver:
     """A viewer that has been answered."""
     viewer = viewers.new(servers)
@@ -200,8 +206,10 @@ def test_where_there_is_a_straight_way_it_is_taken_though_a_turn_server_would_re
     until(gets_video(viewers, viewer), what="video")
     assert "relay" not in viewers.counts()[viewer.name].path
     assert [(one["path"], one["offload"]) for one in pod.tell()["sessions"]] == [("direct", True)]
-    answer = pod.ask(do="offer", sdp=viewers.new(servers).offer())
-    assert (" typ relay" in answer["sdp"]) is pod_relays
+    offer = viewers.new(servers).offer()
+    relays = priorities(pod.ask(do="offer", sdp=offer)["sdp"], "relay")
+    assert len(relays) == pod_relays
+    assert max(relays, default=0) < min(priorities(offer, "relay")), "the viewer's relay is to go first"
 
 
 @pytest.mark.parametrize(

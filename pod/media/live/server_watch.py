@@ -20,7 +20,7 @@ CHECK_EVERY_S = 300.0
 AGAIN_AFTER_S = 30.0
 """A server in trouble is looked at this often; no viewer waits for it meanwhile."""
 
-ANSWER_WITHIN_S = 5.0
+ANSWER_WITHIN_S = 3.0
 FIRST_WITHIN_S = 1.0
 """A viewer that comes before the first look has ended waits for it this long."""
 
@@ -111,7 +111,6 @@ class ServerWatch:
             async with asyncio.timeout(ANSWER_WITHIN_S):
                 address = server_address(server.url)
                 ip = await ip_of(address.host)
-                self._ips[server.url] = ip
                 if address.scheme == "stun":
                     await _ask(ip, address.port)
                 else:
@@ -119,6 +118,7 @@ class ServerWatch:
         except Exception as error:
             self._note(server.url, _words(error))
         else:
+            self._ips[server.url] = ip
             self._note(server.url, None)
 
     def _note(self, url: str, trouble: str | None) -> None:
