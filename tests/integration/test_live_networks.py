@@ -311,6 +311,8 @@ def test_a_turn_server_that_died_holds_up_one_viewer_at_most_and_is_asked_again_
     pod, viewers = rig.pod(turn=turn(pod_relays=True)), rig.viewers()
     first = viewers.new([])
     answer = pod.ask(do="offer", sdp=first.offer())
+    sockets_of_one = 2  # of its address and of its relay
+    before = pod.tell()["sockets"] - sockets_of_one
     assert " typ relay" in answer["sdp"]
     first.accept(answer["sdp"])
     until(gets_video(viewers, first), what="video")
@@ -324,7 +326,9 @@ def test_a_turn_server_that_died_holds_up_one_viewer_at_most_and_is_asked_again_
     second.accept(answer["sdp"])
     until(gets_video(viewers, second), what="video")
     first.close()
-    until(lambda: "left" in pod.tell()["ended"], what="the end of the first")
+    second.close()
+    until(lambda: pod.tell()["ended"].count("left") == 2, what="the end of both")
     rig.turn_server()
     until(lambda: not pod.tell()["troubles"], what="the end of the trouble")
+    until(lambda: pod.tell()["sockets"] == before, what="its sockets")
     assert " typ relay" in pod.ask(do="offer", sdp=viewers.new([]).offer())["sdp"]
