@@ -27,9 +27,18 @@ OK = "200 OK"
 
 @cache
 def pictures(
-    frames: int = 10, *, codec: NalCodec = "h264", size: tuple[int, int] = (160, 120), gop: int = 5
+    frames: int = 10,
+    *,
+    codec: NalCodec = "h264",
+    size: tuple[int, int] = (160, 120),
+    gop: int = 5,
+    intra_refresh: bool = False,
 ) -> tuple[AccessUnit, ...]:
-    """Encoded pictures of growing brightness, parameter sets before each keyframe, no B-frames."""
+    """Encoded pictures of growing brightness, parameter sets before each keyframe, no B-frames.
+
+    Args:
+        intra_refresh: H.264 without keyframes but the first: each part of a picture is renewed within `gop`.
+    """
     context = av.CodecContext.create("libx264" if codec == "h264" else "libx265", "w")
     context.width, context.height = size
     context.pix_fmt = "yuv420p"
@@ -37,7 +46,7 @@ def pictures(
     context.time_base = Fraction(1, 90_000)
     context.gop_size = gop
     context.options = (
-        {"tune": "zerolatency", "preset": "ultrafast"}
+        {"tune": "zerolatency", "preset": "ultrafast", "intra-refresh": str(int(intra_refresh))}
         if codec == "h264"
         else {"preset": "ultrafast", "x265-params": "bframes=0:log-level=none:repeat-headers=1:annexb=1"}
     )

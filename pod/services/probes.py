@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from pod.gate.controller import GateController
 from pod.media.live.service import LiveVideo
-from pod.media.source import CameraSource
+from pod.media.source import FRESH, CameraSource
 from pod.services.health import HealthProbe, PartHealth, Status
 from pod.store.store import Store
 from pod.store.store_facts import StoreFacts
@@ -20,11 +20,14 @@ _CAMERA_STATUS = {
 
 
 def camera_probe(name: str, source: CameraSource) -> HealthProbe:
-    """A camera is well while fresh frames come. A file that was played to its end is no fault, but blind."""
+    """A camera is well while fresh frames come, and says so where they take another way than they should.
+
+    A file that was played to its end is no fault, but blind.
+    """
 
     def probe() -> PartHealth:
         state = source.state
-        sentence = "" if state.kind == "playing" else state.text
+        sentence = "" if state.text == FRESH else state.text
         return PartHealth(f"camera {name}", _CAMERA_STATUS[state.kind], sentence)
 
     return probe

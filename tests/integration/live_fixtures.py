@@ -82,6 +82,7 @@ class Watcher:
 
     def __init__(self, *, audio_first: bool = False) -> None:
         self.numbers: list[int] = []
+        self.sizes: set[tuple[int, int]] = set()
         self.peer = RTCPeerConnection()
         if audio_first:
             self.peer.addTransceiver("audio", direction="recvonly")
@@ -131,6 +132,7 @@ class Watcher:
                 picture = await track.recv()
                 if isinstance(picture, av.VideoFrame):
                     self.numbers.append(number_in(picture))
+                    self.sizes.add((picture.width, picture.height))
 
     async def __aenter__(self) -> Self:
         return self

@@ -13,12 +13,15 @@ from contextlib import closing
 from http.client import HTTPResponse
 from pathlib import Path
 
+import av
 import gate_clips
 import pytest
+from camera_fixtures import needs_gstreamer
 from clip_files import slices, slices_of_clip, times_shown, units_of
 from running_pod import PLATEBRIDGE, RunningPod, list_plates, until
 from small_disk import small_disk_at
 
+from models.render.camera_process import CameraProcess
 from pod.store.audit import verify
 from pod.store.connection import connect_reader
 from pod.store.media import FOLDER_NAME
@@ -109,6 +112,35 @@ def test_a_car_has_a_clip_from_before_it_came_until_its_plate_is_erased(tmp_path
         assert (files(pod), clips_of(pod, approach)) == ([], ())
         parts = {part["part"]: part["status"] for part in json.loads(pod.get("healthz"))["parts"]}
         assert parts["clips"] == "ok"
+        assert pod.stop() == 0
+
+
+@needs_gstreamer
+def test_a_car_at_a_network_camera_has_a_clip_with_what_came_before_it(tmp_path: Path) -> None:
+    wanted = {"media": {"clip_before_s": 2.0, "clip_after_s": 2.0}}
+    list_plates(tmp_path / "data", [gate_clips.PLATE])
+    with (
+        CameraProcess({"gate": [gate_clips.passing()]}) as camera,
+        RunningPod(tmp_path, camera.url("gate"), sections=wanted) as pod,
+    ):
+        until(lambda: pod.payloads("intent"), 45, what="an intent")
+        (intent,) = [row for row in pod.rows() if row.kind == "intent"]
+        assert intent.payload is not None
+        clip = finished(pod, intent.payload["approach"])
+        place = index_of(pod).place(clip.id)
+        assert place is not None
+        # What the camera sent, slice by slice; it plays its file over and over.
+        sent, held = slices(units_of(gate_clips.passing())), slices_of_clip(place.path)
+        first = next(k for k in range(len(sent)) if (sent + sent)[k : k + len(held)] == held)
+        before_s = gate_clips.PASSING_FROM_S - first / gate_clips.FPS
+        assert before_s >= 1.0, "an empty gate comes first"
+        assert before_s <= clip.plate_at_s <= before_s + gate_clips.PASSING_TO_S - gate_clips.PASSING_FROM_S
+        assert abs((clip.at - intent.at).total_seconds()) < 2.0
+        with av.open(str(place.path)) as container:
+            decoded = list(container.decode(video=0))
+        assert len(decoded) == len(held)
+        assert not any(picture.is_corrupt for picture in decoded)
+        assert pod.get(f"media/{clip.id}") == place.path.read_bytes()
         assert pod.stop() == 0
 
 

@@ -3,14 +3,16 @@
 import asyncio
 import contextlib
 import itertools
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import gate_clips
 import httpx
-from camera_fixtures import needs_gstreamer, write_clip
+from camera_fixtures import FPS, needs_gstreamer, write_clip
 from live_fixtures import Watcher
-from relay_fixtures import until_soon
+from relay_fixtures import numbered_units, until_soon
+from rtsp_stream import WrittenCamera, playing_on, sdp
 from running_pod import RunningPod, until
 
 from models.render.camera_process import CameraProcess
@@ -61,6 +63,46 @@ async def test_a_viewer_sees_each_picture_that_the_camera_sends(tmp_path: Path) 
     assert 'platebridge_live_offers_total{outcome="answered"} 1.0' in figures
     sent = next(line for line in figures if line.startswith("platebridge_live_sent_bytes_total"))
     assert float(sent.split()[1]) > 1000
+
+
+@needs_gstreamer
+async def test_a_viewer_follows_a_camera_that_changes_its_resolution(tmp_path: Path) -> None:
+    sizes = [(320, 240), (640, 480)]
+    clips = [write_clip(tmp_path / f"{size[0]}.mp4", 2 * FPS, size=size) for size in sizes]
+    with (
+        CameraProcess({"gate": clips}) as camera,
+        RunningPod(tmp_path / "pod", camera.url("gate"), detect_fps=0.5) as pod,
+    ):
+        await asyncio.to_thread(ready, pod)
+        async with page_of(pod) as client, Watcher() as viewer:
+            await watch(client, viewer)
+            await until_soon(lambda: viewer.sizes == set(sizes), timeout_s=20)
+            seen = len(viewer.numbers)
+            await until_soon(lambda: len(viewer.numbers) > seen + 2 * FPS, timeout_s=20)
+        assert {row["state"] for row in pod.payloads("camera_state")} == {"playing"}
+        assert pod.stop() == 0
+    assert [row["why"] for row in pod.payloads("watch_ended")] == ["left"]
+
+
+async def test_a_viewer_of_a_camera_that_sends_one_picture_a_second_sees_the_newest_at_once_and_each_after_it(
+    tmp_path: Path,
+) -> None:
+    units = numbered_units()
+    with (
+        WrittenCamera(sdp(units)) as camera,
+        playing_on(camera, units, fps=1),
+        RunningPod(tmp_path, camera.url, detect_fps=0.5, freshness_limit_s=2) as pod,
+    ):
+        await asyncio.to_thread(ready, pod)
+        async with page_of(pod) as client, Watcher() as viewer:
+            await watch(client, viewer)
+            began_s, first = time.monotonic(), len(viewer.numbers)
+            await until_soon(lambda: len(viewer.numbers) >= first + 3, timeout_s=10)
+            assert time.monotonic() - began_s < 6
+        assert pod.stop() == 0
+    steps = {later - number for number, later in itertools.pairwise(viewer.numbers[-4:])}
+    assert steps == {1}, f"pictures are missing or doubled: {viewer.numbers}"
+    assert {row["state"] for row in pod.payloads("camera_state")} == {"playing"}
 
 
 async def test_a_pod_that_stops_tells_its_viewers_and_writes_down_that_they_left(tmp_path: Path) -> None:

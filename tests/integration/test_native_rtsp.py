@@ -26,6 +26,8 @@ from pod.media.nal import NalCodec, nal_units, rules_of
 from pod.media.packets import PacketBatch, VideoPacket
 from pod.media.parameter_sets import has_parameter_sets
 from pod.media.timing import RtspTiming
+from pod.services.health import Status
+from pod.services.probes import camera_probe
 
 HASTY = replace(QUICK, rtsp=RtspTiming(connect_s=1.0, open_s=3.0, silence_s=0.7), late_s=0.7)
 PATIENT = replace(QUICK, rtsp=RtspTiming(connect_s=1.0, open_s=3.0, silence_s=5.0), no_picture_s=8.0)
@@ -315,6 +317,26 @@ def test_a_stream_that_shows_nothing_natively_is_tried_through_libav_and_the_sta
             state = watched.until_reason("playing")
             assert "through libav: read natively it gave no picture (silent)" in state.text
             assert path_of(watched) == "libav"
+
+
+def test_a_camera_that_never_sends_a_keyframe_is_read_through_libav_and_state_log_and_health_say_so(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    units = pictures(30, gop=10, intra_refresh=True)
+    with (
+        WrittenCamera(sdp(units)) as camera,
+        Watched(camera.url, timing=HASTY) as watched,
+        playing_on(camera, units[10:]),
+    ):
+        watched.until_reason("failed:undecodable")
+        state = watched.until_reason("playing")
+        watched.until_frames(10)
+        assert path_of(watched) == "libav"
+        health = camera_probe("gate", watched.source)()
+    told = "read natively it gave no picture (undecodable)"
+    assert told in state.text
+    assert (health.status, told in health.sentence) == (Status.OK, True)
+    assert any(told in record.getMessage() for record in caplog.records)
 
 
 @needs_gstreamer

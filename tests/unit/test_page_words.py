@@ -12,7 +12,7 @@ from pod.domain.access import REASONS
 from pod.domain.history import ApproachRecord
 from pod.services.health import Health, PartHealth, Status
 from pod.web.car_words import UNFINISHED_AFTER_S, ago, car_of, days_of
-from pod.web.health_words import health_of
+from pod.web.health_words import health_of, part_words
 
 NOW = datetime(2026, 3, 2, 0, 30, tzinfo=ZoneInfo("Europe/Berlin"))
 
@@ -167,6 +167,12 @@ def test_what_fails_comes_first_and_says_what_to_do() -> None:
         ("Gate main", "Limited", "The guard starts again."),
         ("Records", "Works", "Up to date"),
     ]
+
+
+def test_a_camera_that_is_read_in_another_way_says_so_though_all_is_well() -> None:
+    told = "fresh frames come in, through libav: its codec is JPEG"
+    plain, other = (part_words(PartHealth("camera entry", Status.OK, text)) for text in ("", told))
+    assert (plain.sentence, other.sentence) == ("Fresh pictures", f"F{told[1:]}.")
 
 
 @pytest.mark.parametrize("name", ["clips", "live video", "who may watch"])
