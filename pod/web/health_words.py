@@ -74,7 +74,7 @@ def part_words(part: PartHealth) -> PartWords:
     """One part in words."""
     kind, _, name = part.part.partition(" ")
     title, good_news = _PARTS.get(kind, (kind.capitalize(), ""))
-    # What other parts tell when they are well is more than a page needs; a camera tells of another way to read it.
+    # Other parts that are well tell more than a page needs; a camera tells of another way to read it.
     well = part.status is Status.OK and not (kind == "camera" and part.sentence)
     return PartWords(
         title=f"{title} {name}".strip(),
