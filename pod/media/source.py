@@ -268,6 +268,7 @@ class CameraSource:
 
     def _publish(self, session: Session, watch: SessionWatch, *, facts: FactsWatch) -> None:
         clock = FreshnessClock(settle_s=SETTLE_S if session.live else 0.0)
+        begun = False
         for unit in session.units():
             if self._stop.is_set():
                 return
@@ -278,7 +279,10 @@ class CameraSource:
             self._reported_lag_s = unit.reported_lag_s
             if session.path != "native":
                 self._relay_unit(dated)
-            self._fanout.publish(dated)
+            # Without its keyframe a unit would be decoded on top of the session before, by who reads on.
+            begun = begun or unit.keyframe
+            if begun:
+                self._fanout.publish(dated)
             watch.judge(dated, self._last_frame_s)
 
     def _deliver(self, frame: Frame) -> None:

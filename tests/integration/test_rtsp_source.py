@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 from camera_fixtures import Proxy, Watched, needs_gstreamer, number_of, until, write_clip
+from rtsp_stream import WrittenCamera, pictures, sdp
 
 from models.render.camera_process import CameraProcess
+from pod.media.nal import nal_units
 from pod.media.parameter_sets import has_parameter_sets
 
 pytestmark = needs_gstreamer
@@ -46,6 +48,24 @@ def test_a_camera_plays_fresh_frames_in_order(camera: CameraProcess, codec: str)
     assert max(ages_s) < 0.5
     assert min(steps) >= 1
     assert [f.index for f in watched.frames] == sorted({f.index for f in watched.frames})
+
+
+def test_a_session_that_begins_within_a_gop_gives_its_readers_nothing_before_its_keyframe() -> None:
+    """Clips and encoders read on over sessions, and would put the rest of the GOP on another's pictures."""
+    units = pictures(10, gop=5)
+    with WrittenCamera(sdp(units)) as camera:
+        watched = Watched(camera.url, transport="native")
+        reader = watched.fanout.subscribe(100)
+        with watched:
+            camera.play(units[:2])
+            camera.send(b"\x01" * 600_000)
+            watched.until_reason("failed:corrupt")
+            until(lambda: watched.source.counters.sessions == 2)
+            camera.play(units[2:7])
+            until(lambda: watched.source.counters.units == 7)
+        read = list(iter(lambda: reader.take(0), None))
+    assert [unit.keyframe for unit in read] == [True, False, True, False]
+    assert list(nal_units(read[2].data)) == list(nal_units(units[5].data))
 
 
 def test_units_are_published_undecoded_from_a_keyframe_with_its_parameter_sets(camera: CameraProcess) -> None:
