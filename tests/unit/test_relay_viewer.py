@@ -196,6 +196,14 @@ def test_what_the_camera_sends_during_the_start_follows_it_in_order(rig):
     assert rig.loop.timers == 0
 
 
+def test_who_joins_right_before_a_keyframe_catches_up_as_soon_as_others(rig):
+    rig.play(*range(25))
+    rig.viewer.started()
+    rig.play(*range(25, 38))
+    assert rig.sender.timestamps[-1] == 37 * STEP
+    assert rig.loop.timers == 0
+
+
 def test_once_it_has_caught_up_packets_go_out_at_once(rig):
     rig.play(0)
     rig.viewer.started()
@@ -337,6 +345,19 @@ def test_a_viewer_out_of_reach_counts_a_skip_and_comes_back_with_a_keyframe(rig)
     rig.sender.way = ("another", ("192.0.2.2", 9))
     rig.play(2, 25)
     assert rig.sender.timestamps == [25 * STEP]
+
+
+def test_a_viewer_that_gets_out_of_reach_while_it_waits_for_the_gop_again_gets_nothing_old(rig):
+    packets = started(rig).picture(1)
+    rig.give(packets[:8])
+    rig.viewer.keyframe_wanted()
+    way, rig.sender.way = rig.sender.way, None
+    rig.give(packets[8:])
+    assert rig.viewer.stats().state == "waiting"
+    rig.sender.way = way
+    rig.sender.sent.clear()
+    rig.play(25, 26)
+    assert rig.sender.timestamps == [25 * STEP, 26 * STEP]
 
 
 def test_what_the_network_refuses_is_counted_and_the_viewer_goes_on(rig):

@@ -103,6 +103,7 @@ class Viewer:
         self._queued_bytes = 0
         self._most_queued_bytes = MOST_QUEUED_BYTES
         self._patience_s = MOST_BEHIND_S
+        self._replay_pace_bytes_s = 0.0
         self._unsent: Sequence[bytes] = ()
         self._timer: asyncio.TimerHandle | None = None
         self._keyframe_due = False
@@ -139,7 +140,10 @@ class Viewer:
             whole = _whole_pictures(packets)
             if whole:
                 self._send_or_queue(packets[:whole])
-                self._repeat_gop(without=len(packets) - whole)
+                if self._state != "sending":
+                    return
+                if not self._queue:  # what waits there is shown first, and is of a later time
+                    self._repeat_gop(without=len(packets) - whole)
                 packets = packets[whole:]
         self._send_or_queue(packets)
 
@@ -225,7 +229,8 @@ class Viewer:
     def _replay(self, packets: Sequence[VideoPacket]) -> None:
         """Queue what is old, to go out faster than it came, and before all that comes."""
         size_bytes = self._gop.size_bytes
-        self._patience_s = MOST_BEHIND_S + size_bytes / self._pace_bytes_s()
+        self._replay_pace_bytes_s = self._pace_bytes_s()
+        self._patience_s = MOST_BEHIND_S + size_bytes / self._replay_pace_bytes_s
         self._most_queued_bytes = MOST_QUEUED_BYTES + size_bytes
         self._enqueue(packets)
 
@@ -254,7 +259,8 @@ class Viewer:
         if self._unsent:
             self._unsent = self._rest(self._unsent)
         if not self._unsent and self._queue:
-            budget_bytes = self._pace_bytes_s() * TICK_S
+            # A GOP that has just begun tells less of the camera's rate than the one that is replayed.
+            budget_bytes = max(self._replay_pace_bytes_s, self._pace_bytes_s()) * TICK_S
             packets = []
             while self._queue and budget_bytes > 0:
                 packet, _ = self._queue.popleft()
@@ -266,7 +272,7 @@ class Viewer:
             self._skip_if_slow()
             self._pump_later()
         else:
-            self._patience_s, self._most_queued_bytes = MOST_BEHIND_S, MOST_QUEUED_BYTES
+            self._patience_as_ever()
 
     def _skip_if_slow(self) -> None:
         behind_s = self._clock_s() - self._queue[0][1] if self._queue else 0.0
@@ -284,7 +290,12 @@ class Viewer:
         self._queued_bytes = 0
         self._unsent = ()
         self._keyframe_due = False
+        self._patience_as_ever()
+
+    def _patience_as_ever(self) -> None:
+        """Nothing is replayed any more."""
         self._patience_s, self._most_queued_bytes = MOST_BEHIND_S, MOST_QUEUED_BYTES
+        self._replay_pace_bytes_s = 0.0
 
     def _send(self, packets: Sequence[VideoPacket]) -> None:
         """Number `packets` and hand them to the socket; what it does not take is tried again."""
