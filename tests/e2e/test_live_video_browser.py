@@ -333,6 +333,9 @@ def test_a_refusal_is_told_with_its_mend_and_stills_go_on(
     with visit(browser, pod, answers=refuses(status, code, **headers)) as page:
         expect_state(page, state)
         expect(page.locator(".live-word")).to_have_text(words)
+        # What somebody has to do is said to those who listen; what passes by itself is not, each time anew.
+        is_said = "polite" if state == "refused" else "off"
+        expect(page.locator(".live-why")).to_have_attribute("aria-live", is_said)
         expect(page.locator(".live-late")).to_have_text("Stills, one every 2 s")
         expect(page.locator(".live-why")).to_contain_text(
             "Trying again in 7 s" if state == "retrying" else re.compile("Use one|Load|The POD's words")
@@ -539,6 +542,21 @@ def test_a_page_out_of_sight_stops_after_a_while_and_plays_again_when_seen(
         expect_state(page, "away")
         page.evaluate(HIDE, False)
         expect_state(page, "live")
+
+
+def test_stills_are_asked_for_as_long_as_somebody_sees_them(browser: Browser, pod: RunningPod) -> None:
+    asked: list[str] = []
+    newest = "document.querySelector('[data-still]').src"
+    with visit(browser, pod, scripts=(CLOCK, "goFaster(3);"), answers=refuses(406, "no_h264")) as page:
+        expect_state(page, "refused")
+        page.wait_for_function(f"() => {newest}.includes('?at=')")
+        page.evaluate(HIDE, True)
+        page.on("request", lambda request: asked.append(request.url))
+        page.evaluate("new Promise((done) => setTimeout(done, 6_000))")  # of the page's: time for three
+        assert [url for url in asked if "still.jpg" in url] == []
+        shown = page.evaluate(newest)
+        page.evaluate(HIDE, False)
+        page.wait_for_function(f"(shown) => {newest} !== shown", arg=shown)
 
 
 def test_a_pod_that_is_gone_and_comes_back_plays_again_for_who_is_still_signed_in(
