@@ -1,0 +1,1 @@
+"""Both halves of the sync protocol in a made-up world that loses, doubles, delays and crashes."""
