@@ -272,8 +272,8 @@ class CameraSource:
         for unit in session.units():
             if self._stop.is_set():
                 return
-            lag_s = max(clock.observe(unit.rtp_time_s, unit.arrival_s), unit.reported_lag_s)
-            dated = replace(unit, lag_s=lag_s)
+            arrival_lag_s = clock.observe(unit.rtp_time_s, unit.arrival_s)
+            dated = replace(unit, lag_s=max(arrival_lag_s, unit.reported_lag_s))
             self._units += 1
             facts.take(dated)
             self._reported_lag_s = unit.reported_lag_s
@@ -283,7 +283,7 @@ class CameraSource:
             begun = begun or unit.keyframe
             if begun:
                 self._fanout.publish(dated)
-            watch.judge(dated, self._last_frame_s)
+            watch.judge(dated, self._last_frame_s, arrival_lag_s=arrival_lag_s)
 
     def _deliver(self, frame: Frame) -> None:
         if self._stop.is_set():

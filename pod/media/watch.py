@@ -32,33 +32,33 @@ class SessionWatch:
     late: int = 0
     _late_since_s: float | None = field(default=None, init=False)
 
-    def judge(self, unit: AccessUnit, last_picture_s: float | None) -> None:
+    def judge(self, unit: AccessUnit, last_picture_s: float | None, *, arrival_lag_s: float) -> None:
         """Take in the newest unit.
+
+        One that is late by the camera's own reports alone ends nothing: a new session would be believed until
+        it has brought reports of its own.
 
         Args:
             last_picture_s: monotonic clock of the newest picture; None before the first.
+            arrival_lag_s: how late it is by its arrival, whatever the reports say.
 
         Raises:
             SessionError: `late` or `undecodable`.
         """
-        if unit.lag_s <= self.freshness_limit_s:
+        self.late += self.freshness_limit_s < unit.lag_s < math.inf
+        if arrival_lag_s <= self.freshness_limit_s:
             self._late_since_s = None
         else:
-            self.late += math.isfinite(unit.lag_s)
             if self._late_since_s is None:
                 self._late_since_s = unit.arrival_s
             if unit.arrival_s - self._late_since_s > self.late_s:
-                raise SessionError("late", self._why_late(unit))
+                raise SessionError(
+                    "late",
+                    f"{self.camera} stays more than {self.freshness_limit_s:g} s behind: "
+                    "lower its bit rate, or mend the network to it",
+                )
         if unit.arrival_s - max(self.opened_s, last_picture_s or self.opened_s) > self.no_picture_s:
             raise SessionError("undecodable", no_picture(self.camera, self.path))
-
-    def _why_late(self, unit: AccessUnit) -> str:
-        if unit.reported_lag_s > self.freshness_limit_s:
-            return f"{self.camera} stays stale: {old_by_report(unit.reported_lag_s)}"
-        return (
-            f"{self.camera} stays more than {self.freshness_limit_s:g} s behind: "
-            "lower its bit rate, or mend the network to it"
-        )
 
 
 def old_by_report(lag_s: float) -> str:

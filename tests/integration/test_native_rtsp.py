@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from camera_fixtures import QUICK, Watched, needs_gstreamer, until, write_clip
 from rtsp_stream import (
+    FPS,
     SSRC,
     BreakOff,
     WrittenCamera,
@@ -208,23 +209,31 @@ def test_a_lie_in_a_report_makes_no_stale_frame_young_and_no_fresh_one_old() -> 
     assert min(ages_s) > -0.1
 
 
-def test_a_camera_whose_own_reports_say_that_its_pictures_are_old_is_stale() -> None:
-    """Its encoder hands out what it stored: nothing about the arrival shows it, only its reports do."""
+def test_a_camera_whose_own_reports_say_that_its_pictures_are_old_is_stale_until_they_say_otherwise() -> None:
+    """Its encoder hands out what it stored: nothing about the arrival shows it, only its reports do.
+
+    It stays stale in its session: a new one would be believed until it has brought reports of its own.
+    """
     units = pictures()
     started_s = time.monotonic()
 
-    def report() -> bytes:
-        behind = round((time.monotonic() - started_s + 4.0) * 90_000)
-        return interleaved(struct.pack("!BBHIQIII", 0x80, 200, 6, SSRC, 1 << 40, behind, 0, 0), 1)
+    def reports(behind_s: float) -> bytes:
+        at = round((time.monotonic() - started_s + behind_s) * 90_000)
+        return interleaved(struct.pack("!BBHIQIII", 0x80, 200, 6, SSRC, 1 << 40, at, 0, 0), 1) * 2
 
     with WrittenCamera(sdp(units)) as camera, Watched(camera.url, freshness_limit_s=1.0) as watched:
         assert camera.playing.wait(5)
         started_s = time.monotonic()
         with playing_on(camera, units):
             watched.until_frames(3)
-            for _ in range(2):
-                camera.send(report())
+            camera.send(reports(behind_s=4.0))
             assert "set its transport to libav" in watched.until_reason("stale:late").text
+            late = watched.source.counters.units
+            until(lambda: watched.source.counters.units > late + FPS * 2 * QUICK.late_s)
+            assert watched.reasons[-1] == "stale:late"
+            camera.send(reports(behind_s=0.0))
+            until(lambda: watched.reasons[-1] == "playing")
+        assert watched.source.counters.sessions == 1
 
 
 def test_the_session_is_kept_alive_and_the_camera_told_how_packets_arrive(

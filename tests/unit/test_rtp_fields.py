@@ -120,7 +120,14 @@ def reported(*offsets_s: float) -> ReportedLag:
 
 def test_two_reports_that_agree_make_pictures_as_old_as_the_camera_says() -> None:
     assert reported(0.5, 0.5).lag_s(50.0, 150.0) == pytest.approx(0.5)
-    assert reported(0.5, 0.5).lag_s(50.0, 151.0) == pytest.approx(1.5)
+    assert reported(0.5, 0.5).lag_s(50.0, 151.0) == pytest.approx(1.5, abs=0.001)
+
+
+def test_what_clocks_drift_apart_after_the_last_report_makes_no_picture_old() -> None:
+    """A camera may stop reporting; 100 parts in a million are 8.6 s a day."""
+    lag, day_s = reported(0.0, 0.0), 86_400.0
+    assert lag.lag_s(50.0 + day_s * (1 - 100e-6), 150.0 + day_s) == 0.0
+    assert lag.lag_s(50.0 + 3.0, 150.0 + 5.0) == pytest.approx(2.0, abs=0.01)
 
 
 def test_one_report_alone_changes_nothing() -> None:

@@ -4,6 +4,8 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from pod.domain.freshness import CLOCK_DRIFT
+
 SENDER_REPORT, RECEIVER_REPORT, DESCRIPTION = 200, 201, 202
 LONGEST_LAG_S = 10.0
 """A report that makes the stream older than this is no report about this stream's clock."""
@@ -65,7 +67,7 @@ class ReportedLag:
 
     A report can only make pictures older: what arrives later than it should is caught without reports, and
     nothing a camera says may make up for that. Two reports in a row must say so, and a lag that no camera has
-    is not believed.
+    is not believed. Where no more reports come, what two clocks drift apart in the meantime is no lag.
 
     Attributes:
         unbelieved: reports of a lag out of bounds.
@@ -73,6 +75,7 @@ class ReportedLag:
 
     unbelieved: int = 0
     _offsets_s: tuple[float, ...] = ()
+    _reported_s: float = 0.0
 
     def report(self, media_s: float, *, arrival_s: float, newest_s: float, newest_arrival_s: float) -> None:
         """Take in a report.
@@ -87,9 +90,11 @@ class ReportedLag:
             self.unbelieved += 1
             return
         self._offsets_s = (*self._offsets_s[-1:], offset_s)
+        self._reported_s = arrival_s
 
     def lag_s(self, media_s: float, arrival_s: float) -> float:
         """How old a picture of `media_s` was when it came, at least 0."""
         if len(self._offsets_s) < 2:
             return 0.0
-        return max(0.0, arrival_s - media_s - max(self._offsets_s))
+        drifted_s = CLOCK_DRIFT * max(0.0, arrival_s - self._reported_s)
+        return max(0.0, arrival_s - media_s - max(self._offsets_s) - drifted_s)
