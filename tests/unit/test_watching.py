@@ -11,7 +11,7 @@ from pod.domain.errors import LiveError
 from pod.domain.stream_token import Refused
 from pod.media.live.sessions import LiveAnswer
 from pod.services import watching
-from pod.services.offer_pace import AT_ONCE, MOST_PEOPLE, OfferPace
+from pod.services.offer_pace import A_SECOND, AT_ONCE, MOST_PEOPLE, OfferPace
 from pod.services.stream_tokens import MOST_ISSUED, Person
 
 ADDRESS = "192.0.2.7"
@@ -267,6 +267,8 @@ def test_the_pace_of_offers_recovers_and_remembers_a_bounded_number_of_people() 
     assert taken == AT_ONCE
     assert pace.wait_s("a", 0.0) == pytest.approx(0.5)
     assert pace.wait_s("a", 0.5) == 0
+    assert sum(pace.wait_s("a", 10.5) == 0 for _ in range(500)) == 10 * A_SECOND
+    assert sum(pace.wait_s("a", 11.5) == 0 for _ in range(500)) == A_SECOND
     for number in range(MOST_PEOPLE + 5):
         pace.wait_s(f"other {number}", 1.0)
     assert len(pace._left) == MOST_PEOPLE
