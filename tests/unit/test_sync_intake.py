@@ -129,9 +129,7 @@ def test_a_hello_that_comes_after_a_later_one_of_its_session_does_not_count():
         pytest.param([(1, 10), (50, 60)], 70, ((11, 49), (61, 70)), [(1, 70)], id="around a later stretch"),
     ],
 )
-def test_rows_that_the_pod_has_no_more_and_the_cloud_never_had_are_told_lost_and_passed(
-    stretches, oldest, lost, after
-):
+def test_rows_that_the_pod_lost_before_the_cloud_had_them_are_told_and_passed(stretches, oldest, lost, after):
     greeted = greet(line_of(*stretches), hello(oldest=at(oldest)))
     assert greeted is not None
     assert (greeted.lost, held(greeted.line)) == (lost, after)
