@@ -1,5 +1,6 @@
 """Cameras whose stream no browser shows as it is: encoded anew, once for all, while somebody watches."""
 
+import errno
 import threading
 from dataclasses import replace
 from itertools import pairwise
@@ -49,6 +50,23 @@ async def test_what_no_browser_shows_is_encoded_once_for_all_viewers(codec, b_fr
             assert true_to_time(other, 8)
         await until_soon(lambda: encoders() == 0)
         relay.close()
+
+
+async def test_an_encoder_that_may_not_lower_its_priority_encodes_all_the_same_and_says_so(
+    monkeypatch, caplog
+):
+    """What a service's filter of system calls answers, which cannot be had here."""
+
+    def refuse(which, who, priority):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr("os.setpriority", refuse)
+    with MadeUpCamera(numbered_units("libx265")) as camera:
+        relay = a_relay(camera, facts=replace(FACTS, codec="hevc"))
+        async with Receiver(relay) as receiver:
+            await until_soon(lambda: len(receiver.numbers) >= 3, timeout_s=20.0)
+        relay.close()
+    assert "may not lower its priority" in caplog.text
 
 
 async def test_masks_are_burnt_into_live_video_where_that_is_set():

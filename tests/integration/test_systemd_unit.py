@@ -87,3 +87,7 @@ def test_the_pod_may_ask_whether_the_clock_is_synchronised_and_may_not_set_it() 
     assert "adjtimex" in settings["SystemCallFilter"].split()
     assert "ProtectClock" not in settings
     assert settings["CapabilityBoundingSet"] == ""
+
+
+def test_the_encoder_of_live_video_may_lower_its_priority() -> None:
+    assert "setpriority" in service()["SystemCallFilter"].split()

@@ -100,13 +100,24 @@ class Transcoder:
         self._keyframe.set()
 
     def _run(self) -> None:
-        thread = threading.get_native_id()
-        os.setpriority(os.PRIO_PROCESS, thread, max(NICE, os.getpriority(os.PRIO_PROCESS, thread)))
         try:
+            self._go_behind()
             self._encode_all()
         except Exception as error:
             self.fault = f"it cannot be encoded anew: {error}"
             log.error("%s ended by a fault", self._thread.name, exc_info=error)
+
+    def _go_behind(self) -> None:
+        """Let all others of the POD go first on the processor, where the system lets one."""
+        thread = threading.get_native_id()
+        try:
+            os.setpriority(os.PRIO_PROCESS, thread, max(NICE, os.getpriority(os.PRIO_PROCESS, thread)))
+        except PermissionError:
+            log.warning(
+                "%s may not lower its priority, and competes with the reading of plates: "
+                "allow setpriority in the service's SystemCallFilter",
+                self._thread.name,
+            )
 
     def _encode_all(self) -> None:
         encoder: _Encoder | None = None
