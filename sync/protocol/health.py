@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from sync.protocol.wire import Count, Message, Name, Number, Part, Seconds, Text
+from sync.protocol.wire import Count, Message, Name, Number, Part, Text
 
 _Ratio = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
@@ -55,7 +55,6 @@ class Health(Message):
     tailscale_state: Text
     tailscale_ip: Annotated[str, Field(pattern=r"^[0-9a-fA-F.:]{0,45}$")]
     problems: list[Text] = Field(default_factory=list, max_length=32)
-    at_s: Seconds | None = None
 
 
 class Presence(Message):

@@ -12,16 +12,25 @@ from sync_drill.world import World
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.proof(5)
+@pytest.mark.proof(6)
 @pytest.mark.parametrize("name", WORLDS)
-def test_whatever_goes_wrong_each_row_comes_once_lists_agree_and_no_command_runs_twice_or_late(name, often):
+def test_whatever_goes_wrong_each_row_comes_once_lists_agree_and_no_command_runs_twice_or_late(
+    name, often, prove
+):
     losses = []
-    had = Counter[str]()
-    for seed in range(often(4, 60)):
-        verdict = World(seed, WORLDS[name]).run(BAD_S)
+    had, met = Counter[str](), Counter[str]()
+    for seed in range(often(4, 200)):
+        world = World(seed, WORLDS[name])
+        verdict = world.run(BAD_S)
         losses += [f"seed {seed}: {loss}" for loss in verdict.losses]
         had += Counter(rows=verdict.rows, carried_out=verdict.carried_out, lists=verdict.lists)
+        met += world.chaos.met
     assert losses == []
     assert min(had["rows"], had["carried_out"], had["lists"]) > 0
+    passed = met.pop("crash points passed")
+    crashes = met["crashes of the POD"] + met["crashes of the cloud"]
+    prove(attempts=passed, faults=met.total(), losses=len(losses), crashes=crashes, rows=had["rows"])
 
 
 def test_the_same_seed_is_the_same_world():

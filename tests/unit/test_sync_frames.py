@@ -122,7 +122,14 @@ def test_a_message_that_cannot_be_used_is_refused_by_field(content, why):
 
 
 @pytest.mark.parametrize(
-    "change", [{"at_s": float("inf")}, {"fps": float("nan")}, {"tailscale_ip": "no ip"}, {"disk_used": 1.1}]
+    "change",
+    [
+        {"detections_per_hour": float("inf")},
+        {"fps": float("nan")},
+        {"tailscale_ip": "no ip"},
+        {"disk_used": 1.1},
+    ],
+    ids=lambda change: next(iter(change)),
 )
 def test_a_heartbeat_out_of_its_bounds_is_refused(change):
     told = json.loads(HEALTH.content()) | change

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -97,11 +99,7 @@ def test_more_stretches_than_a_line_may_have_wait_until_others_meet():
     ("batch", "why"),
     [
         pytest.param(batch_of(1, 5, line=2), "other_line", id="of another line"),
-        pytest.param(
-            a_batch(ROWS[:5]).__class__("s0", 1, START, tuple(ROWS[:5])),
-            "other_session",
-            id="of a session before",
-        ),
+        pytest.param(replace(batch_of(1, 5), session="s0"), "other_session", id="of a session before"),
     ],
 )
 def test_what_was_sent_before_the_audit_parted_or_the_pod_started_is_not_taken(batch, why):
