@@ -24,7 +24,7 @@ const ICONS = {
 };
 
 class Live extends HTMLElement {
-  #session = null; #built = false; #stopped = false; #pressed = false;
+  #session = null; #shown = null; #built = false; #stopped = false; #pressed = false;
   #inView = false; #seen = null; #tries = 0; #liveSinceMs = 0; #mode = ""; #reason = "";
   #frameAtMs = 0; #sums = null;
   #retry = 0; #away = 0; #looking = 0;
@@ -206,6 +206,7 @@ class Live extends HTMLElement {
       this.#sums = null;
       this.#frameAtMs = performance.now();
       this.video.srcObject = stream;
+      this.#shown = session;
       this.video.play().catch((error) => this.#heldBack(session, error));
       this.#looking = setInterval(() => this.#look(session), LOOK_EVERY_MS);
     } catch (refusal) {
@@ -251,7 +252,8 @@ class Live extends HTMLElement {
   }
 
   #drawn = () => {
-    this.#pictured();
+    // A busy browser tells of the last picture of one session when the next has begun.
+    if (this.#shown === this.#session) this.#pictured();
     this.video.requestVideoFrameCallback(this.#drawn);
   };
 

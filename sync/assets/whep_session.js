@@ -60,19 +60,22 @@ export class WhepSession {
   }
 
   async #negotiate(codecs) {
-    let ticket = await this.#ticket();
+    // The offer is made while the token is on its way: only the search for a path has to wait for it.
+    const pc = (this.#pc = new RTCPeerConnection());
+    const transceiver = pc.addTransceiver("video", { direction: "recvonly" });
+    transceiver.setCodecPreferences(codecs);
+    const [granted, made] = await Promise.all([this.#ticket(), pc.createOffer()]);
+    let ticket = granted;
     const servers = ticket.ice_servers ?? (await this.#servers(ticket.whep));
     if (servers.some(({ urls }) => [urls].flat().some((url) => /^turns?:/.test(url)))) this.#turn = "asked";
-    const pc = (this.#pc = new RTCPeerConnection({ iceServers: servers }));
+    pc.setConfiguration({ iceServers: servers });
     pc.onicecandidateerror = ({ errorCode, url }) => {
       // 701: it was not reached; all others are its own.
       if (errorCode !== 701 && /^turns?:/.test(url) && this.#turn === "asked") this.#turn = "refused";
     };
-    const transceiver = pc.addTransceiver("video", { direction: "recvonly" });
-    transceiver.setCodecPreferences(codecs);
     pc.onicecandidate = ({ candidate }) => this.#found(candidate);
     pc.onconnectionstatechange = () => this.#connectionChanged();
-    await pc.setLocalDescription();
+    await pc.setLocalDescription(made);
     const offer = { type: "application/sdp", body: pc.localDescription.sdp };
     let answer;
     try {

@@ -39,7 +39,7 @@ ASKED_OF_THE_POD = """async () => {
   let given;
   const real = RTCPeerConnection;
   window.RTCPeerConnection = class extends real {
-    constructor(settings) { super(settings); given = settings; }
+    setConfiguration(settings) { super.setConfiguration(settings); given = settings; }
   };
   const session = new WhepSession(grant, () => {});
   await session.open();

@@ -5,6 +5,7 @@ import itertools
 import json
 import re
 import socket
+import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -82,10 +83,38 @@ for (const [set, clear] of [["setInterval", "clearInterval"], ["setTimeout", "cl
 NO_WAY = """
 const real = RTCPeerConnection;
 window.RTCPeerConnection = class extends real {
-  constructor(settings) { super({ ...settings, iceServers: [], iceTransportPolicy: "relay" }); }
+  setConfiguration(settings) {
+    super.setConfiguration({ ...settings, iceServers: [], iceTransportPolicy: "relay" });
+  }
 };
 """
 """A network that lets nothing through but web pages."""
+
+WHAT_COMES_WHEN = """
+window.order = [];
+const real = RTCPeerConnection, ask = fetch;
+window.RTCPeerConnection = class extends real {
+  async createOffer(...given) {
+    const made = await super.createOffer(...given);
+    order.push("offer");
+    return made;
+  }
+};
+window.fetch = async (...given) => {
+  const answer = await ask(...given);
+  if (`${given[0]}`.endsWith("/watch")) order.push("token");
+  return answer;
+};
+"""
+
+LATE_PICTURE = """
+const real = HTMLVideoElement.prototype.requestVideoFrameCallback;
+HTMLVideoElement.prototype.requestVideoFrameCallback = function (tell) {
+  window.tell = tell;
+  return real.call(this, tell);
+};
+"""
+"""Keeps what a busy browser may call late."""
 
 HURRY = """
 const after = window.setTimeout;
@@ -96,7 +125,9 @@ window.setTimeout = (work, ms, ...rest) => after(work, ms > 5_000 ? ms / 20 : ms
 LATER_NO_WAY = """
 const real = RTCPeerConnection;
 window.RTCPeerConnection = class extends real {
-  constructor(settings) { super(window.noWay ? { iceServers: [], iceTransportPolicy: "relay" } : settings); }
+  setConfiguration(settings) {
+    super.setConfiguration(window.noWay ? { iceServers: [], iceTransportPolicy: "relay" } : settings);
+  }
 };
 """
 
@@ -444,6 +475,16 @@ def test_a_browser_that_plays_nothing_by_itself_says_so_and_plays_when_pressed(
         expect_state(page, "live")
 
 
+def test_the_offer_is_made_while_the_token_is_on_its_way(browser: Browser, pod: RunningPod) -> None:
+    def hold_up(route: Route) -> None:
+        time.sleep(0.3)
+        route.continue_()
+
+    with visit(browser, pod, scripts=(WHAT_COMES_WHEN,), answers=hold_up, path="**/watch") as page:
+        expect_state(page, "live")
+        assert page.evaluate("order") == ["offer", "token"]
+
+
 def test_a_browser_that_tells_of_no_single_picture_shows_live_video_and_notices_when_it_stands(
     browser: Browser, pod: RunningPod
 ) -> None:
@@ -469,6 +510,21 @@ def test_a_second_session_that_finds_no_way_is_not_taken_for_a_picture_that_stan
         }""")
         expect_state(page, "retrying")
         assert "slow" not in page.evaluate("states")
+
+
+def test_a_picture_of_the_session_before_that_is_told_late_is_not_taken_for_a_new_one(
+    browser: Browser, pod: RunningPod
+) -> None:
+    with visit(browser, pod, scripts=(LATE_PICTURE,)) as page:
+        expect_state(page, "live")
+        page.evaluate("document.querySelector('pb-live .live-button[title=Pause]').click()")
+        state = page.evaluate("""() => {
+            document.querySelector("pb-live .live-button[title=Play]").click();
+            tell(0, {});
+            return document.querySelector("pb-live").dataset.state;
+        }""")
+        assert state == "connecting"
+        expect_state(page, "live")
 
 
 def test_a_spent_token_is_replaced_once_and_not_again_and_again(browser: Browser, pod: RunningPod) -> None:
