@@ -15,8 +15,8 @@ from pod.domain.folding import FOLD
 from pod.domain.reads import ALPHABET, SLOTS, PlateRead
 
 K_EFF = 3.0
-"""How many independent frames a whole track is worth at most. Fitted on plates seen several times: 2.5, with
-the 95 % interval 2 to 4 (`platebridge models false-opens`)."""
+"""How many independent frames a whole track is worth at most. Fitted on plates seen several times: 1.75,
+with the 95 % interval 1.5 to 4 (`platebridge models false-opens`)."""
 
 _WINDOW = 12
 """Newest reads that count: about a second, so what was seen before a mix-up of two cars fades."""
