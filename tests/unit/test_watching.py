@@ -270,5 +270,6 @@ def test_the_pace_of_offers_recovers_and_remembers_a_bounded_number_of_people() 
     assert sum(pace.wait_s("a", 10.5) == 0 for _ in range(500)) == 10 * A_SECOND
     assert sum(pace.wait_s("a", 11.5) == 0 for _ in range(500)) == A_SECOND
     for number in range(MOST_PEOPLE + 5):
-        pace.wait_s(f"other {number}", 1.0)
+        pace.wait_s(f"other {number}", 11.5)
+        assert pace.wait_s("a", 11.5) > 0, "who asks again and again is forgotten last"
     assert len(pace._left) == MOST_PEOPLE
