@@ -3,9 +3,9 @@
 The learning rate stays until the last epochs, in which it falls to a hundredth (Hägele et al., "Scaling laws
 and compute-optimal training beyond fixed training durations", 2024). Each epoch leaves a checkpoint, and the
 same command goes on from it; with more epochs than before, from the last one at the full rate. So a training
-can be brought to an end at any time, and still be gone on with. `final.pt` are the averaged weights at the end
-of that fall. Held-out and validation crops are read each epoch, and choose nothing: some hundred crops picked
-the luckiest of many epochs at the full rate, which read less than the end did.
+can be brought to an end at any time, and still be gone on with. `final.pt` are the averaged weights at the
+end of that fall. Held-out and validation crops are read each epoch, and choose nothing: some hundred crops
+picked the luckiest of many epochs at the full rate, which read less than the end did.
 """
 
 import argparse
