@@ -15,6 +15,10 @@ JUDGED_UNITS = 50
 a camera that set its clock, as some do every day."""
 LONGEST_STEP_BACK_S = 1.0
 
+REFRESHES, REFRESHES_AFTER_ONE = 3, 60
+"""So many points at which decoding may begin, and none of them a keyframe: there are none, or no more.
+Some cameras send one in many."""
+
 
 class FactsWatch:
     """Reads one session's units, up to the few facts that a relay needs.
@@ -30,6 +34,7 @@ class FactsWatch:
         self._last_step_back: int | None = None
         self._reorders = False
         self._previous_s: float | None = None
+        self._refreshes, self._most_refreshes = 0, REFRESHES
 
     @property
     def facts(self) -> StreamFacts | None:
@@ -46,6 +51,12 @@ class FactsWatch:
             facts = StreamFacts(unit.codec, None, None, 0, 0, self._path)
         if unit.codec == "h264" and unit.keyframe:
             facts = replace(facts, profile_level_id=_profile_level_id(unit.data) or facts.profile_level_id)
+            self._refreshes += 1
+            if _is_keyframe(unit.data):
+                self._refreshes, self._most_refreshes = 0, REFRESHES_AFTER_ONE
+            has_keyframes = self._refreshes < self._most_refreshes
+            if has_keyframes != facts.has_keyframes:
+                facts = replace(facts, has_keyframes=has_keyframes)
         self._watch_order(unit.rtp_time_s)
         has_b_frames = self._has_b_frames(facts.profile_level_id)
         if has_b_frames != facts.has_b_frames:
@@ -69,6 +80,11 @@ class FactsWatch:
             return True
         known = self._units >= JUDGED_UNITS or (profile_level_id or "").startswith(BASELINE)
         return False if known else None
+
+
+def _is_keyframe(data: bytes) -> bool:
+    """Whether its slices can be decoded without what came before, as browsers want it."""
+    return any(H264.kind(nal) in H264.keyframes for nal in nal_units(data))
 
 
 def _profile_level_id(data: bytes) -> str | None:

@@ -18,6 +18,8 @@ class StreamFacts:
         width: in pixels; 0 while unknown.
         height: in pixels; 0 while unknown.
         path: how the stream is read: by the POD's own session, through libav, or from a file.
+        has_keyframes: False for H.264 that is renewed bit by bit (intra refresh): decoders may begin at any
+            point that it names, browsers do not.
     """
 
     codec: Codec
@@ -26,3 +28,4 @@ class StreamFacts:
     width: int
     height: int
     path: SessionPath
+    has_keyframes: bool = True

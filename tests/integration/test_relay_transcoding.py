@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from camera_fixtures import FPS
 from relay_fixtures import FACTS, LENGTH, MadeUpCamera, Receiver, a_relay, numbered_units, until_soon
+from rtsp_stream import pictures
 
 from pod.config import CameraConfig
 from pod.media.live.transcode import WAITING_UNITS
@@ -67,6 +68,20 @@ async def test_an_encoder_that_may_not_lower_its_priority_encodes_all_the_same_a
             await until_soon(lambda: len(receiver.numbers) >= 3, timeout_s=20.0)
         relay.close()
     assert "may not lower its priority" in caplog.text
+
+
+async def test_a_stream_without_keyframes_is_encoded_for_browsers_which_wait_for_one():
+    # As libav reads it: each point where decoding may begin is marked like a keyframe.
+    units = [
+        replace(unit, keyframe=at % 10 == 0)
+        for at, unit in enumerate(pictures(60, gop=10, intra_refresh=True))
+    ]
+    with MadeUpCamera(units[10:]) as camera:
+        relay = a_relay(camera, facts=replace(FACTS, has_keyframes=False))
+        async with Receiver(relay) as receiver:
+            await until_soon(lambda: len(receiver.pictures) >= 30)
+            assert relay.mode == "transcoded: no keyframes"
+        relay.close()
 
 
 async def test_masks_are_burnt_into_live_video_where_that_is_set():

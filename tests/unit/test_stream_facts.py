@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 from rtsp_stream import parameter_sets, pictures
 
-from pod.media.facts_watch import JUDGED_UNITS, FactsWatch
+from pod.media.facts_watch import JUDGED_UNITS, REFRESHES_AFTER_ONE, FactsWatch
 from pod.media.frame import AccessUnit
+from pod.media.live.mode import mode_of
 from pod.media.transport import Transport, TransportChoice
 
 
@@ -67,6 +68,28 @@ def test_b_frames_are_known_by_the_order_of_pictures(times_s: list[float], expec
 
 def test_baseline_has_no_b_frames_from_the_first_picture_on() -> None:
     assert b_frames(watched(0.0, sps=b"\x67\x42\xc0\x1e")) is False
+
+
+@pytest.mark.parametrize(
+    ("kinds", "expected"),
+    [
+        pytest.param([5, 1, 5], True, id="keyframes"),
+        pytest.param([1, 1, 1], False, id="only points where decoding may begin"),
+        pytest.param([1, 1, 1, 5], True, id="one at last"),
+        pytest.param([1], True, id="too few to tell"),
+        pytest.param([5, 1, 1, 1, 1, 5], True, id="few"),
+        pytest.param([5] + [1] * REFRESHES_AFTER_ONE, False, id="no more after the first"),
+    ],
+)
+def test_a_stream_in_which_nothing_but_refreshes_come_has_no_keyframes(
+    kinds: list[int], expected: bool
+) -> None:
+    watch = FactsWatch("libav")
+    for at_s, kind in enumerate(kinds):
+        watch.take(AccessUnit(b"\x00\x00\x01" + bytes([0x60 | kind]) + b"x", "h264", True, at_s, at_s))
+    assert watch.facts is not None
+    assert watch.facts.has_keyframes == expected
+    assert mode_of(watch.facts, masked=False) == ("as_sent" if expected else "transcoded: no keyframes")
 
 
 def test_auto_reads_natively_until_the_native_session_cannot() -> None:

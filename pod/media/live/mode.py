@@ -11,7 +11,7 @@ UNPLAYABLE = "unplayable: codec unknown"
 def mode_of(facts: StreamFacts | None, *, masked: bool) -> str:
     """`as_sent`, `transcoded: <why>`, `unplayable: <why>` or `unknown`.
 
-    Browsers' WebRTC takes H.264 without B-frames; Chromium shows a black picture for anything else.
+    Browsers' WebRTC takes H.264 with keyframes and without B-frames; anything else Chromium shows black.
 
     Args:
         masked: the masks must be burnt in.
@@ -26,6 +26,8 @@ def mode_of(facts: StreamFacts | None, *, masked: bool) -> str:
         return "transcoded: MJPEG"
     if facts.has_b_frames:
         return "transcoded: B-frames"
+    if not facts.has_keyframes:
+        return "transcoded: no keyframes"
     return "transcoded: masks" if masked else AS_SENT
 
 
