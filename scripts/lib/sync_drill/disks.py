@@ -14,15 +14,21 @@ from sync.protocol.up import Answer, ListState
 
 @dataclass
 class PodDisk:
-    """A POD's database. Rows are never changed; a restored one goes on from an older row."""
+    """A POD's database. Rows are never changed; a restored one goes on from an older row.
+
+    Attributes:
+        went_back: how often an older list was put in force.
+    """
 
     audit: list[Row] = field(default_factory=list)
     entries: dict[str, str] = field(default_factory=dict)
     listed: ListState = EMPTY
     spent: dict[str, Answer] = field(default_factory=dict)
+    went_back: int = 0
 
     def copy(self) -> "PodDisk":
-        return PodDisk(list(self.audit), dict(self.entries), self.listed, dict(self.spent))
+        spent = dict(self.spent)
+        return PodDisk(list(self.audit), dict(self.entries), self.listed, spent, self.went_back)
 
     def append(self, kind: str, payload: Mapping[str, object], *, ts_us: int, salt: bytes) -> Row:
         """Write a row, as the POD's store seals and links it."""
@@ -63,12 +69,17 @@ class PodDisk:
         self.entries.update(put)
         for one in gone:
             self.entries.pop(one, None)
-        self.listed = to
+        self._now(to)
         return {}
 
     def replace(self, entries: Sequence[Entry], to: ListState) -> Mapping[str, str]:
-        self.entries, self.listed = dict(entries), to
+        self.entries = dict(entries)
+        self._now(to)
         return {}
+
+    def _now(self, to: ListState) -> None:
+        self.went_back += to.version < self.listed.version
+        self.listed = to
 
     def answer(self, command_id: str) -> Answer | None:
         return self.spent.get(command_id)

@@ -140,6 +140,8 @@ class World:
         cloud, pod = self.cloud.disk, self.pod.disk
         if cloud.entries != pod.entries:
             return ["the lists are apart"]
+        if pod.went_back and not self.chaos.met["databases restored"]:
+            return [f"an older list was put in force {pod.went_back} times"]
         if digest_of_list(pod.entries.items()) != pod.listed.digest:
             return ["the list is not what its digest says"]
         return []
