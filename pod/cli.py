@@ -26,6 +26,7 @@ VERBS = {
     "plates": Verb("pod.commands.plates", "app", "Keep the list of plates that may pass."),
     "audit": Verb("pod.commands.audit", "app", "Show what was decided and why, and prove it complete."),
     "models": Verb("pod.commands.models", "app", "Fetch, check and measure the networks that read plates."),
+    "cloud": Verb("sync.cloud.cli", "app", "Run the cloud that shares lists and collects audits."),
 }
 
 
@@ -81,9 +82,10 @@ def main() -> NoReturn:
 
 
 def _faults() -> tuple[type[Exception], ...]:
-    """The faults with a message for the operator. Models have their own, known only once they are loaded."""
-    models = sys.modules.get("models.registry")
-    return (PlateBridgeError, models.ModelError) if models else (PlateBridgeError,)
+    """The faults with a message for the operator. Models and cloud have their own, known only once loaded."""
+    models, cloud = sys.modules.get("models.registry"), sys.modules.get("sync.cloud.errors")
+    theirs = ((models.ModelError,) if models else ()) + ((cloud.CloudError,) if cloud else ())
+    return (PlateBridgeError, *theirs)
 
 
 def _told(error: OSError) -> str:

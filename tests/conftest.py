@@ -26,6 +26,7 @@ KNOWN_ABSENCES = (
     "needs Go and pion",
     "needs the training environment",
     "needs the WHEP client",
+    "needs PgBouncer",
 )
 """A test may be skipped for these alone; each skip's reason starts with one of them."""
 

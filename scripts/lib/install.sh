@@ -118,10 +118,11 @@ install_demo_environment() {
 install_test_environment() {
   local quick=$1
   ensure_venv .venv
-  install_python .venv dev -e '.[dev]'
+  install_python .venv dev -e '.[cloud,dev]'
   if [[ $quick == no ]]; then
     install_packages "the tests with real cameras" "${CAMERA_PACKAGES[@]}" || true
     install_packages "the browser and script tests" "${TEST_PACKAGES[@]}" || true
+    install_packages "the tests of the cloud's database" pgbouncer || true
     install_whep_client
   fi
 }

@@ -1,0 +1,1 @@
+"""The cloud: collects what PODs report and keeps what they are to know."""

@@ -1,0 +1,9 @@
+"""Faults the cloud knows by name. Each message says what is wrong and how to mend it."""
+
+
+class CloudError(Exception):
+    """A fault with a message fit for an operator: what happened, then the mend. It never holds a password."""
+
+
+class DatabaseError(CloudError):
+    """The database cannot be reached, refuses, or is not one that this program can use."""
