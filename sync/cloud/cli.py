@@ -60,13 +60,12 @@ def migrate(
         raise CloudError("--dsn-file and --embedded name two databases: give one of them")
     from sync.cloud.database import read_dsn  # none of it is part of a POD
     from sync.cloud.embedded import embedded_server
+    from sync.cloud.update import update
 
     with ExitStack() as stack:
         dsn = read_dsn(dsn_file) if embedded is None else stack.enter_context(embedded_server(embedded))
         typer.echo(f"database: {dsn}")
-        from sync.cloud.update import update
-
-        done = asyncio.run(update(dsn, lambda text: typer.echo(text), keep_months_count=keep_months))
+        done = asyncio.run(update(dsn, typer.echo, keep_months_count=keep_months))
     typer.echo(f"schema version {done.version}, {done.applied or 'nothing'} applied")
     if done.months.made:
         typer.echo(f"months made: {done.months.made[0]} to {done.months.made[-1]}")

@@ -75,7 +75,8 @@ async def migrate(conn: Connection, say: Say, *, steps: Sequence[Migration] | No
     except psycopg.errors.InsufficientPrivilege as error:
         raise DatabaseError(
             f"{_said(error)}: migrate as the database's owner with the right to create roles "
-            "(ALTER ROLE ... CREATEROLE), or as a superuser"
+            "(ALTER ROLE ... CREATEROLE) or, where the roles are there, as a member of them "
+            "(GRANT platebridge_migrator, platebridge_stats TO ...)"
         ) from None
     except psycopg.OperationalError as error:
         raise DatabaseError(

@@ -61,6 +61,16 @@ def test_the_command_brings_an_empty_database_to_the_schema_and_says_what_it_did
     assert empty_database.run_as("postgres", "SELECT keep_months FROM platebridge.store_setting") == [(2,)]
 
 
+def test_where_the_clouds_packages_are_missing_the_command_says_how_to_install_them() -> None:
+    script = "import sys; sys.modules['psycopg'] = None; from pod.cli import main; main()"
+    command = [sys.executable, "-c", script, "cloud", "migrate"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (
+        2,
+        "platebridge: the cloud's packages are not installed: pip install 'platebridge[cloud]'\n",
+    )
+
+
 def test_a_step_that_was_applied_and_changed_since_is_refused(cloud_database: Database) -> None:
     changed = replace(migrations()[1], sha256=bytes(32))
     with pytest.raises(DatabaseError, match=r"step 2 of the database \(0002_lists\).*never changed"):
@@ -230,7 +240,7 @@ def test_a_user_without_the_right_to_make_roles_is_told_so_and_changes_nothing(
 ) -> None:
     with psycopg.connect(cloud_server.conninfo("postgres"), autocommit=True) as conn:
         conn.execute("CREATE ROLE a_newcomer LOGIN")
-    with pytest.raises(DatabaseError, match="right to create roles"):
+    with pytest.raises(DatabaseError, match=r"right to create roles.*GRANT platebridge_migrator"):
         told(empty_database, user="a_newcomer")
     assert empty_database.run_as("postgres", "SELECT to_regnamespace('platebridge')") == [(None,)]
 
