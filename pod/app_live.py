@@ -9,7 +9,8 @@ from contextlib import AsyncExitStack
 from pod.config import LiveConfig, PodConfig
 from pod.config_live import TurnConfig
 from pod.media.live.figures import LiveFigures
-from pod.media.live.service import LiveCamera, LiveLimits, LiveVideo
+from pod.media.live.limits import LiveLimits
+from pod.media.live.service import LiveCamera, LiveVideo
 from pod.media.live.sessions import IceServer
 from pod.media.live.turn_credentials import turn_credentials
 from pod.media.source import CameraSource

@@ -16,7 +16,8 @@ from relay_fixtures import FACTS, MadeUpCamera, number_in, until_soon
 
 from pod.config import CameraConfig
 from pod.domain.errors import LiveError
-from pod.media.live.service import LiveCamera, LiveLimits, LiveVideo
+from pod.media.live.limits import LiveLimits
+from pod.media.live.service import LiveCamera, LiveVideo
 from pod.media.live.sessions import EndedSession, IceServer, LiveAnswer
 from pod.media.state import CameraState
 

@@ -21,7 +21,8 @@ from pod.app_live import ice_servers
 from pod.config_live import LiveConfig
 from pod.domain.errors import LiveError
 from pod.media.live import server_watch
-from pod.media.live.service import LiveLimits, LiveVideo
+from pod.media.live.limits import LiveLimits
+from pod.media.live.service import LiveVideo
 
 CONNECT_WITHIN_S = 4.0
 LOOK_AGAIN_S = 1.0

@@ -15,7 +15,8 @@ from relay_fixtures import MadeUpCamera, until_soon
 
 from pod.domain.errors import LiveError
 from pod.media.live import service
-from pod.media.live.service import LiveLimits, LiveVideo
+from pod.media.live.limits import LiveLimits
+from pod.media.live.service import LiveVideo
 
 LEASE_S = 60.0
 

@@ -20,7 +20,7 @@ from live_fixtures import (
 )
 from relay_fixtures import LENGTH, MadeUpCamera, until_soon
 
-from pod.media.live.service import LiveLimits
+from pod.media.live.limits import LiveLimits
 from pod.media.live.sessions import CameraTotals, EndedSession, EndReason, IceServer, LiveSession
 from pod.media.state import CameraState
 

@@ -15,6 +15,7 @@ from pod.domain.errors import LiveError
 from pod.media.fanout import AccessUnitFanout
 from pod.media.live.gathering import gather_from
 from pod.media.live.lease import SetupPace
+from pod.media.live.limits import LiveLimits
 from pod.media.live.loop_thread import LoopThread
 from pod.media.live.offer import read_fragment, read_offer
 from pod.media.live.relay import CameraRelay
@@ -42,26 +43,6 @@ WORK_WITHIN_S = 10.0
 
 MOST_ASKED = 64
 """Calls that may wait for the live thread at once."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LiveLimits:
-    """What live video may cost.
-
-    Attributes:
-        per_camera, in_all: viewers at once.
-        connect_within_s: a viewer with whom no connection has come about by then is given up.
-        unconnected: sessions of one viewer at one camera that may wait for their connection; one more ends
-            the oldest, so that a browser that tries again and again keeps nobody else out.
-        setups_at_once, setups_per_s: how many sessions may be opened.
-    """
-
-    per_camera: int = 16
-    in_all: int = 64
-    connect_within_s: float = 15.0
-    unconnected: int = 4
-    setups_at_once: int = 16
-    setups_per_s: float = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
