@@ -13,7 +13,7 @@ from camera_fixtures import FPS, Watched, number_of, until, write_clip
 from PIL import Image
 
 from pod.domain.freshness import FreshnessClock
-from pod.media.frame import AccessUnit, Frame
+from pod.media.frame import Frame
 from pod.media.slot import LatestFrame
 from pod.media.watch import SessionWatch
 
@@ -196,7 +196,7 @@ def test_a_path_that_no_file_system_takes_is_named(tmp_path: Path) -> None:
 def test_a_bug_in_the_session_ends_it_and_is_handed_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(self: SessionWatch, unit: AccessUnit, last_picture_s: float | None) -> None:
+    def broken(self: SessionWatch, *_: object, **__: object) -> None:
         raise ZeroDivisionError
 
     monkeypatch.setattr(SessionWatch, "judge", broken)

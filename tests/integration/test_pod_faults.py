@@ -16,7 +16,6 @@ from models import registry
 from models.render.camera_process import CameraProcess
 from pod.app import Pod
 from pod.config_load import load_config
-from pod.media.frame import AccessUnit
 from pod.media.watch import SessionWatch
 
 PASSWORD = "never-to-be-shown"
@@ -139,7 +138,7 @@ def test_a_model_damaged_under_a_running_pod_is_told_at_the_next_start_and_by_ve
 async def test_a_bug_on_a_cameras_thread_ends_the_pod(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(self: SessionWatch, unit: AccessUnit, last_picture_s: float | None) -> None:
+    def broken(self: SessionWatch, *_: object, **__: object) -> None:
         raise ZeroDivisionError
 
     monkeypatch.setattr(SessionWatch, "judge", broken)

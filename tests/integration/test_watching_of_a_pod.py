@@ -178,13 +178,13 @@ async def test_who_is_signed_in_sees_the_camera_and_only_the_audit_remembers(pod
 
 async def test_whoever_signs_out_sees_no_more(pod: RunningPod) -> None:
     ended = len(pod.payloads("watch_ended"))
-    async with player_of(pod) as client, Viewer() as viewer:
+    async with player_of(pod) as client, Viewer() as viewer, Viewer() as later:
         opened = await ask(client, await token_of(client), await viewer.offer())
         await viewer.first_picture(opened)
         left = await token_of(client)
         assert (await client.post("/logout")).status_code == 303
         until(lambda: len(pod.payloads("watch_ended")) > ended, 10, what="the end")
-        assert (await ask(client, left, await viewer.offer())).json()["code"] == "expired"
+        assert (await ask(client, left, await later.offer())).json()["code"] == "expired"
     assert pod.payloads("watch_ended")[-1]["why"] == "revoked"
 
 
