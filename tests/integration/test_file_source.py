@@ -38,7 +38,7 @@ def test_a_file_plays_every_frame_once_in_order_and_in_real_time(
         watched.until_reason("ended")
     assert [number_of(f) for f in watched.frames] == sorted({number_of(f) for f in watched.frames})
     counters = watched.source.counters
-    assert counters.frames == 40
+    assert counters.frames == 40, counters
     assert len(watched.frames) + counters.frames_overwritten == 40
     lasted_s = watched.frames[-1].captured_s - watched.frames[0].captured_s
     assert lasted_s == pytest.approx(39 / FPS, abs=0.15)

@@ -29,9 +29,13 @@ PARTS: dict[str, tuple[str, ...]] = {
         "_check_list",
         "_nominated",
         "_protocols",
+        "_queue",
+        "_remote_candidates",
         "check_incoming",
+        "data_received",
         "get_component_candidates",
     ),
+    "StunProtocol": ("datagram_received",),
     "TurnTransport": ("_TurnTransport__inner_protocol",),
     "TurnClientUdpProtocol": ("channel_refresh_time", "peer_to_channel", "delete", "transport"),
     "TurnClientTcpProtocol": ("channel_refresh_time", "peer_to_channel", "delete", "transport", "_padded"),
@@ -48,6 +52,15 @@ CHANNEL_REFRESH_S = 240
 DELETE_WITHIN_S = 1.0
 """A TURN server that has died never answers; it forgets us by itself after ten minutes."""
 
+MOST_DATAGRAM_BYTES = 1_500
+"""Of what a peer sends: aiortc ends the session of whoever gets a longer one, or an empty one."""
+
+MOST_WAITING_DATAGRAMS = 256
+"""So many wait at most for DTLS, which reads none before ICE has found a way."""
+
+MOST_LEARNT = 24
+"""Addresses that a session learns from checks of its peer, beside the candidates that it was told."""
+
 MOST_WAITING_BYTES = 256 << 10
 """What may wait in the connection to a TURN server over TCP before it counts as full."""
 
@@ -55,7 +68,14 @@ _CHANNEL_DATA = struct.Struct("!HH")
 
 
 class OwnIce:
-    """One peer's ICE. Belongs to the loop's thread."""
+    """One peer's ICE. Belongs to the loop's thread.
+
+    Whoever knows one of its ports may send to it: what its sockets hear is looked at before aioice sees it.
+
+    Attributes:
+        strange: datagrams passed over: of no length that a peer sends, no STUN though they begin as such, one
+            too many, or checks from one address too many.
+    """
 
     def __init__(self, sender: RTCRtpSender) -> None:
         """
@@ -64,8 +84,10 @@ class OwnIce:
         """
         self._connection: Any = sender.transport.transport._connection
         self._found: list[Candidate] = []
+        self.strange = 0
         self._aioice_on_check = self._connection.check_incoming
-        vars(self._connection).update(check_incoming=self._on_check)
+        self._aioice_on_data = self._connection.data_received
+        vars(self._connection).update(check_incoming=self._on_check, data_received=self._on_data)
 
     def gather_by(
         self, addresses: Callable[[], Sequence[HostAddress]], more: Callable[["OwnIce"], Awaitable[None]]
@@ -77,6 +99,8 @@ class OwnIce:
         async def gather(component: int, addresses_of_aioice: object = None, **_: object) -> list[Candidate]:
             preferences = {one.ip: one.preference for one in addresses()}
             self._found = await open_sockets(component=component, addresses=list(preferences))
+            for protocol in connection._protocols:
+                self._listen_through(protocol)
             for candidate in self._found:
                 candidate.priority = candidate_priority(component, "host", preferences[candidate.host])
             await more(self)
@@ -143,6 +167,7 @@ class OwnIce:
         inner: Any = _inner(protocol.transport)
         inner.channel_refresh_time = CHANNEL_REFRESH_S
         _hasten_delete(inner)
+        self._listen_through(protocol)
         self._connection._protocols.append(protocol)
         self._found.append(candidate)
 
@@ -164,12 +189,40 @@ class OwnIce:
             return "relayed_by_pod"
         return "relayed" if pair.remote_candidate.type == "relay" else "direct"
 
+    def _listen_through(self, protocol: Any) -> None:
+        """Let aioice hear only what it can bear: STUN with fields cut short would end in a fault of its own."""
+        aioice_hears = protocol.datagram_received
+
+        def hear(data: bytes, address: tuple[Any, ...]) -> None:
+            if not 0 < len(data) <= MOST_DATAGRAM_BYTES:
+                self.strange += 1
+                return
+            try:
+                aioice_hears(data, address)
+            except struct.error:
+                self.strange += 1
+
+        vars(protocol).update(datagram_received=hear)
+
+    def _on_data(self, data: bytes, component: int) -> None:
+        """In the place of aioice's, which lets any number of datagrams wait."""
+        if self._connection._queue.qsize() >= MOST_WAITING_DATAGRAMS:
+            self.strange += 1
+            return
+        self._aioice_on_data(data, component)
+
     def _on_check(self, message: Any, address: tuple[str, int], protocol: Any) -> None:
         """In the place of aioice's: a check that it gave up when another pair was chosen may begin again.
 
         It would stay "in progress" for ever otherwise, and the POD on a relayed pair when the viewer moves to
-        the direct one that was answered later.
+        the direct one that was answered later. Each new address costs checks of our own, so few are learnt.
         """
+        known = self._connection._remote_candidates
+        is_new = address not in {(one.host, one.port) for one in known}
+        learnt = sum(one.type == "prflx" for one in known)
+        if "PRIORITY" not in message.attributes or (is_new and learnt >= MOST_LEARNT):
+            self.strange += 1
+            return
         for pair in self._connection._check_list:
             if pair.state is CandidatePair.State.IN_PROGRESS and pair.task is not None and pair.task.done():
                 pair.task, pair.state = None, CandidatePair.State.FROZEN

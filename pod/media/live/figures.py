@@ -16,6 +16,7 @@ _OF_VIEWERS = {
     "repeated_packets": "Packets that were sent again to viewers who asked",
     "keyframes_wanted": "Times a viewer could not go on without a keyframe",
     "refused_packets": "Packets for viewers that this machine's network did not take",
+    "strange_packets": "Packets that came to a viewer's session, and that no viewer sends",
     "skips": "Times a viewer was too slow and went on at the next keyframe",
 }
 """Attributes of `CameraTotals`, and what they count."""

@@ -77,6 +77,11 @@ class Peer:
         """Which way packets go at this moment; None while there is none."""
         return self._own_ice.path
 
+    @property
+    def strange(self) -> int:
+        """Datagrams to this session that no viewer sends (`OwnIce`)."""
+        return self._own_ice.strange
+
     async def answer(self, offer: Offer) -> str:
         """Take the offer; the answer's SDP, with the POD's own candidates in it."""
         async with self._answering:

@@ -63,6 +63,7 @@ class LiveSession:
         nacks: packets it asked for again; `repeated_packets` of them it got.
         keyframes_wanted: times it could not go on without one.
         refused_packets: what this machine's network did not take.
+        strange_packets: what came to its sockets and was passed over, as no viewer sends it.
         path: which way packets go; None until they can.
         offload: the kernel cuts runs of datagrams (UDP segmentation offload).
     """
@@ -82,6 +83,7 @@ class LiveSession:
     repeated_packets: int
     keyframes_wanted: int
     refused_packets: int
+    strange_packets: int
     path: VideoPath | None
     offload: bool
 
@@ -139,6 +141,7 @@ class CameraTotals:
     repeated_packets: int = 0
     keyframes_wanted: int = 0
     refused_packets: int = 0
+    strange_packets: int = 0
     ended: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
 
     def with_session(self, session: LiveSession, *, ended: EndReason | None = None) -> "CameraTotals":
@@ -152,5 +155,6 @@ class CameraTotals:
             repeated_packets=self.repeated_packets + session.repeated_packets,
             keyframes_wanted=self.keyframes_wanted + session.keyframes_wanted,
             refused_packets=self.refused_packets + session.refused_packets,
+            strange_packets=self.strange_packets + session.strange_packets,
             ended=self.ended if ended is None else {**self.ended, ended: self.ended.get(ended, 0) + 1},
         )

@@ -100,6 +100,7 @@ class Viewing:
             repeated_packets=stats.repeated,
             keyframes_wanted=stats.keyframes_wanted,
             refused_packets=stats.refused,
+            strange_packets=self._peer.strange,
             path=self._peer.path,
             offload=stats.offload,
         )
