@@ -190,7 +190,7 @@ class OwnIce:
         return "relayed" if pair.remote_candidate.type == "relay" else "direct"
 
     def _listen_through(self, protocol: Any) -> None:
-        """Let aioice hear only what it can bear: STUN with fields cut short would end in a fault of its own."""
+        """Let aioice hear only what it can bear: STUN with fields cut short is a fault in it."""
         aioice_hears = protocol.datagram_received
 
         def hear(data: bytes, address: tuple[Any, ...]) -> None:
