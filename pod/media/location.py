@@ -9,7 +9,7 @@ from pod.media.faults import SessionError
 from pod.runtime.query_secrets import without_query_secrets
 
 DEFAULT_PORTS = {"rtsp": 554, "rtsps": 322}
-_USER_INFO = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://)\S*@", re.IGNORECASE)
+_USER_INFO = re.compile(r"(?P<scheme>(?<![a-z0-9+.-])[a-z0-9+.-]+://)\S*@", re.IGNORECASE)
 _SECRET_NAMES = "user|username|pass|password|passwd|pwd|token|auth"  # noqa: S105  the names, not a secret
 _SECRET_ARGUMENT = re.compile(rf"(?<![a-z])(?P<name>{_SECRET_NAMES})=[^&\s/]*", re.IGNORECASE)
 

@@ -15,7 +15,7 @@ from pod.runtime.query_secrets import without_query_secrets
 STRUCK_OUT = "***"
 MIN_SECRET_CHARS = 4  # striking out shorter text would garble every line and hide little
 
-_IN_URL = re.compile(r"([a-z][a-z0-9+.-]*://)[^\s\"'<>]*@", re.IGNORECASE)
+_IN_URL = re.compile(r"((?<![a-z0-9+.-])[a-z0-9+.-]+://)[^\s\"'<>]*@", re.IGNORECASE)
 _IN_HEADER = re.compile(
     r"(authorization\"?'?\s*[:=]\s*\"?'?(?:basic|digest|bearer)\s+)[^\r\n]+", re.IGNORECASE
 )

@@ -5,7 +5,9 @@ import re
 HARMLESS = ("ch", "channel", "subtype", "stream", "profile", "unicast", "proto")
 """Names whose values say which stream is meant, and are worth reading in a log."""
 
-_QUERY = re.compile(r"(?P<address>[a-z][a-z0-9+.-]*://[^\s?\"'<>]*\?)(?P<query>[^\s\"'<>]+)", re.IGNORECASE)
+_QUERY = re.compile(
+    r"(?P<address>(?<![a-z0-9+.-])[a-z0-9+.-]+://[^\s?\"'<>]*\?)(?P<query>[^\s\"'<>]+)", re.IGNORECASE
+)
 _PART = re.compile(r"[^&;?#]+")
 _KEPT = re.compile(rf"(?:{'|'.join(HARMLESS)})=[\w.-]{{0,16}}[:,.)]*", re.IGNORECASE)
 

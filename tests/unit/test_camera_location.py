@@ -82,6 +82,7 @@ def test_an_address_that_cannot_be_used_is_refused_without_showing_its_password(
             "rtsp://cam/x?profile=1/abc", "rtsp://cam/x?profile=***", id="more-than-a-harmless-value"
         ),
         pytest.param("is it on? key=1", "is it on? key=1", id="no-address"),
+        pytest.param("1rtsp://u:p@cam/live", "1rtsp://***@cam/live", id="behind-a-digit"),
         pytest.param("rtsp://cam/live", "rtsp://cam/live", id="nothing-to-hide"),
     ],
 )

@@ -2,6 +2,7 @@
 
 import base64
 import re
+import time
 from collections.abc import Callable
 
 import pytest
@@ -248,6 +249,14 @@ def test_a_password_is_in_no_text_about_the_client() -> None:
         pytest.param(
             "DESCRIBE", "301 Moved", "", "redirected", "another address", id="redirected-to-nowhere"
         ),
+        pytest.param(
+            "DESCRIBE",
+            "302 Moved",
+            f"Location: {'rtsp://a:' * 1000}secret@other\r\n",
+            "redirected",
+            "redirects to another address:",
+            id="redirected-to-an-address-without-end",
+        ),
         pytest.param("DESCRIBE", "404 Not Found", "", "not_found", "correct the path", id="not-found"),
         pytest.param("DESCRIBE", "403 Forbidden", "", "wrong_password", "correct username", id="forbidden"),
         pytest.param(
@@ -276,6 +285,22 @@ def test_a_camera_that_refuses_is_named_with_its_mend(
     with pytest.raises(SessionError, match=mend) as caught:
         answer_all(client(), reply)
     assert caught.value.reason == reason
+
+
+@pytest.mark.parametrize(
+    ("status", "headers"),
+    [
+        pytest.param("401 Unauthorized", f"WWW-Authenticate: Digest {'a' * 15_000}\r\n", id="challenge"),
+        pytest.param("302 Moved", f"Location: {'a' * 15_000}\r\n", id="redirect"),
+    ],
+)
+def test_a_word_without_end_holds_up_no_thread(status: str, headers: str) -> None:
+    talking = client(with_login=login())
+    reply = answer(talking.outgoing().decode(), status, headers=headers)
+    begun_s = time.thread_time()
+    with pytest.raises((SessionError, NotNativeError)):
+        list(talking.receive(reply))
+    assert time.thread_time() - begun_s < 0.5
 
 
 def test_a_camera_that_knows_no_options_is_played_all_the_same() -> None:

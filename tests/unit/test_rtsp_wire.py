@@ -1,5 +1,6 @@
 """What comes over an RTSP connection: the same, wherever it is cut."""
 
+import time
 from itertools import pairwise
 
 import pytest
@@ -109,3 +110,22 @@ def test_whatever_comes_is_messages_packets_or_the_wires_own_error(parts: list[b
     except WireError:
         return
     assert len(wire._buffer) <= sum(map(len, parts))
+
+
+def worst_of_one_head() -> bytes:
+    """As many headers as a head may hold, all of one name, and a body that is to come."""
+    head = b"RTSP/1.0 200 OK\r\nContent-Length: 1000\r\n"
+    return head + b"a:\n" * ((MOST_HEAD_BYTES - len(head) - 4) // 3) + b"\n"
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        pytest.param([worst_of_one_head(), *[b"x"] * 300], id="a-body-byte-by-byte"),
+        pytest.param([ANSWER, *[b"R" * 60_000 + PACKET] * 60], id="garbage-that-begins-like-a-message"),
+    ],
+)
+def test_what_a_camera_makes_up_costs_little_time(parts: list[bytes]) -> None:
+    begun_s = time.thread_time()
+    fed(*parts)
+    assert time.thread_time() - begun_s < 1.0

@@ -22,6 +22,8 @@ SESSION_TIMEOUT_S = 60.0
 KEEP_ALIVE_RANGE_S = (2.0, 25.0)
 MOST_PENDING = 4
 """Requests without an answer; a camera that plays but answers no more gets no further ones."""
+MOST_LOCATION_CHARS = 2_000
+"""Of an address that is told. To look for secrets in a longer one holds up every thread of this process."""
 
 Step = Literal["OPTIONS", "DESCRIBE", "SETUP", "PLAY", "playing"]
 
@@ -220,7 +222,9 @@ class RtspClient:
         if method == "OPTIONS" and status not in (403, 404) and 400 <= status < 600 and status != 503:
             return
         if status < 400:
-            target = redact(_harmless(message.header("location")))[:200] or "another address"
+            location = message.header("location")
+            fits = 0 < len(location) <= MOST_LOCATION_CHARS
+            target = redact(_harmless(location))[:200] if fits else "another address"
             raise SessionError(
                 "redirected", f"{shown} redirects to {target}: set the camera's url to where it really is"
             )

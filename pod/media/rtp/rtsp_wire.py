@@ -14,6 +14,7 @@ _HEAD_END = re.compile(rb"\r\n\r\n|\n\n|\r\r")
 _METHODS = (b"OPTIONS", b"GET_PARAMETER", b"SET_PARAMETER", b"ANNOUNCE", b"REDIRECT", b"TEARDOWN")
 _STARTS = (b"RTSP/", *(method + b" " for method in _METHODS))
 _MESSAGE = re.compile(b"|".join(_STARTS))
+_PACKET_OR_MESSAGE = re.compile(b"|".join((rb"\$", *_STARTS)))
 _STATUS = re.compile(r"RTSP/\d\.\d +(\d{3})(?: .*)?")
 _LONGEST_START = max(map(len, _STARTS))
 
@@ -76,6 +77,8 @@ class RtspWire:
     _buffer: bytearray = field(default_factory=bytearray)
     _garbage_run: int = 0
     _greeted: bool = False
+    _least_bytes: int = 0
+    """What the message under way takes: with less than that in the buffer it need not be looked at again."""
 
     def feed(self, data: bytes) -> Iterator[Message | Interleaved]:
         """What is complete with `data`; to be read to its end.
@@ -84,7 +87,9 @@ class RtspWire:
             WireError: nothing that comes after this can be understood.
         """
         self._buffer += data
-        at = 0
+        if len(self._buffer) < self._least_bytes:
+            return
+        self._least_bytes = at = 0
         try:
             while at < len(self._buffer):
                 if self._buffer[at] == _DOLLAR and self._is_packet(at):
@@ -126,11 +131,13 @@ class RtspWire:
 
     def _skip(self, at: int) -> int:
         """Where something may begin next."""
-        end = at + 1
-        while end < len(self._buffer) and not (
-            self._buffer[end] == _DOLLAR or _MESSAGE.match(self._buffer, end) or self._may_begin(end)
-        ):
-            end += 1
+        found = _PACKET_OR_MESSAGE.search(self._buffer, at + 1)
+        if found is not None:
+            end = found.start()
+        else:
+            end = max(at + 1, len(self._buffer) - _LONGEST_START)
+            while end < len(self._buffer) and not self._may_begin(end):
+                end += 1
         self.garbage_bytes += end - at
         self._garbage_run += end - at
         if not self._greeted:
@@ -152,6 +159,7 @@ class RtspWire:
             raise WireError("a message has no believable length", greeted=self._greeted)
         end = found.end() + length
         if len(self._buffer) < end:
+            self._least_bytes = end - at
             return None
         body = bytes(self._buffer[found.end() : end])
         if not first.startswith("RTSP/"):
@@ -164,13 +172,12 @@ class RtspWire:
 
 def _head(text: str) -> tuple[str, dict[str, tuple[str, ...]]]:
     first, *lines = text.splitlines() or [""]
-    headers: dict[str, tuple[str, ...]] = {}
+    headers: dict[str, list[str]] = {}
     for line in lines:
         name, colon, value = line.partition(":")
         if colon:
-            key = name.strip().lower()
-            headers[key] = (*headers.get(key, ()), value.strip())
-    return first, headers
+            headers.setdefault(name.strip().lower(), []).append(value.strip())
+    return first, {name: tuple(values) for name, values in headers.items()}
 
 
 def _length(headers: Mapping[str, tuple[str, ...]]) -> int | None:
