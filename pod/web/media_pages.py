@@ -23,10 +23,35 @@ MediaId = Annotated[int, Path(ge=0, le=LARGEST_ID)]
 AsDownload = Annotated[bool, Query(alias="download")]
 
 
-class _KeptFile(FileResponse):
-    """A file as long as its head said: a clip that is being recorded grows while it is sent."""
+class KeptFile(FileResponse):
+    """A file as it was when it was asked for, though it is deleted, or grows as recorded, while it is sent.
+
+    Args:
+        gone: what is answered where it was deleted since its row was read.
+    """
+
+    def __init__(
+        self, place: MediaPlace, *, filename: str, content_disposition_type: str, gone: Response
+    ) -> None:
+        super().__init__(
+            place.path,
+            media_type=_TYPES[place.path.suffix],
+            filename=filename,
+            content_disposition_type=content_disposition_type,
+        )
+        self._gone = gone
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            file = await asyncio.to_thread(open, self.path, "rb", buffering=0)
+        except OSError:
+            await self._gone(scope, receive, send)
+            return
+        with file:
+            self.path = f"/proc/self/fd/{file.fileno()}"  # leads to the file, whatever becomes of its name
+            await self._send(scope, receive, send)
+
+    async def _send(self, scope: Scope, receive: Receive, send: Send) -> None:
         left = 0
 
         async def said(message: Message) -> None:
@@ -54,21 +79,21 @@ def router(pages: Pages, view: PodView) -> APIRouter:
         )
         return pages.refuse(request, 404, heading="This is kept no more", sentence=sentence)
 
-    def served(place: MediaPlace, *, as_download: bool) -> Response:
+    def served(request: Request, place: MediaPlace, *, as_download: bool) -> Response:
         """With byte ranges; no browser keeps it (`page.SECURITY_HEADERS`): once erased, nobody has it."""
         taken = place.at.astimezone(view.time_zone).strftime("%Y-%m-%dT%H-%M-%S")
-        return _KeptFile(
-            place.path,
-            media_type=_TYPES[place.path.suffix],
+        return KeptFile(
+            place,
             filename=f"{place.camera}-{taken}-{place.kind}{place.path.suffix}",
             content_disposition_type="attachment" if as_download else "inline",
+            gone=gone(request),
         )
 
     @routes.api_route("/media/{media_id}", methods=["GET", "HEAD"])
     async def file(request: Request, media_id: MediaId, as_download: AsDownload = False) -> Response:
         """One picture or clip."""
         place = await find(media_id)
-        return gone(request) if place is None else served(place, as_download=as_download)
+        return gone(request) if place is None else served(request, place, as_download=as_download)
 
     @routes.post("/media/{media_id}/link")
     async def link(
@@ -102,6 +127,6 @@ def router(pages: Pages, view: PodView) -> APIRouter:
                 "Ask whoever gave it to you for a new one."
             )
             return pages.refuse(request, 404, heading="This link opens nothing", sentence=sentence)
-        return served(place, as_download=as_download)
+        return served(request, place, as_download=as_download)
 
     return routes

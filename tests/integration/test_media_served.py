@@ -5,6 +5,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http.client import HTTPMessage, HTTPResponse
 from pathlib import Path
@@ -13,9 +14,14 @@ import gate_clips
 import pytest
 from clip_files import begin_clip, encoded, keep_clip
 from served_page import ServedPage
+from starlette.datastructures import Headers
+from starlette.responses import Response
+from starlette.types import Message
 
 from pod.domain.errors import StoreError
 from pod.store.audit import KINDS
+from pod.store.media_index import MediaPlace
+from pod.web.media_pages import KeptFile
 from pod.web.shared_links import FILE_NAME, SharedLinks
 
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
@@ -159,6 +165,45 @@ def test_a_clip_that_grows_while_it_is_sent_is_whole_as_it_was_when_it_was_asked
         assert answer.headers["content-length"] == str(len(content))
         assert answer.read() == content
     file.drop()
+
+
+def test_a_clip_that_is_deleted_before_its_file_was_opened_is_gone(
+    guard: Browser, served: ServedPage, clip: tuple[int, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = served.media.place(clip[0])
+    assert place is not None
+    deleted = replace(place, path=place.path.with_name("deleted.mp4"))
+    monkeypatch.setattr(served.media, "place", lambda _id: deleted)
+    status, _, body = guard.ask(f"/media/{clip[0]}")
+    assert (status, b"It was deleted" in body) == (404, True)
+
+
+@pytest.mark.parametrize("asked", ["", "bytes=10-", "bytes=0-9,20-29"], ids=["whole", "range", "ranges"])
+async def test_a_clip_that_is_deleted_while_it_is_sent_arrives_whole(tmp_path: Path, asked: str) -> None:
+    content = bytes(range(256)) * 1000
+    path = tmp_path / "clip.mp4"
+    path.write_bytes(content)
+    told: dict[str, int] = {}
+    arrived = b""
+
+    async def send(message: Message) -> None:
+        nonlocal arrived
+        if message["type"] == "http.response.start":
+            path.unlink()
+            told["bytes"] = int(Headers(raw=message["headers"])["content-length"])
+        else:
+            arrived += message["body"]
+
+    async def receive() -> Message:
+        return {"type": "http.disconnect"}
+
+    place = MediaPlace(path, "entry-1", "entry", "clip", NOON)
+    file = KeptFile(place, filename="clip.mp4", content_disposition_type="inline", gone=Response())
+    headers = [(b"range", asked.encode())] if asked else []
+    scope = {"type": "http", "method": "GET", "headers": headers, "asgi": {"spec_version": "2.4"}}
+    await file(scope, receive, send)
+    assert len(arrived) == told["bytes"]
+    assert content[20:30] in arrived
 
 
 def test_who_is_not_signed_in_gets_neither_clips_nor_links(
