@@ -155,7 +155,7 @@ def _members(text: str) -> dict[str, Any]:
     """The members of a part; none where it is no object."""
     try:
         found = json.loads(_decode(text))
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 

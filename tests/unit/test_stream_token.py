@@ -118,6 +118,7 @@ def test_another_jwt_library_reads_our_tokens() -> None:
         pytest.param(signed(head(), CLAIMS, OTHER_KEY), id="signed by another key"),
         pytest.param(signed(b"[" * 140, CLAIMS), id="nested head"),
         pytest.param(signed(head(), b"[" * 700), id="nested claims"),
+        pytest.param(signed(head(), b"[" * 1790), id="claims nested deeper than can be read"),
         pytest.param(signed(head(), []), id="claims are a list"),
         pytest.param(signed(head(), CLAIMS | {"nbf": NOW_S + 30}), id="a claim that is not known"),
         pytest.param(signed(head(), {k: v for k, v in CLAIMS.items() if k != "exp"}), id="no end"),
