@@ -16,6 +16,8 @@ MAX_PIXELS = 64_000_000
 """Larger pictures are refused before any memory is taken for them."""
 LIMITS = {"max_pixels": str(MAX_PIXELS)}
 """What libav is told, for whatever it opens."""
+INPUT_PADDING_BYTES = 64
+"""Zeroes that libav's decoders want behind what they read (AV_INPUT_BUFFER_PADDING_SIZE)."""
 
 
 class Decoder(Protocol):
@@ -39,7 +41,10 @@ class StreamDecoder:
             extradata: parameter sets that came beside the stream, in the form the units have.
         """
         self._context = Codec(codec_name, "r").create("video")
-        self._context.extradata = extradata
+        if extradata:
+            # PyAV leaves the padding behind it as it was, and decoders read it: a longer one zeroes it.
+            self._context.extradata = extradata + bytes(INPUT_PADDING_BYTES)
+            self._context.extradata = extradata
         self._context.thread_count = 1
         self._context.options = LIMITS
         self._context.flags |= Flags.copy_opaque
@@ -47,7 +52,12 @@ class StreamDecoder:
     def decode(self, unit: AccessUnit | None) -> Iterator[tuple[AccessUnit, av.VideoFrame]]:
         packet = None
         if unit is not None:
-            packet = av.Packet(unit.data)
+            if not unit.data:
+                return  # libav would take it for the end of the stream
+            # av.Packet(data) refers to the bytes themselves, and decoders read on behind: one made by size
+            # has zeroed padding.
+            packet = av.Packet(len(unit.data))
+            packet.update(unit.data)
             packet.opaque = unit
         for picture in self._context.decode(packet):
             if isinstance(picture.opaque, AccessUnit):
