@@ -64,21 +64,21 @@ def read(content: bytes, kinds: Mapping[str, type[M]]) -> M:
     try:
         return model.model_validate_json(content)
     except ValidationError as error:
-        raise ProtocolError(f"a message '{kind}' that cannot be used: {_faults(error)}") from None
+        raise ProtocolError(f"a message '{kind}' that cannot be used: {faults(error)}") from None
 
 
 def _kind(content: bytes) -> str:
     try:
         return _Kind.model_validate_json(content).t
     except ValidationError as error:
-        raise ProtocolError(f"no message: {_faults(error)}") from None
+        raise ProtocolError(f"no message: {faults(error)}") from None
 
 
 class _Kind(Part):
     t: Name
 
 
-def _faults(error: ValidationError) -> str:
+def faults(error: ValidationError) -> str:
     """What pydantic found, without repeating what it found it in."""
     found = error.errors(include_url=False, include_context=False, include_input=False)
     told = [f"{_place(one['loc'])}: {one['msg'][:_MAX_CHARS]}" for one in found[:_MAX_FAULTS]]
