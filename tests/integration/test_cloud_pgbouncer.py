@@ -15,6 +15,8 @@ from gate_fixtures import until
 
 from sync.cloud.audit_intake import take_batches
 from sync.cloud.database import Dsn, as_tenant, connect
+from sync.cloud.errors import DatabaseError
+from sync.cloud.shards import ShardLocks
 from sync.cloud.update import update
 
 PROGRAM = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
@@ -120,3 +122,12 @@ async def test_a_setting_of_a_session_would_leak_to_the_next_client(
         careless.execute("SET app.tenant = 'elm'")
     with psycopg.connect(conninfo, autocommit=True) as next_client:
         assert next_client.execute("SELECT platebridge.tenant()").fetchone() == ("elm",)
+
+
+@needs_pgbouncer
+async def test_shards_are_not_shared_out_over_sessions_that_are_lent(pooler: Path, cloud_database: Database):
+    async with connect(
+        Dsn.parse(f"host={pooler} port=6432 dbname={cloud_database.name} user=postgres")
+    ) as conn:
+        with pytest.raises(DatabaseError, match="name the server itself"):
+            await ShardLocks(conn, of="dispatch").join()
