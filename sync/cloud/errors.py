@@ -7,3 +7,7 @@ class CloudError(Exception):
 
 class DatabaseError(CloudError):
     """The database cannot be reached, refuses, or is not one that this program can use."""
+
+
+class IdentityError(CloudError):
+    """A POD, or somebody who claims to be one, shows nothing that lets it in; or an authority cannot certify."""
