@@ -1,18 +1,17 @@
 """`platebridge cloud`: what the cloud's operator does by hand."""
 
 import asyncio
-import importlib.util
-from contextlib import ExitStack
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from sync.cloud.errors import CloudError
+from sync.cloud import cli_plates
+from sync.cloud.place import DsnFileOption, EmbeddedOption, check_installed, the_database
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, help="Run the cloud that shares lists and collects audits."
 )
+app.add_typer(cli_plates.app, name="plates")
 
 
 @app.callback()
@@ -24,20 +23,8 @@ def _cloud() -> None:
     epilog="Example: platebridge cloud migrate --dsn-file /etc/platebridge/cloud-dsn --keep-months 24"
 )
 def migrate(
-    dsn_file: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Holds the database's address, such as postgresql://USER:PASSWORD@HOST/DATABASE; mode 0600. "
-            "Without it PLATEBRIDGE_CLOUD_DSN counts.",
-        ),
-    ] = None,
-    embedded: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR", help="Use a PostgreSQL of its own in this folder, made where it is missing."
-        ),
-    ] = None,
+    dsn_file: DsnFileOption = None,
+    embedded: EmbeddedOption = None,
     keep_months: Annotated[
         int | None,
         typer.Option(
@@ -54,16 +41,10 @@ def migrate(
     platebridge_api and platebridge_stats, for the users of the services to be members of, and the audit's
     months up to three ahead.
     """
-    if importlib.util.find_spec("psycopg") is None:
-        raise CloudError("the cloud's packages are not installed: pip install 'platebridge[cloud]'")
-    if dsn_file is not None and embedded is not None:
-        raise CloudError("--dsn-file and --embedded name two databases: give one of them")
-    from sync.cloud.database import read_dsn  # none of it is part of a POD
-    from sync.cloud.embedded import embedded_server
+    check_installed()
     from sync.cloud.update import update
 
-    with ExitStack() as stack:
-        dsn = read_dsn(dsn_file) if embedded is None else stack.enter_context(embedded_server(embedded))
+    with the_database(dsn_file, embedded) as dsn:
         typer.echo(f"database: {dsn}")
         done = asyncio.run(update(dsn, typer.echo, keep_months_count=keep_months))
     typer.echo(f"schema version {done.version}, {done.applied or 'nothing'} applied")
