@@ -16,6 +16,10 @@ MAX_PIXELS = 64_000_000
 """Larger pictures are refused before any memory is taken for them."""
 LIMITS = {"max_pixels": str(MAX_PIXELS)}
 """What libav is told, for whatever it opens."""
+MAX_STREAM_PIXELS = 8192 * 4352
+"""8K, the largest of both codecs' levels. A running decoder keeps up to 17 pictures, whatever a few bytes of
+parameter sets say: 1.2 GB of this size, 2.2 GB of `MAX_PIXELS`."""
+STREAM_LIMITS = {"max_pixels": str(MAX_STREAM_PIXELS)}
 INPUT_PADDING_BYTES = 64
 """Zeroes that libav's decoders want behind what they read (AV_INPUT_BUFFER_PADDING_SIZE)."""
 
@@ -46,7 +50,7 @@ class StreamDecoder:
             self._context.extradata = extradata + bytes(INPUT_PADDING_BYTES)
             self._context.extradata = extradata
         self._context.thread_count = 1
-        self._context.options = LIMITS
+        self._context.options = STREAM_LIMITS
         self._context.flags |= Flags.copy_opaque
 
     def decode(self, unit: AccessUnit | None) -> Iterator[tuple[AccessUnit, av.VideoFrame]]:

@@ -5,6 +5,9 @@ from collections import deque
 
 from pod.media.frame import AccessUnit
 
+MOST_BYTES = 32 << 20
+"""What a reader's units may take in memory, too: a camera may send units of 8 MB, thirty times what any does."""
+
 
 class Subscription:
     """One reader's bounded queue of access units; thread-safe.
@@ -18,6 +21,7 @@ class Subscription:
         self._max_units = max_units
         self._changed = threading.Condition()
         self._units: deque[AccessUnit] = deque()
+        self._bytes = 0
         self._wants_keyframe = True
         self._overflowed = False
         self._closed = False
@@ -41,24 +45,27 @@ class Subscription:
                 if not unit.keyframe:
                     self._dropped += self._overflowed
                     return
-                self._dropped += len(self._units)
-                self._units.clear()
+                self._drop_all()
                 self._wants_keyframe = self._overflowed = False
-            if len(self._units) >= self._max_units:
+            if len(self._units) >= self._max_units or self._bytes + unit.held_bytes > MOST_BYTES:
                 if not unit.keyframe:
                     self._wants_keyframe = self._overflowed = True
                     self._dropped += 1
                     return
-                self._dropped += len(self._units)
-                self._units.clear()
+                self._drop_all()
             self._units.append(unit)
+            self._bytes += unit.held_bytes
             self._changed.notify()
 
     def take(self, timeout_s: float) -> AccessUnit | None:
         """The oldest unit queued, or None: none came within `timeout_s`, or it is closed and empty."""
         with self._changed:
             self._changed.wait_for(lambda: bool(self._units) or self._closed, timeout_s)
-            return self._units.popleft() if self._units else None
+            if not self._units:
+                return None
+            unit = self._units.popleft()
+            self._bytes -= unit.held_bytes
+            return unit
 
     def close(self, *, discard: bool = False) -> None:
         """End the subscription; a waiting reader wakes. `discard` also forgets what is queued."""
@@ -67,7 +74,13 @@ class Subscription:
             self._closed = True
             if discard:
                 self._units.clear()
+                self._bytes = 0
             self._changed.notify_all()
+
+    def _drop_all(self) -> None:
+        self._dropped += len(self._units)
+        self._units.clear()
+        self._bytes = 0
 
 
 class AccessUnitFanout:

@@ -10,6 +10,9 @@ from av.video.reformatter import Interpolation
 
 Codec = Literal["h264", "hevc", "mjpeg", "other"]
 
+UNIT_OVERHEAD_BYTES = 250
+"""Memory that a unit takes beside its data, which may be of a few bytes."""
+
 _THREADS = 1
 """libav would start its own for every picture, which costs more than the conversion on a busy box."""
 
@@ -33,6 +36,11 @@ class AccessUnit:
     arrival_s: float
     lag_s: float = 0.0
     reported_lag_s: float = 0.0
+
+    @property
+    def held_bytes(self) -> int:
+        """Memory that it takes while it is kept."""
+        return len(self.data) + UNIT_OVERHEAD_BYTES
 
 
 @dataclass(frozen=True, slots=True)

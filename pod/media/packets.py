@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from pod.media.nal import NalCodec
 
+PACKET_OVERHEAD_BYTES = 150
+"""Memory that a packet takes beside its payload, which may be of a single byte."""
+
 
 @dataclass(frozen=True, slots=True)
 class VideoPacket:
@@ -22,6 +25,11 @@ class VideoPacket:
     marker: bool
     timestamp: int
     starts_keyframe: bool
+
+    @property
+    def held_bytes(self) -> int:
+        """Memory that it takes while it is kept."""
+        return len(self.payload) + PACKET_OVERHEAD_BYTES
 
 
 @dataclass(frozen=True, slots=True)

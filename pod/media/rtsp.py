@@ -10,7 +10,7 @@ import av
 import av.container
 import av.error
 
-from pod.media.decoder import LIMITS, StreamDecoder
+from pod.media.decoder import STREAM_LIMITS, StreamDecoder
 from pod.media.faults import SessionError
 from pod.media.frame import AccessUnit
 from pod.media.location import StreamLocation
@@ -60,7 +60,7 @@ class RtspSession:
             "probesize": "32",
             "analyzeduration": "0",
             "timeout": str(round(self._timing.silence_s * 1e6)),
-            **LIMITS,
+            **STREAM_LIMITS,
         }
         timeout_s = (self._timing.open_s, self._timing.silence_s)
         started_s = time.monotonic()

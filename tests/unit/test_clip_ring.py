@@ -1,15 +1,16 @@
 """The newest coded pictures of a camera: whole GOPs, bounded in time and bytes."""
 
 from pod.media.clips.ring import UnitRing
-from pod.media.frame import AccessUnit
+from pod.media.frame import UNIT_OVERHEAD_BYTES, AccessUnit
 
 
-def unit(at_s: float, *, keyframe: bool = False, size: int = 10) -> AccessUnit:
-    return AccessUnit(b"\1" * size, "h264", keyframe, at_s, at_s)
+def unit(at_s: float, *, keyframe: bool = False, size: int = 260) -> AccessUnit:
+    """One that takes `size` bytes of memory."""
+    return AccessUnit(b"\1" * (size - UNIT_OVERHEAD_BYTES), "h264", keyframe, at_s, at_s)
 
 
 def filled(
-    seconds: int, *, gop_s: int = 1, size: int = 10, most_s: float = 3.0, most_bytes: int = 10_000
+    seconds: int, *, gop_s: int = 1, size: int = 260, most_s: float = 3.0, most_bytes: int = 260_000
 ) -> UnitRing:
     """Ten units a second."""
     ring = UnitRing(most_s=most_s, most_bytes=most_bytes)
@@ -34,7 +35,7 @@ def test_no_more_than_the_seconds_asked_for_and_one_gop_is_held() -> None:
     ring = filled(100, most_s=3.0)
     held = ring.since(0.0)
     assert 3.0 <= held[-1].arrival_s - held[0].arrival_s < 4.0
-    assert ring.held_bytes == 10 * len(held)
+    assert ring.held_bytes == 260 * len(held)
     assert ring.dropped == 0
 
 
@@ -44,13 +45,13 @@ def test_a_gop_longer_than_the_seconds_is_held_whole() -> None:
 
 
 def test_beyond_the_bytes_the_oldest_gop_goes_and_is_counted() -> None:
-    ring = filled(3, size=100, most_bytes=2500)
+    ring = filled(3, size=1000, most_bytes=25_000)
     assert ring.since(0.0)[0].arrival_s == 1.0
-    assert (ring.held_bytes, ring.dropped) == (2000, 10)
+    assert (ring.held_bytes, ring.dropped) == (20_000, 10)
 
 
 def test_a_single_gop_beyond_the_bytes_goes_whole_and_the_next_keyframe_begins_anew() -> None:
-    ring = filled(10, gop_s=60, size=100, most_bytes=5000)
+    ring = filled(10, gop_s=60, size=1000, most_bytes=50_000)
     assert (ring.since(0.0), ring.held_bytes, ring.dropped) == ((), 0, 51)
     ring.add(unit(11.0, keyframe=True))
     ring.add(unit(11.1))

@@ -1,13 +1,15 @@
 """What a running codec is given: the units' own bytes, and zeroes behind them."""
 
 import io
+from fractions import Fraction
 from typing import cast
 
 import av
+import av.error
 import numpy as np
 import pytest
 
-from pod.media.decoder import StreamDecoder
+from pod.media.decoder import MAX_STREAM_PIXELS, StreamDecoder
 from pod.media.frame import AccessUnit
 
 PICTURES = 40
@@ -54,3 +56,24 @@ def test_a_unit_without_a_byte_is_no_end_of_the_stream() -> None:
     for data in [packets[0], b"", *packets[1:]]:
         shown += len(list(decoder.decode(AccessUnit(data, "other", True, 0, 0))))
     assert shown + len(list(decoder.decode(None))) == PICTURES
+
+
+@pytest.mark.parametrize(
+    "size",
+    [pytest.param((8192, 4368), id="beyond 8K"), pytest.param((16000, 2400), id="too wide for its height")],
+)
+def test_pictures_larger_than_any_level_allows_are_refused_before_a_stream_takes_memory(
+    size: tuple[int, int],
+) -> None:
+    width, height = size
+    assert width * height > MAX_STREAM_PIXELS
+    encoder = av.CodecContext.create("libx264", "w")
+    assert isinstance(encoder, av.VideoCodecContext)
+    encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuv420p"
+    encoder.time_base, encoder.framerate = Fraction(1, 25), Fraction(25)
+    encoder.options = {"preset": "ultrafast", "tune": "zerolatency", "threads": "1"}
+    picture = av.VideoFrame(width, height, "yuv420p")
+    picture.pts = 0
+    (packet,) = encoder.encode(picture)
+    with pytest.raises(av.error.FFmpegError):
+        list(StreamDecoder("h264", None).decode(AccessUnit(bytes(packet), "h264", True, 0, 0)))

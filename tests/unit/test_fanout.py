@@ -49,6 +49,20 @@ def test_a_slow_reader_skips_to_the_newest_keyframe_and_the_loss_is_counted() ->
     assert quick.dropped == 0
 
 
+def test_units_too_large_to_wait_count_as_too_many_and_the_loss_is_counted() -> None:
+    fanout = AccessUnitFanout()
+    slow = fanout.subscribe(100)
+    giant = bytes(8 << 20)
+    for number in range(10):
+        fanout.publish(AccessUnit(giant, "h264", number == 0, number, number))
+    held = 0
+    while slow.take(0) is not None:
+        held += 1
+    assert (held, slow.dropped) == (3, 7)
+    fanout.publish(unit(10, keyframe=True))
+    assert numbers(slow) == [10]
+
+
 @given(
     steps=st.lists(st.sampled_from(["keyframe", "delta", "take"]), max_size=60),
     bound=st.integers(1, 5),

@@ -28,7 +28,7 @@ def test_the_packets_since_the_last_keyframe_are_kept():
 
 
 def test_a_gop_that_is_too_large_is_forgotten_until_the_next_keyframe():
-    gop = GopCache(most_bytes=25)
+    gop = GopCache(most_bytes=2 * packet(0).held_bytes + 5)
     gop.add([packet(0, keyframe=True), packet(1), packet(2)])
     assert not gop.packets
     assert gop.forgotten == 1
@@ -36,6 +36,15 @@ def test_a_gop_that_is_too_large_is_forgotten_until_the_next_keyframe():
     assert not gop.packets
     gop.add([packet(4, keyframe=True)])
     assert len(gop.packets) == 1
+
+
+def test_packets_of_a_byte_count_with_what_they_take_in_memory():
+    gop = GopCache(most_bytes=100_000)
+    tiny = [VideoPacket(b"\x41", False, 0, at == 0) for at in range(10_000)]
+    gop.add(tiny[:500])
+    assert len(gop.packets) == 500
+    gop.add(tiny[500:])
+    assert (len(gop.packets), gop.forgotten) == (0, 1)
 
 
 def test_a_gop_of_too_many_pictures_is_forgotten_until_the_next_keyframe():

@@ -23,7 +23,7 @@ def woken() -> list[int]:
 
 @pytest.fixture
 def inbox(woken: list[int]) -> Inbox:
-    return Inbox(lambda: woken.append(1), most_bytes=100)
+    return Inbox(lambda: woken.append(1), most_bytes=10 * batch(0).packets[0].held_bytes)
 
 
 def test_while_nobody_watches_only_what_follows_the_last_keyframe_is_kept(inbox, woken):
@@ -93,6 +93,13 @@ def test_what_it_could_not_hold_is_told_once_to_whoever_takes_the_rest(inbox, aw
     assert inbox.dropped == (11 if awake else 0)
     inbox.put(batch(13))
     assert not inbox.take()[0]
+
+
+def test_packets_of_a_byte_count_with_what_they_take_in_memory():
+    inbox = Inbox(lambda: None, most_bytes=100_000)
+    for number in range(10_000):
+        inbox.put(batch(number, size=1))
+    assert len(inbox.take()[1]) < 1000
 
 
 def test_a_closed_inbox_takes_nothing_and_wakes_nobody(inbox, woken):

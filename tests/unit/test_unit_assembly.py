@@ -110,6 +110,35 @@ def test_announced_parameter_sets_come_before_each_keyframe_that_brings_none(cod
     assert len(decoded(found.units, codec)) >= 9
 
 
+def test_giant_parameter_sets_are_not_put_before_each_of_many_tiny_keyframes() -> None:
+    sets = [b"\x67" + bytes(60_000), *(b"\x68" + bytes([number]) * 60_000 for number in range(1, 17))]
+    keyframes = [b"\x65\x88"] * 200
+    payloads = [VideoPacket(nal, False, 0, False) for nal in sets]
+    payloads += [VideoPacket(nal, True, at * 3600, False) for at, nal in enumerate(keyframes)]
+    sent = [rtp(packet, number) for number, packet in enumerate(payloads)]
+    found = received(sent)
+    sent_bytes = sum(map(len, sent))
+    assert sum(len(packet.payload) for packet in relayed(found)) < sent_bytes
+    assert sum(len(unit.data) for unit in found.units) < 2 * sent_bytes
+
+
+def test_after_giant_parameter_sets_those_of_a_camera_are_put_before_keyframes_again() -> None:
+    units = pictures()
+    bare = [without_parameter_sets(unit) for unit in units]
+    giant = rtp(VideoPacket(b"\x67" + bytes(60_000), False, 0, False), 65529)
+    into = stream()
+    received([giant, *rtp_of([units[0]])], into)
+    found = received(rtp_of(bare[5:], first=rtp_next(units[0])), into)
+    assert [packet.payload for packet in relayed(found) if packet.starts_keyframe] == [
+        parameter_sets(units)[0]
+    ]
+
+
+def rtp_next(unit: AccessUnit) -> int:
+    """The number behind those that `rtp_of` gives the packets of one unit."""
+    return 65530 + len(rtp_of([unit]))
+
+
 def test_without_any_parameter_sets_no_packet_claims_to_start_a_keyframe() -> None:
     found = received(rtp_of([without_parameter_sets(unit) for unit in pictures()]))
     assert not any(packet.starts_keyframe for packet in relayed(found))

@@ -39,7 +39,7 @@ class UnitRing:
         elif not self._gops:
             return
         self._gops[-1].append(unit)
-        self._bytes += len(unit.data)
+        self._bytes += unit.held_bytes
         while len(self._gops) > 1 and self._gops[1][0].arrival_s <= unit.arrival_s - self._most_s:
             self._let_go()
         while self._bytes > self._most_bytes:
@@ -63,5 +63,5 @@ class UnitRing:
 
     def _let_go(self) -> int:
         gop = self._gops.popleft()
-        self._bytes -= sum(len(unit.data) for unit in gop)
+        self._bytes -= sum(unit.held_bytes for unit in gop)
         return len(gop)

@@ -27,7 +27,7 @@ class GopCache:
         self._most_bytes = most_bytes
         self._packets: list[VideoPacket] = []
         self._pictures = 0
-        self._bytes = 0
+        self._bytes = self._held_bytes = 0
 
     @property
     def packets(self) -> Sequence[VideoPacket]:
@@ -56,13 +56,15 @@ class GopCache:
                 self._pictures += 1
             self._packets.append(packet)
             self._bytes += len(packet.payload)
-        if self._bytes > self._most_bytes or self._pictures > self._most_pictures:
+            self._held_bytes += packet.held_bytes
+        if self._held_bytes > self._most_bytes or self._pictures > self._most_pictures:
             self.clear()
             self.forgotten += 1
 
     def clear(self) -> None:
         """Forget everything, as for another stream."""
-        self._packets, self._pictures, self._bytes = [], 0, 0
+        self._packets = []
+        self._pictures = self._bytes = self._held_bytes = 0
 
 
 def hurried(packets: Sequence[VideoPacket], *, last: int, step: int) -> list[VideoPacket]:

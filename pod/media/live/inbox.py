@@ -100,4 +100,4 @@ class Inbox:
 
 
 def _size_bytes(batch: PacketBatch) -> int:
-    return sum(len(packet.payload) for packet in batch.packets)
+    return sum(packet.held_bytes for packet in batch.packets)

@@ -16,6 +16,10 @@ from pod.media.rtp.rtp import RtpPacket
 MOST_UNIT_BYTES = 8 * 1024 * 1024
 MOST_HELD_PACKETS = 32
 MOST_PARAMETER_SETS = 16
+MOST_SETS_BYTES = 8 * 1024
+"""Of all parameter sets together, which are put before keyframes: a camera's have a few hundred. Keyframes may be
+of two bytes, thousands of them in one read, and each gets all of it.
+"""
 UNMARKED_UNITS = 3
 """After so many units in a row without a marker the camera does not set it."""
 
@@ -171,17 +175,22 @@ class UnitAssembler:
         return [Assembled(b"".join(unit.parts), unit.keyframe, unit.timestamp, unit.arrival_s)]
 
     def _learn(self, nal: bytes) -> None:
-        """Keep a parameter set for later keyframes; a new one makes those that build on it invalid."""
+        """Keep a parameter set for later keyframes; a new one makes those that build on it invalid.
+
+        Sets that are too long together are forgotten, all of them: keyframes then have to bring their own.
+        """
         kind = self._rules.kind(nal)
         if nal in self._known[kind]:
             return
         kinds = list(self._known)
         if kind == kinds[-1]:
             self._known[kind] = [*self._known[kind], nal][-MOST_PARAMETER_SETS:]
-            return
-        for dependent in kinds[kinds.index(kind) :]:
-            self._known[dependent] = []
-        self._known[kind] = [nal]
+        else:
+            for dependent in kinds[kinds.index(kind) :]:
+                self._known[dependent] = []
+            self._known[kind] = [nal]
+        if sum(map(len, self.parameter_sets)) > MOST_SETS_BYTES:
+            self._known = {one: [] for one in kinds}
 
     def _count_unmarked(self) -> None:
         self._unmarked_units += 1
