@@ -50,6 +50,20 @@ def test_the_plate_is_stored_under_the_key_that_pods_look_for(cloud: Database) -
     assert cloud.run_as("postgres", "SELECT plate, key FROM platebridge.entry") == [("OOIL10", "001L10")]
 
 
+def test_a_plate_is_removed_in_whatever_writing_it_is_named(cloud: Database) -> None:
+    told("add", "elm", "OIL 10")
+    assert "OIL10 (allow, resident) was removed." in told("remove", "elm", "0il-1o")
+
+
+def test_the_owner_of_the_database_keeps_one_list_and_no_other(
+    cloud: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(DSN_VARIABLE, cloud.dsn("postgres").conninfo)
+    told("add", "oak", "BAB123")
+    assert "0 entries, version 0" in told("list", "elm")
+    assert "is not on the list of elm" in refused("remove", "elm", "BAB123")
+
+
 def test_a_list_is_applied_on_a_pod_only_once_the_pod_says_so(cloud: Database) -> None:
     told("add", "elm", "BAB123")
     assert "pod-elm (Elm): pending: it never said" in told("list", "elm")
