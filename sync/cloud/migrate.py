@@ -159,10 +159,12 @@ async def _is_prepared(conn: Connection) -> bool:
     if not await _is_there(conn, "platebridge.migration"):
         return False
     cursor = await conn.execute(
-        "SELECT count(*) = 4 AND coalesce(bool_and(rolname IN ('platebridge_bridge', 'platebridge_api') OR "
+        "SELECT count(*) = 5 AND coalesce(bool_and("
+        "rolname IN ('platebridge_bridge', 'platebridge_dispatch', 'platebridge_api') OR "
         "pg_has_role(current_user, oid, CASE WHEN current_setting('server_version_num')::int >= 160000 "
         "THEN 'SET' ELSE 'MEMBER' END)), false) FROM pg_roles WHERE rolname IN "
-        "('platebridge_migrator', 'platebridge_bridge', 'platebridge_api', 'platebridge_stats')"
+        "('platebridge_migrator', 'platebridge_bridge', 'platebridge_dispatch', 'platebridge_api', "
+        "'platebridge_stats')"
     )
     row = await cursor.fetchone()
     return row is not None and row[0] is True

@@ -16,7 +16,7 @@ TENANT_TABLES = [
     *("site", "gate", "pod", "camera", "token", "list_state", "entry", "entry_gone", "receipt", "command"),
     *("audit", "pod_cursor", "incident", "media"),
 ]
-ROLES = ("api", "bridge", "stats", "migrator")
+ROLES = ("api", "bridge", "dispatch", "stats", "migrator")
 
 ROWS_OF_BOTH = """
 INSERT INTO platebridge.gate (community, id, site, name)
@@ -185,7 +185,7 @@ async def test_nobody_reads_a_month_or_the_statistics_of_all_past_the_policies(
 
 
 async def test_the_owner_itself_sees_no_row_of_a_tenant(both: Database) -> None:
-    for table in sorted({*TENANT_TABLES} - {"list_state", "entry_gone"}):
+    for table in sorted({*TENANT_TABLES} - {"list_state", "entry", "entry_gone"}):
         assert communities(both, "a_migrator", table, tenant="elm") == set()
 
 
@@ -219,7 +219,22 @@ async def test_statistics_count_every_tenant_and_read_no_payload(both: Database)
         ("bridge", "UPDATE platebridge.pod SET revoked_at = NULL"),
         ("bridge", "UPDATE platebridge.entry SET verdict = 'allow'"),
         ("bridge", "INSERT INTO platebridge.command SELECT * FROM platebridge.command"),
+        ("bridge", "SELECT * FROM platebridge.entry"),
+        ("bridge", "UPDATE platebridge.command SET session = 's1'"),
         ("bridge", "SELECT * FROM platebridge.token"),
+        ("api", "UPDATE platebridge.command SET session = 's1'"),
+        (
+            "api",
+            "INSERT INTO platebridge.command (community, pod, gate, kind, asked_by, expires_at, asked_at) "
+            "VALUES ('elm', 'pod-elm', 'g', 'open', 'x', now(), now())",
+        ),
+        ("api", "INSERT INTO platebridge.move (portal, brokers) VALUES ('https://x', '{mqtts://x}')"),
+        ("dispatch", "UPDATE platebridge.entry SET verdict = 'allow'"),
+        ("dispatch", "INSERT INTO platebridge.command SELECT * FROM platebridge.command"),
+        ("dispatch", "UPDATE platebridge.command SET expires_at = now()"),
+        ("dispatch", "SELECT * FROM platebridge.audit"),
+        ("dispatch", "SELECT * FROM platebridge.token"),
+        ("dispatch", "INSERT INTO platebridge.move (portal, brokers) VALUES ('https://x', '{mqtts://x}')"),
         ("stats", "UPDATE platebridge.pod_cursor SET seq = 0"),
         ("stats", "CREATE TABLE platebridge.mine ()"),
     ],
@@ -283,7 +298,7 @@ def test_versions_of_a_list_become_visible_in_their_order(cloud_database: Databa
         first.commit()
         second.execute("SET app.tenant = 'elm'")
         second.execute(add, ("b",))
-    rows = cloud_database.run_as("a_bridge", "SELECT id, version FROM platebridge.entry ORDER BY id")
+    rows = cloud_database.run_as("a_dispatch", "SELECT id, version FROM platebridge.entry ORDER BY id")
     assert rows == [("a", 1), ("b", 2)]
 
 
@@ -291,5 +306,5 @@ def test_an_entry_that_comes_back_is_no_longer_gone(cloud_database: Database) ->
     add = f"{ADD} ('elm', 'e', 'K', 'K', 'deny', 'staff')"
     for sql in (add, "DELETE FROM platebridge.entry", add):
         cloud_database.run_as("a_api", sql, tenant="elm")
-    assert cloud_database.run_as("a_bridge", "SELECT id FROM platebridge.entry_gone") == []
-    assert cloud_database.run_as("a_bridge", "SELECT version FROM platebridge.entry") == [(3,)]
+    assert cloud_database.run_as("a_dispatch", "SELECT id FROM platebridge.entry_gone") == []
+    assert cloud_database.run_as("a_dispatch", "SELECT version FROM platebridge.entry") == [(3,)]
