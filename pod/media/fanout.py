@@ -6,7 +6,7 @@ from collections import deque
 from pod.media.frame import AccessUnit
 
 MOST_BYTES = 32 << 20
-"""What a reader's units may take in memory, too: a camera may send units of 8 MB, thirty times what any does."""
+"""What a reader's units may take in memory, too: a hostile camera's are of up to 8 MB each."""
 
 
 class Subscription:

@@ -16,6 +16,9 @@ MOST_CONNECTIONS = 64
 MOST_OF_ONE_ADDRESS = 24
 """Of these, what one other machine may hold: four browsers, as each opens six. This machine may take all."""
 
+UNREAD_S = 30.0
+"""How long a browser may take nothing of what is sent to it; the kernel breaks the connection then."""
+
 REQUEST_HEAD_S = 10.0
 """How long the head of a request may take, from the connection's begin or its first byte."""
 
@@ -36,6 +39,8 @@ class BoundedListener(socket.socket):
         if len(held) >= MOST_CONNECTIONS or crowded:
             connection.close()
             raise ConnectionAbortedError
+        # Counts while the other end takes nothing, or answers nothing, closed by us meanwhile or not.
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(UNREAD_S * 1000))
         self._held[connection] = mine
         return connection, address
 

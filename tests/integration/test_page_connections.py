@@ -9,13 +9,16 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, Response
 
 from pod.config import WebConfig
 from pod.domain.errors import ConfigError
 from pod.web import connections
 from pod.web.server import WebServer, bind
 from pod.web.tls import Certificate, certificate_of
+
+LARGE_BYTES = 40 << 20
+"""More than kernels keep for a connection."""
 
 OPEN = WebConfig(host="0.0.0.0")
 
@@ -30,6 +33,7 @@ def certificate() -> Certificate | None:
 async def address(certificate: Certificate | None) -> AsyncIterator[tuple[str, int]]:
     app = FastAPI()
     app.get("/")(lambda: "here")
+    app.get("/large")(lambda: Response(bytes(LARGE_BYTES)))
     with bind("127.0.0.1", 0) as listener:
         server = WebServer(app, listener, certificate=certificate)
         serving = asyncio.create_task(server.serve(), name="web")
@@ -80,6 +84,35 @@ async def test_closed_connections_make_room_for_new_ones(address: tuple[str, int
                 pass
             connection.close()
     assert await asyncio.to_thread(answers, address)
+
+
+async def test_who_asks_and_takes_nothing_of_the_answer_holds_no_place_for_long(
+    address: tuple[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "UNREAD_S", 1.0)
+    monkeypatch.setattr(connections, "MOST_CONNECTIONS", 2)
+
+    def ask() -> socket.socket:
+        connection = socket.socket()
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.connect(address)
+        connection.sendall(b"GET /large HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        assert connection.recv(15) == b"HTTP/1.1 200 OK"
+        return connection
+
+    def there_is_room() -> bool:
+        try:
+            return answers(address)
+        except OSError:
+            return False
+
+    unread = [await asyncio.to_thread(ask) for _ in range(connections.MOST_CONNECTIONS)]
+    assert not await asyncio.to_thread(there_is_room)
+    async with asyncio.timeout(20):
+        while not await asyncio.to_thread(there_is_room):
+            await asyncio.sleep(0.1)
+    for connection in unread:
+        connection.close()
 
 
 async def test_a_connection_that_never_asks_is_closed_and_the_page_goes_on(

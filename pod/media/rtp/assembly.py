@@ -17,8 +17,8 @@ MOST_UNIT_BYTES = 8 * 1024 * 1024
 MOST_HELD_PACKETS = 32
 MOST_PARAMETER_SETS = 16
 MOST_SETS_BYTES = 8 * 1024
-"""Of all parameter sets together, which are put before keyframes: a camera's have a few hundred. Keyframes may be
-of two bytes, thousands of them in one read, and each gets all of it.
+"""Of all parameter sets together: a camera's have a few hundred. Each keyframe gets all of them, and one
+read may bring thousands of keyframes of two bytes.
 """
 UNMARKED_UNITS = 3
 """After so many units in a row without a marker the camera does not set it."""
