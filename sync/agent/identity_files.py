@@ -4,8 +4,6 @@
 identity in force and a power cut in between leaves the old one.
 """
 
-import base64
-import binascii
 import contextlib
 import fcntl
 import hashlib
@@ -15,15 +13,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sync.agent.identity_error import IdentityError
 from sync.protocol.framing import PinnedKey
 from sync.protocol.homes import Home
+from sync.protocol.portal import KeyText, PortalTrust, pinned
 from sync.protocol.topics import check_pod
 from sync.protocol.wire import faults
 
@@ -40,34 +38,6 @@ RENEW_AFTER = 2 / 3
 MAX_FILE_BYTES = 64 * 1024
 
 _MEND = "restore the folder from a backup, or enroll again with a new join string"
-_TrustedBy = Literal["ca", "web"]
-
-
-class _Key(BaseModel):
-    model_config = ConfigDict(strict=True, extra="ignore")
-    key: Annotated[str, Field(max_length=64)]
-    kinds: Annotated[list[str], Field(max_length=16)]
-
-
-class PinnedKeys(BaseModel):
-    """Keys of the cloud as JSON, in an answer and in the file: `{kid: {"key": base64, "kinds": [...]}}`."""
-
-    model_config = ConfigDict(strict=True, extra="ignore")
-    keys: Annotated[dict[str, _Key], Field(min_length=1, max_length=16)]
-
-    def pinned(self) -> dict[str, PinnedKey]:
-        """The keys themselves.
-
-        Raises:
-            ValueError: one is none.
-        """
-        return {
-            kid: PinnedKey(
-                Ed25519PublicKey.from_public_bytes(base64.b64decode(one.key, validate=True)),
-                frozenset(one.kinds),
-            )
-            for kid, one in self.keys.items()
-        }
 
 
 class _File(BaseModel):
@@ -75,9 +45,9 @@ class _File(BaseModel):
     pod: str
     community: str
     portal: str
-    portal_trust: _TrustedBy
+    portal_trust: PortalTrust
     brokers: Annotated[list[str], Field(min_length=1, max_length=16)]
-    keys: dict[str, _Key]
+    keys: dict[str, KeyText]
     names: Annotated[dict[str, str], Field(max_length=16)]
     time_zone: str
     api_key: str
@@ -105,7 +75,7 @@ class Identity:
     pod: str
     community: str
     home: Home
-    portal_trust: _TrustedBy
+    portal_trust: PortalTrust
     keys: Mapping[str, PinnedKey]
     names: Mapping[str, str]
     time_zone: str
@@ -144,8 +114,8 @@ class Enrolled:
     pod: str
     community: str
     home: Home
-    portal_trust: _TrustedBy
-    keys: PinnedKeys
+    portal_trust: PortalTrust
+    keys: Mapping[str, KeyText]
     names: Mapping[str, str]
     time_zone: str
     api_key: str
@@ -167,7 +137,7 @@ def load(data_dir: Path) -> Identity | None:
     try:
         file = _File.model_validate_json(raw)
         check_pod(file.pod)
-        keys = PinnedKeys(keys=file.keys).pinned()
+        keys = pinned(file.keys)
         certificate = x509.load_pem_x509_certificate((folder / file.certificate_file).read_bytes())
         for name in (file.key_file, file.ca_file):
             (folder / name).stat()
@@ -175,7 +145,7 @@ def load(data_dir: Path) -> Identity | None:
         raise IdentityError(f"{folder / FILE} cannot be used: {faults(error)}: {_MEND}") from None
     except OSError as error:
         raise IdentityError(f"{error.filename}: {error.strerror}: {_MEND}") from None
-    except (ValueError, binascii.Error) as error:
+    except ValueError as error:
         raise IdentityError(f"{folder / FILE} cannot be used: {error}: {_MEND}") from None
     return Identity(
         file.pod,
@@ -215,7 +185,7 @@ def save(data_dir: Path, enrolled: Enrolled) -> None:
         portal=enrolled.home.portal,
         portal_trust=enrolled.portal_trust,
         brokers=list(enrolled.home.brokers),
-        keys=enrolled.keys.keys,
+        keys=dict(enrolled.keys),
         names=dict(enrolled.names),
         time_zone=enrolled.time_zone,
         api_key=enrolled.api_key,

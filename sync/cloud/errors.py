@@ -10,4 +10,4 @@ class DatabaseError(CloudError):
 
 
 class IdentityError(CloudError):
-    """A POD, or somebody who claims to be one, shows nothing that lets it in; or an authority cannot certify."""
+    """What is shown lets nobody in, or an authority cannot certify."""

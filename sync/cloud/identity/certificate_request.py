@@ -1,4 +1,4 @@
-"""Read a POD's certificate request: its key alone counts, once the request proves to be of its owner. Pure."""
+"""Read a POD's certificate request: its key alone counts, once proved to be its maker's. Pure."""
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
