@@ -13,6 +13,7 @@ import av.error
 from pod.media.decoder import STREAM_LIMITS, StreamDecoder
 from pod.media.faults import SessionError
 from pod.media.frame import AccessUnit
+from pod.media.libav_memory import bound_blocks
 from pod.media.location import StreamLocation
 from pod.media.parameter_sets import START_CODE, with_parameter_sets
 from pod.media.rtsp_faults import fault_of
@@ -45,6 +46,7 @@ class RtspSession:
         self._shown = location.shown
         self._stop = stop
         self._timing = timing
+        bound_blocks()
         probe(location, stop, timeout_s=timing.connect_s)
         self._container = self._open(location.url)
         context = self._container.streams.video[0].codec_context

@@ -12,6 +12,8 @@ from relay_fixtures import FACTS, LENGTH, MadeUpCamera, Receiver, a_relay, numbe
 from rtsp_stream import pictures
 
 from pod.config import CameraConfig
+from pod.media.live import relay as relay_module
+from pod.media.live import transcode as transcode_module
 from pod.media.live.transcode import WAITING_UNITS
 
 MASK = ((0.0, 0.5), (1.0, 0.5), (1.0, 1.0), (0.0, 1.0))
@@ -220,6 +222,28 @@ async def test_a_resolution_that_changes_is_followed():
             camera.clip = larger
             await until_soon(lambda: receiver.pictures[-1].width == 480)
         relay.close()
+
+
+async def test_an_encoder_that_fails_is_tried_again_for_whoever_goes_on_watching(monkeypatch, caplog):
+    monkeypatch.setattr(relay_module, "ENCODE_AGAIN_S", 0.5)
+    made: list[tuple[int, int]] = []
+
+    class FailingOnce(transcode_module._Encoder):
+        def __init__(self, size: tuple[int, int]) -> None:
+            made.append(size)
+            if len(made) == 1:
+                raise RuntimeError("this picture broke it")
+            super().__init__(size)
+
+    monkeypatch.setattr(transcode_module, "_Encoder", FailingOnce)
+    with MadeUpCamera(numbered_units("libx265")) as camera:
+        relay = a_relay(camera, facts=replace(FACTS, codec="hevc"))
+        async with Receiver(relay) as receiver:
+            await until_soon(lambda: relay.mode.startswith("unplayable: "))
+            await until_soon(lambda: receiver.numbers, timeout_s=30)
+            assert relay.mode == "transcoded: H.265"
+        relay.close()
+    assert len(made) == 2
 
 
 async def test_an_encoder_that_fails_is_said_and_tried_again_by_the_next_viewer(monkeypatch, caplog):

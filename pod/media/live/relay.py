@@ -41,6 +41,9 @@ MOST_PAYLOAD_BYTES = 1152
 _LOOK_S = 1.0
 """How often the camera's facts are looked at while somebody watches."""
 
+ENCODE_AGAIN_S = 10.0
+"""How long after its start an encoder that a fault has ended is replaced, while somebody watches."""
+
 
 class CameraRelay:
     """Belongs to the loop's thread, the constructor apart. Who may watch, and how many, others decide."""
@@ -67,6 +70,7 @@ class CameraRelay:
         self._unsubscribe = packets.subscribe(self._from_camera)
         self._transcoder: Transcoder | None = None
         self._transcoders = 0
+        self._transcoder_from_s = 0.0
         self._encode_skipped = self._encode_corrupt = 0
         self._ordered_s = loop.time() - BETWEEN_KEYFRAMES_S
         self._look: asyncio.TimerHandle | None = None
@@ -136,7 +140,7 @@ class CameraRelay:
         if mode == UNKNOWN:
             self._gop.clear()  # it would be shown as now to whoever asks for a keyframe
             return
-        if transcodes(mode) == (self._transcoder is not None):
+        if transcodes(mode) == (self._transcoder is not None) and not self._encoding_is_due_again():
             return
         self._stop_transcoder()
         if transcodes(mode):
@@ -150,7 +154,13 @@ class CameraRelay:
                 masks=self._masks,
                 most_payload_bytes=MOST_PAYLOAD_BYTES,
             )
+            self._transcoder_from_s = self._loop.time()
             self._transcoder.start()
+
+    def _encoding_is_due_again(self) -> bool:
+        """Whether a fault has ended the encoder, and the next may begin."""
+        failed = self._transcoder is not None and self._transcoder.fault is not None
+        return failed and self._loop.time() - self._transcoder_from_s >= ENCODE_AGAIN_S
 
     def _stop_transcoder(self) -> None:
         """Forget the encoded stream, where there is one: the camera's own goes on."""
