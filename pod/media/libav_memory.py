@@ -1,7 +1,7 @@
 """Bounds the single blocks of memory that libav takes, in this whole process.
 
 libav's RTSP puts the parts of a NAL unit together until its end comes, up to 2 GiB: a camera whose units have
-none would take the POD's memory. PyAV has no way to this setting, so the library that it loaded is asked itself.
+none would take the POD's memory. PyAV has no way to this setting: the library that it loaded is asked itself.
 """
 
 import ctypes
