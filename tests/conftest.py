@@ -27,6 +27,7 @@ KNOWN_ABSENCES = (
     "needs the training environment",
     "needs the WHEP client",
     "needs PgBouncer",
+    "needs mosquitto",
 )
 """A test may be skipped for these alone; each skip's reason starts with one of them."""
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from cloud_database import ROWS_OF_TWO_COMMUNITIES, TWO_COMMUNITIES, CloudServer, Database, a_database, memory
+from dispatch_broker import PROGRAM, Mosquitto
 
 from sync.cloud.embedded import embedded_server
 from sync.cloud.update import update
@@ -50,3 +51,14 @@ def cloud_database(cloud_server: CloudServer) -> Iterator[Database]:
     """A migrated database with the communities `elm`, whose POD is pod-elm, and `oak`, whose is pod-oak."""
     with a_database(cloud_server, TWO_COMMUNITIES) as database:
         yield database
+
+
+@pytest.fixture(scope="session")
+def mosquitto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mosquitto]:
+    """A broker that lets everybody in, for the tests of what goes over it."""
+    if PROGRAM is None:
+        pytest.skip("needs mosquitto (apt-get install mosquitto)")
+    broker = Mosquitto(PROGRAM, tmp_path_factory.mktemp("mosquitto"))
+    broker.start()
+    yield broker
+    broker.kill()

@@ -85,7 +85,8 @@ def test_an_entrys_text_is_one_that_a_pod_reads(cloud_database: Database):
     cloud_database.run_as(
         "a_api",
         "INSERT INTO platebridge.entry (community, key, plate, verdict, type, label, starts_at, "
-        "expires_at, gates, cameras, sites, schedule, uses_left, exact_only) VALUES ('elm', 'AB123CD', 'AB123CD', 'allow', "
+        "expires_at, gates, cameras, sites, schedule, uses_left, exact_only) "
+        "VALUES ('elm', 'AB123CD', 'AB123CD', 'allow', "
         "'visitor', 'Zoë \"Z\" \\', '2026-01-01 00:00:00.000001+00', '2027-01-01 00:00+01', '{main,back}', "
         "'{entrance}', '{north}', 'mon-fri 08:00-18:00', 2, true), "
         "('elm', 'AB1', 'AB1', 'deny', 'staff', '', NULL, NULL, '{}', '{}', '{}', NULL, NULL, false)",

@@ -157,6 +157,8 @@ ALTER TABLE platebridge.command
     ADD CONSTRAINT command_names_a_gate CHECK (gate ~ '^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$'),
     ADD CONSTRAINT command_names_who CHECK (char_length(asked_by) BETWEEN 1 AND 200);
 
+ALTER TABLE platebridge.pod_cursor ADD COLUMN IF NOT EXISTS session text NOT NULL DEFAULT '';
+
 DROP INDEX platebridge.command_unanswered;
 CREATE INDEX command_to_settle ON platebridge.command (asked_at) WHERE result IS NULL OR result = 'unknown';
 

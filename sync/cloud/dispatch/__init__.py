@@ -1,0 +1,1 @@
+"""What goes down to PODs: lists, commands and moves, each signed by this service's key alone."""
