@@ -18,7 +18,8 @@ export class Refusal extends Error {
 }
 
 export class WhepSession {
-  #grant; #lost; #pc = null; #token = ""; #address = ""; #etag = "";
+  #grant; #lost; #pc = null; #address = ""; #etag = "";
+  #opener = ""; // the token that opens the session, which stays good to trickle and to end it
   #candidates = []; #closed = false; #connected = false; #timers = {};
   #turn = ""; // whether a TURN server was given, and how it does: "", asked, refused, relays
 
@@ -55,8 +56,13 @@ export class WhepSession {
     this.#closed = true;
     Object.values(this.#timers).forEach(clearTimeout);
     this.#pc?.close();
-    // Also while the page is being left; where it fails, the lease ends the session.
+    this.#leave();
+  }
+
+  // Also while the page is being left; where it fails, the lease ends the session.
+  #leave() {
     if (this.#address) this.#ask("DELETE", this.#address, { keepalive: true }).catch(() => {});
+    this.#address = "";
   }
 
   async #negotiate(codecs) {
@@ -66,6 +72,7 @@ export class WhepSession {
     transceiver.setCodecPreferences(codecs);
     const [granted, made] = await Promise.all([this.#ticket(), pc.createOffer()]);
     let ticket = granted;
+    this.#opener = ticket.token;
     const servers = ticket.ice_servers ?? (await this.#servers(ticket.whep));
     if (servers.some(({ urls }) => [urls].flat().some((url) => /^turns?:/.test(url)))) this.#turn = "asked";
     pc.setConfiguration({ iceServers: servers });
@@ -83,6 +90,7 @@ export class WhepSession {
     } catch (error) {
       if (!["expired", "used", "bad_token"].includes(error.code)) throw error;
       ticket = await this.#ticket();
+      this.#opener = ticket.token;
       answer = await this.#ask("POST", ticket.whep, offer);
     }
     this.#address = new URL(answer.headers.get("location"), answer.url).href;
@@ -110,7 +118,6 @@ export class WhepSession {
   async #ticket() {
     const ticket = await this.#grant();
     this.#heed();
-    this.#token = ticket.token;
     this.mode = ticket.mode;
     return ticket;
   }
@@ -118,12 +125,12 @@ export class WhepSession {
   // Closed while something was awaited: what came since is nobody's.
   #heed() {
     if (!this.#closed) return;
-    if (this.#address) this.#ask("DELETE", this.#address, { keepalive: true }).catch(() => {});
+    this.#leave();
     throw new Refusal("closed");
   }
 
-  async #ask(method, address, { type = "", body, headers = {}, keepalive = false } = {}) {
-    const brought = { Authorization: `Bearer ${this.#token}`, ...headers };
+  async #ask(method, address, { type = "", body, headers = {}, keepalive = false, token = this.#opener } = {}) {
+    const brought = { Authorization: `Bearer ${token}`, ...headers };
     if (type) brought["Content-Type"] = type;
     const signal = AbortSignal.timeout(ANSWER_WITHIN_MS);
     const request = { method, body, headers: brought, keepalive, signal, credentials: "omit" };
@@ -175,8 +182,8 @@ export class WhepSession {
   // A new token for the same session. Who is not allowed any more gets none, and sees nothing from then on.
   async #renew() {
     try {
-      await this.#ticket();
-      const answer = await this.#ask("POST", this.#address);
+      const { token } = await this.#ticket();
+      const answer = await this.#ask("POST", this.#address, { token });
       this.#renewIn((await answer.json()).lease_s * RENEW_AT * 1000);
     } catch (error) {
       if (error.code === "closed") return;

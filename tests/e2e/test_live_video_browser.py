@@ -589,6 +589,37 @@ def test_a_lease_is_renewed_with_new_tokens_until_the_person_is_signed_out(
     assert len(set(tokens)) == len(tokens)
 
 
+def test_a_session_that_is_left_while_it_is_being_renewed_is_ended_with_the_token_that_opened_it(
+    browser: Browser, pod: RunningPod
+) -> None:
+    renewing: list[Route] = []
+    brought: dict[str, str] = {}
+
+    def short(route: Route) -> None:
+        answer = route.fetch()
+        route.fulfill(response=answer, json=answer.json() | {"lease_s": 1.0})
+
+    def of_session(route: Route) -> None:
+        if route.request.method == "POST":
+            renewing.append(route)  # the POD never hears of it, and knows no token but the first
+            return
+        brought[route.request.method] = route.request.headers["authorization"]
+        route.continue_()
+
+    def offered(route: Route) -> None:
+        brought["offer"] = route.request.headers["authorization"]
+        route.continue_()
+
+    with visit(browser, pod, answers=short, path="**/watch") as page:
+        page.route(re.compile(r"/whep/entry$"), offered)
+        page.route(re.compile(r"/whep/entry/[^/]+$"), of_session)
+        expect_state(page, "live")
+        until(lambda: page.wait_for_timeout(100) or renewing, what="a renewal")
+        page.evaluate("document.querySelector('pb-live .live-button[title=Pause]').click()")
+        until(lambda: page.wait_for_timeout(100) or "DELETE" in brought, what="the end")
+    assert brought["DELETE"] == brought["offer"]
+
+
 def test_a_page_out_of_sight_stops_after_a_while_and_plays_again_when_seen(
     browser: Browser, pod: RunningPod
 ) -> None:
