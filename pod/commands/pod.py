@@ -11,6 +11,7 @@ import typer
 from pod.commands.backup import backup, restore
 from pod.commands.clock import clock
 from pod.commands.doctor import Finding, examine, examine_config
+from pod.commands.enroll import enroll
 from pod.commands.password import password
 from pod.commands.place import DEFAULT_CONFIG
 from pod.config_load import load_with_advice
@@ -24,6 +25,7 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, help="Run the POD,
 app.command(epilog="Example: platebridge pod backup gate.backup --config config.yaml")(backup)
 app.command(epilog="Example: platebridge pod restore gate.backup --config config.yaml")(restore)
 app.command(epilog="Example: platebridge pod clock --config config.yaml")(clock)
+app.command(epilog="Example: platebridge pod enroll PB1-AB... --config config.yaml")(enroll)
 app.command(epilog="Example: platebridge pod password --reset --config config.yaml")(password)
 
 ConfigOption = Annotated[

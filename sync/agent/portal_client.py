@@ -4,7 +4,6 @@ Blocking, for a thread of its own or the command line; one connection for each r
 """
 
 import contextlib
-import hashlib
 import http.client
 import socket
 import ssl
@@ -17,9 +16,10 @@ from urllib.parse import quote, urlsplit
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from sync.agent.identity_error import IdentityError
+from sync.protocol.errors import ProtocolError
 from sync.protocol.join import Join
 from sync.protocol.portal import (
     Heard,
@@ -33,6 +33,7 @@ from sync.protocol.portal import (
     Renew,
     Renewed,
     Sheet,
+    take_apart,
 )
 
 CONNECT_S = 10.0
@@ -40,6 +41,7 @@ ANSWER_S = 30.0
 """How long a whole answer may take."""
 
 MAX_ANSWER_BYTES = 256 * 1024
+MAX_LIST_BYTES = 64 * 1024 * 1024
 _SANE_YEARS = range(2025, 2090)
 
 S = TypeVar("S", bound=Sheet)
@@ -91,6 +93,21 @@ class PortalClient:
         """Raises PortalError."""
         return self._ask("POST", "/api/pods/heartbeat", heartbeat, Heard)
 
+    def list_frames(self, *, session: str, number: int) -> list[bytes]:
+        """The whole list, as the signed frames that a broker would bring: for where no broker can be reached.
+
+        Args:
+            session, number: of the request that the frames answer.
+
+        Raises:
+            PortalError: it cannot be had.
+        """
+        path = f"/api/pods/list?session={quote(session, safe='')}&number={number}"
+        try:
+            return take_apart(self._send("GET", path, b"", "application/json", most_bytes=MAX_LIST_BYTES))
+        except ProtocolError:
+            raise PortalError(f"the list of {self.portal} was cut off: try again") from None
+
     def offer_image(self, offer: OfferedImage) -> ImagePlace:
         """From which byte on the portal wants it. Raises PortalError."""
         return self._ask("POST", "/api/pods/media", offer, ImagePlace)
@@ -106,17 +123,21 @@ class PortalClient:
         path = f"/api/pods/media/{quote(name, safe='')}?offset={from_byte}"
         return _read(self._send("PUT", path, part, "application/octet-stream"), ImagePlace)
 
-    def _ask(self, method: str, path: str, body: Sheet, answer: type[S]) -> S:
+    def _ask(self, method: str, path: str, body: BaseModel, answer: type[S]) -> S:
         return _read(self._send(method, path, body.model_dump_json().encode(), "application/json"), answer)
 
-    def _send(self, method: str, path: str, body: bytes, media_type: str) -> bytes:
+    def _send(
+        self, method: str, path: str, body: bytes, media_type: str, *, most_bytes: int = MAX_ANSWER_BYTES
+    ) -> bytes:
         headers = {"Content-Type": media_type, "Accept": "application/json"}
         if self.bearer is not None:
             headers["Authorization"] = f"Bearer {self.bearer}"
         context = ssl.create_default_context()
         if self.trust == "ca":
             context = ssl.create_default_context(cadata=self.ca_pem.decode())
-        return _exchange(self.portal, method, path, body=body, headers=headers, context=context)
+        return _exchange(
+            self.portal, method, path, body=body, headers=headers, context=context, most_bytes=most_bytes
+        )
 
 
 def fetch_authority(join: Join) -> bytes:
@@ -130,7 +151,15 @@ def fetch_authority(join: Join) -> bytes:
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    raw = _exchange(join.portal, "GET", "/api/pods/authority", body=None, headers={}, context=context)
+    raw = _exchange(
+        join.portal,
+        "GET",
+        "/api/pods/authority",
+        body=None,
+        headers={},
+        context=context,
+        most_bytes=MAX_ANSWER_BYTES,
+    )
     try:
         certificate = x509.load_pem_x509_certificate(raw)
     except ValueError:
@@ -138,10 +167,9 @@ def fetch_authority(join: Join) -> bytes:
             f"what answers at {join.portal} is no PlateBridge cloud: check the address in the join string"
         ) from None
     if certificate.fingerprint(hashes.SHA256()) != join.ca_sha256:
-        found = hashlib.sha256(raw).hexdigest()[:8]
         raise PortalError(
-            f"what answers at {join.portal} is another cloud than the join string is of (it shows {found}...): "
-            "somebody stands in between, or the cloud was set up anew; ask for a new join string"
+            f"what answers at {join.portal} is another cloud than the join string is of: somebody stands in "
+            "between, or the cloud was set up anew; ask for a new join string"
         )
     return raw
 
@@ -154,6 +182,7 @@ def _exchange(
     body: bytes | None,
     headers: dict[str, str],
     context: ssl.SSLContext,
+    most_bytes: int,
 ) -> bytes:
     address = urlsplit(portal)
     host = address.hostname or ""
@@ -162,7 +191,7 @@ def _exchange(
         with _told(portal, host):
             connection.request(method, path, body=body, headers=headers)
             response = connection.getresponse()
-            content = _bounded(response, portal)
+            content = _bounded(response, portal, most_bytes)
     finally:
         connection.close()
     if response.status // 100 != 2:
@@ -170,12 +199,12 @@ def _exchange(
     return content
 
 
-def _bounded(response: http.client.HTTPResponse, portal: str) -> bytes:
+def _bounded(response: http.client.HTTPResponse, portal: str, most_bytes: int) -> bytes:
     deadline_s = time.monotonic() + ANSWER_S
     content = bytearray()
     while part := response.read1(64 * 1024):
         content += part
-        if len(content) > MAX_ANSWER_BYTES or time.monotonic() > deadline_s:
+        if len(content) > most_bytes or time.monotonic() > deadline_s:
             raise PortalError(f"the answer of {portal} has no end: check the address in the join string")
     return bytes(content)
 
@@ -185,7 +214,7 @@ def _refusal(status: int, content: bytes, portal: str) -> PortalError:
         problem = Problem.model_validate_json(content)
     except ValidationError:
         return PortalError(
-            f"{portal} answers with HTTP {status} and no reason: is a PlateBridge cloud there, and does it run?"
+            f"{portal} answers with HTTP {status} and no reason: see that a PlateBridge cloud runs there"
         )
     return PortalRefusedError(problem.code, problem.detail, status=status)
 
@@ -231,8 +260,8 @@ def _why_unproved(error: ssl.SSLCertVerificationError, portal: str) -> str:
     now = datetime.now(UTC)
     if now.year not in _SANE_YEARS or error.verify_code in (9, 10):  # not yet valid, has expired
         return (
-            f"the certificate of {portal} does not hold at this POD's time, {now:%Y-%m-%d %H:%M} UTC: if that "
-            "is wrong, set the clock (timedatectl); if it is right, the cloud's certificate is to be renewed"
+            f"the certificate of {portal} does not hold at this POD's time, {now:%Y-%m-%d %H:%M} UTC: if "
+            "that is wrong, set the clock (timedatectl); if it is right, the cloud's certificate is too old"
         )
     return (
         f"what answers at {portal} cannot prove that it is your cloud ({error.verify_message}): check the "

@@ -8,6 +8,7 @@ its own (RFC 8725, 3.11).
 import base64
 import json
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from cryptography.exceptions import InvalidSignature
@@ -135,7 +136,7 @@ def _members(text: str) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _json(members: dict[str, object]) -> bytes:
+def _json(members: Mapping[str, object]) -> bytes:
     return json.dumps(members, separators=(",", ":")).encode()
 
 

@@ -1,16 +1,17 @@
 """What a POD and the cloud's portal say to each other over HTTPS. Pure."""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Literal
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pydantic import BaseModel, ConfigDict, Field
 
+from sync.protocol.errors import ProtocolError
 from sync.protocol.framing import PinnedKey
 from sync.protocol.health import Health
 from sync.protocol.up import ImageOffer
-from sync.protocol.wire import Count, Name, Seconds, Text
+from sync.protocol.wire import Count, Name, Seconds
 
 MAX_PEM_CHARS = 8 * 1024
 MAX_NAME_CHARS = 200
@@ -19,7 +20,7 @@ PortalTrust = Literal["ca", "web"]
 """Whose certificates a portal shows: those of the cloud's own authority, or of one that browsers trust."""
 
 _Pem = Annotated[str, Field(max_length=MAX_PEM_CHARS)]
-_PodName = Annotated[str, Field(min_length=1, max_length=MAX_NAME_CHARS)]
+_PodName = Annotated[str, Field(min_length=1, max_length=MAX_NAME_CHARS, pattern=r"^[^\x00-\x1f\x7f]+$")]
 
 
 class Sheet(BaseModel):
@@ -130,7 +131,7 @@ class Problem(Sheet):
     """Why something is refused: a code for programs, a sentence with the mend for people."""
 
     code: Name
-    detail: Text
+    detail: Annotated[str, Field(max_length=500)]
 
 
 def pinned(keys: Mapping[str, KeyText]) -> dict[str, PinnedKey]:
@@ -150,3 +151,24 @@ def pinned(keys: Mapping[str, KeyText]) -> dict[str, PinnedKey]:
 def key_text(key: PinnedKey) -> KeyText:
     """A key as it is sent."""
     return KeyText(key=base64.b64encode(key.key.public_bytes_raw()).decode(), kinds=sorted(key.kinds))
+
+
+def put_together(frames: Iterable[bytes]) -> bytes:
+    """Frames of a list as one body: each behind its length, 4 bytes."""
+    return b"".join(len(frame).to_bytes(4) + frame for frame in frames)
+
+
+def take_apart(body: bytes) -> list[bytes]:
+    """The frames of such a body.
+
+    Raises:
+        ProtocolError: it was cut off.
+    """
+    frames, at = [], 0
+    while at < len(body):
+        end = at + 4 + int.from_bytes(body[at : at + 4])
+        if end > len(body) or end < at + 4:
+            raise ProtocolError("a list that was cut off")
+        frames.append(body[at + 4 : end])
+        at = end
+    return frames

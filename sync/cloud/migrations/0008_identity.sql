@@ -23,6 +23,17 @@ CREATE TABLE platebridge.pod_certificate (
 CREATE INDEX pod_certificate_of_pod ON platebridge.pod_certificate (pod, valid_until DESC);
 CREATE INDEX token_of_pod ON platebridge.token (pod) WHERE revoked_at IS NULL;
 
+-- When a POD was last heard over HTTPS: of one whose brokers are out of reach it is all that is known.
+CREATE TABLE platebridge.pod_heartbeat (
+    pod          text           PRIMARY KEY,
+    community    platebridge.id NOT NULL,
+    at           timestamptz    NOT NULL,
+    tailscale_ip inet,
+    -- As `sync.protocol.health` has it; NULL where the POD said nothing of it.
+    health       jsonb,
+    FOREIGN KEY (community, pod) REFERENCES platebridge.pod (community, id)
+) WITH (fillfactor = 50);
+
 -- Whose token this is, before any tenant is known. Whoever asks has to know the secret.
 CREATE FUNCTION platebridge.token_holder(
     of_hash bytea, OUT community text, OUT kind text, OUT pod text, OUT revoked_at timestamptz
@@ -83,7 +94,7 @@ DO $$
 DECLARE
     name text;
 BEGIN
-    FOREACH name IN ARRAY ARRAY['pod_key', 'pod_certificate'] LOOP
+    FOREACH name IN ARRAY ARRAY['pod_key', 'pod_certificate', 'pod_heartbeat'] LOOP
         EXECUTE format('ALTER TABLE platebridge.%I ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', name);
         EXECUTE format('CREATE POLICY of_the_tenant ON platebridge.%I TO platebridge_api '
                        'USING (community = (SELECT platebridge.tenant())) '
@@ -99,5 +110,6 @@ $$;
 
 GRANT SELECT, INSERT ON platebridge.pod_key TO platebridge_api;
 GRANT SELECT, INSERT, DELETE ON platebridge.pod_certificate TO platebridge_api;
+GRANT SELECT, INSERT, UPDATE (at, tailscale_ip, health) ON platebridge.pod_heartbeat TO platebridge_api;
 -- A join token that was used names the POD it let in.
 GRANT UPDATE (pod) ON platebridge.token TO platebridge_api;
