@@ -17,14 +17,15 @@ class Incident:
     Attributes:
         pod: as the message's topic named it; need not exist.
         kind: `fork`: the audit goes on differently than the cloud holds it. `gap`: rows that the POD has no
-            more and the cloud never had. `poison`: a message that cannot be used.
+            more and the cloud never had. `poison`: a message that cannot be used. `flood`: a POD asks for more than
+            its share. `list`: a list that cannot be sent.
         reason: in words, the same each time, for equal ones are counted together; at most 500 characters.
         seq: the row it is about, 0 where it is about none.
         sample: the message, for whoever looks for the fault; its beginning is kept.
     """
 
     pod: str
-    kind: Literal["fork", "gap", "poison"]
+    kind: Literal["fork", "gap", "poison", "flood", "list"]
     reason: str
     seq: int = 0
     line: int = 1

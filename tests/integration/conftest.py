@@ -11,7 +11,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from cloud_database import ROWS_OF_TWO_COMMUNITIES, TWO_COMMUNITIES, CloudServer, Database, a_database, memory
-from dispatch_broker import PROGRAM, Mosquitto
+from dispatch_broker import Mosquitto, a_mosquitto
 
 from sync.cloud.embedded import embedded_server
 from sync.cloud.update import update
@@ -56,9 +56,12 @@ def cloud_database(cloud_server: CloudServer) -> Iterator[Database]:
 @pytest.fixture(scope="session")
 def mosquitto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mosquitto]:
     """A broker that lets everybody in, for the tests of what goes over it."""
-    if PROGRAM is None:
-        pytest.skip("needs mosquitto (apt-get install mosquitto)")
-    broker = Mosquitto(PROGRAM, tmp_path_factory.mktemp("mosquitto"))
-    broker.start()
-    yield broker
-    broker.kill()
+    with a_mosquitto(tmp_path_factory.mktemp("mosquitto")) as broker:
+        yield broker
+
+
+@pytest.fixture
+def own_mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
+    """As `mosquitto`, to be killed by the test."""
+    with a_mosquitto(tmp_path) as broker:
+        yield broker

@@ -6,7 +6,11 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+import pytest
 
 PROGRAM = shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 CONFIG = "listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\nuser root\n"
@@ -47,3 +51,16 @@ class Mosquitto:
         if self._process is not None:
             os.kill(self._process.pid, signal.SIGKILL)
             self._process.wait()
+
+
+@contextmanager
+def a_mosquitto(folder: Path) -> Iterator[Mosquitto]:
+    """A running broker for as long as the block runs."""
+    if PROGRAM is None:
+        pytest.skip("needs mosquitto (apt-get install mosquitto)")
+    broker = Mosquitto(PROGRAM, folder)
+    broker.start()
+    try:
+        yield broker
+    finally:
+        broker.kill()

@@ -3,13 +3,16 @@
 import asyncio
 from collections import Counter
 
-from sync.mqtt import LinkBusyError, MqttLink
+from sync.mqtt import LinkBusyError, LinkError, MqttLink
 from sync.protocol import topics
 from sync.protocol.down import channel_of, encode_down
 from sync.protocol.framing import Signer, versions_frame
 from sync.protocol.wire import Message
 
-_ROOM_S = 0.05
+ROOM_BYTES = 2 * 2**20
+"""So much may wait for the broker before a list does; what is above is there for commands."""
+
+_ROOM_S = 0.02
 
 
 class Post:
@@ -34,7 +37,7 @@ class Post:
         frame = await asyncio.to_thread(encode_down, message, pod=pod, signer=self._signer)
         link = self.link
         while self.link is not None and self.link is link:
-            if self._publish(pod, message, frame):
+            if link.outbox_bytes < ROOM_BYTES and self._publish(pod, message, frame):
                 return True
             # The outbox empties as fast as the broker takes it, and tells nobody.
             await asyncio.sleep(_ROOM_S)
@@ -42,20 +45,20 @@ class Post:
 
     def tell_versions(self, pod: str) -> None:
         """Answer a message of an unknown version."""
-        if self.link is not None:
-            try:
-                self.link.publish(topics.down(pod, "list"), versions_frame())
-            except LinkBusyError:
-                self.counts["no_room"] += 1
+        self._hand_over(topics.down(pod, "list"), versions_frame())
 
     def _publish(self, pod: str, message: Message, frame: bytes) -> bool:
-        if self.link is None:
-            self.counts["no_broker"] += 1
-            return False
+        is_sent = self._hand_over(topics.down(pod, channel_of(message)), frame)
+        self.counts[type(message).__name__] += is_sent
+        return is_sent
+
+    def _hand_over(self, topic: str, frame: bytes) -> bool:
         try:
-            self.link.publish(topics.down(pod, channel_of(message)), frame)
+            if self.link is not None:
+                self.link.publish(topic, frame)
+                return True
         except LinkBusyError:
             self.counts["no_room"] += 1
-            return False
-        self.counts[type(message).__name__] += 1
-        return True
+        except LinkError:
+            self.counts["no_broker"] += 1  # whoever reads from the link hears of it, too
+        return False
