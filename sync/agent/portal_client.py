@@ -16,7 +16,7 @@ from urllib.parse import quote, urlsplit
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from sync.agent.identity_error import IdentityError
 from sync.protocol.errors import ProtocolError
@@ -123,7 +123,7 @@ class PortalClient:
         path = f"/api/pods/media/{quote(name, safe='')}?offset={from_byte}"
         return _read(self._send("PUT", path, part, "application/octet-stream"), ImagePlace)
 
-    def _ask(self, method: str, path: str, body: BaseModel, answer: type[S]) -> S:
+    def _ask(self, method: str, path: str, body: Sheet, answer: type[S]) -> S:
         return _read(self._send(method, path, body.model_dump_json().encode(), "application/json"), answer)
 
     def _send(

@@ -10,7 +10,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from sync.protocol.errors import ProtocolError
 from sync.protocol.framing import PinnedKey
 from sync.protocol.health import Health
-from sync.protocol.up import ImageOffer
 from sync.protocol.wire import Count, Name, Seconds
 
 MAX_PEM_CHARS = 8 * 1024
@@ -111,13 +110,20 @@ class Heard(Sheet):
     time_s: Seconds
 
 
-class OfferedImage(ImageOffer):
+class OfferedImage(Sheet):
     """A picture or clip that the POD would upload.
 
     Attributes:
+        approach: of the car that it shows.
+        sha256: of its bytes, as hexadecimal digits.
         taken_s: when it was taken, by the POD's clock.
     """
 
+    name: Name
+    approach: Name
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    size_bytes: Count
+    media_type: Literal["image/jpeg", "video/mp4"]
     taken_s: Seconds
 
 

@@ -115,7 +115,7 @@ class MediaStore:
         have = await self._append(coming, offer, from_byte=from_byte, parts=parts)
         if have < offer.size_bytes:
             return have
-        if await asyncio.to_thread(_digest, coming) != offer.digest:
+        if await asyncio.to_thread(_digest, coming) != offer.sha256:
             self.counters.spoiled += 1
             _forget(coming)
             raise ProblemError(
@@ -160,7 +160,7 @@ class MediaStore:
                     name,
                     offer.approach,
                     offer.media_type,
-                    offer.digest,
+                    bytes.fromhex(offer.sha256),
                     offer.size_bytes,
                     _believed(offer.taken_s, now),
                 ),
@@ -190,7 +190,9 @@ class MediaStore:
         for one in (folder, _sheet(coming).parent):
             one.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
-            if _read_offer(coming) == offer and coming.stat().st_size <= offer.size_bytes:
+            known = _read_offer(coming)
+            is_same = (known.sha256, known.size_bytes) == (offer.sha256, offer.size_bytes)
+            if is_same and coming.stat().st_size <= offer.size_bytes:
                 return coming.stat().st_size
         except (ProblemError, FileNotFoundError):
             pass  # a new one
@@ -242,9 +244,9 @@ def _flush(fd: int, flush: Callable[[], None]) -> None:
     os.fsync(fd)
 
 
-def _digest(path: Path) -> bytes:
+def _digest(path: Path) -> str:
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").digest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _believed(taken_s: float, now: datetime) -> datetime:
