@@ -8,6 +8,10 @@ from pod.media.faults import SessionError
 from pod.media.frame import AccessUnit
 from pod.media.stream_facts import SessionPath
 
+LONGEST_GAP_S = 2.0
+"""Of the time between two units at most so much counts as time without a picture: in the rest nothing
+came that could have given one, as where this machine stood still."""
+
 
 @dataclass(slots=True)
 class SessionWatch:
@@ -31,6 +35,9 @@ class SessionWatch:
     no_picture_s: float
     late: int = 0
     _late_since_s: float | None = field(default=None, init=False)
+    _picture_s: float | None = field(default=None, init=False)
+    _unit_s: float | None = field(default=None, init=False)
+    _fruitless_s: float = field(default=0.0, init=False)
 
     def judge(self, unit: AccessUnit, last_picture_s: float | None, *, arrival_lag_s: float) -> None:
         """Take in the newest unit.
@@ -57,7 +64,12 @@ class SessionWatch:
                     f"{self.camera} stays more than {self.freshness_limit_s:g} s behind: "
                     "lower its bit rate, or mend the network to it",
                 )
-        if unit.arrival_s - max(self.opened_s, last_picture_s or self.opened_s) > self.no_picture_s:
+        if last_picture_s != self._picture_s:
+            self._picture_s, self._fruitless_s = last_picture_s, 0.0
+        gap_s = unit.arrival_s - (self.opened_s if self._unit_s is None else self._unit_s)
+        self._unit_s = unit.arrival_s
+        self._fruitless_s += min(gap_s, LONGEST_GAP_S)
+        if self._fruitless_s > self.no_picture_s:
             raise SessionError("undecodable", no_picture(self.camera, self.path))
 
 

@@ -62,10 +62,20 @@ def test_a_session_that_gives_no_picture_is_given_up_and_how_it_was_read_is_told
     path: SessionPath, words: str
 ) -> None:
     watch = a_watch(path)
+    for arrival_s in range(101, 110):
+        judge(watch, unit(arrival_s), None)
     judge(watch, unit(109.9), None)
     with pytest.raises(SessionError, match=words) as caught:
         judge(watch, unit(110.1), None)
     assert caught.value.reason == "undecodable"
+
+
+def test_a_machine_that_stood_still_blames_no_camera_for_pictures_it_did_not_decode() -> None:
+    watch = a_watch()
+    judge(watch, unit(101.0), 101.0)
+    judge(watch, unit(161.0), 101.0)
+    judge(watch, unit(161.04), 101.0)
+    judge(watch, unit(162.0), 161.1)
 
 
 def test_pictures_of_the_session_before_do_not_count_against_this_one() -> None:
