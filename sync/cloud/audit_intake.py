@@ -1,150 +1,196 @@
-"""Take the audit rows of many PODs into the database in one go, each row once and in its order.
+"""Take in what many PODs say of their audits in one transaction: each row once, and its answers.
 
-The cursors are locked, so of two bridges that insert for one POD the second sees what the first did; rows
-and cursors then move in one statement that compares the cursor once more. What is returned may be
-acknowledged: it is committed. Rows and parameters go as binary arrays (`unnest`), for the rate.
+The lines are locked, so of two bridges that hear one POD the second sees what the first stored; rows and
+lines then move in one statement. What is returned is committed, so it may be told. Rows and parameters go
+as binary arrays (`unnest`), for the rate.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
-from sync.cloud.audit_cursor import AuditBatch, AuditRow, Cursor, Outcome, judge
+from sync.cloud.audit_lines import HeldLine, beyond_of, lock_lines
 from sync.cloud.database import Connection
 from sync.cloud.incidents import Incident, note_incidents
+from sync.protocol.batch import Batch
+from sync.protocol.chain import Row
+from sync.protocol.down import Ack, Probe, Refused, Welcome
+from sync.protocol.intake import Ask, Fork, Line, NotTaken, compare, greet, take
+from sync.protocol.up import Hello, Points
 
 AHEAD_US = 86_400_000_000
 """How far ahead of the cloud's clock a POD's may be before its time is not believed."""
 
+Heard = Hello | Batch | Points
+Told = Welcome | Ack | Probe | Refused
+
 
 @dataclass(frozen=True, slots=True)
-class Taken:
-    """What became of a batch.
+class Answered:
+    """What came of a message.
 
     Attributes:
-        through, head: all rows up to there are held and committed: what to acknowledge. Nothing is to be
-            acknowledged to an `unknown_pod`.
+        told: the answer; None where there is none: an old hello, or a POD that is not issued or revoked.
         rows: how many were new.
     """
 
     pod: str
-    outcome: Outcome
-    through: int
-    head: bytes
-    rows: int
+    told: Told | None
+    rows: int = 0
 
 
-async def take_batches(conn: Connection, batches: Sequence[AuditBatch], *, now: datetime) -> list[Taken]:
-    """Store what is new, in one transaction; a fork is noted as an incident and stores nothing.
+@dataclass(slots=True)
+class _Desk:
+    """One POD's state while its messages are gone through."""
+
+    held: HeldLine
+    line: Line
+    rows: list[tuple[int, Row]] = field(default_factory=list)
+    """With the number of the line that each was taken on."""
+
+
+async def take_in(conn: Connection, heard: Sequence[tuple[str, Heard]], *, now: datetime) -> list[Answered]:
+    """Go through messages in their order and store what is new, in one transaction.
 
     Args:
         conn: of a member of `platebridge_bridge`, outside a transaction.
-        batches: one for each POD; some thousand rows in all.
-        now: aware, the cloud's clock: rows whose own time cannot be believed are placed there.
+        heard: the POD of each message and the message; some thousand rows in all.
+        now: aware, the cloud's clock: told to PODs; rows whose own time cannot be believed are placed there.
 
     Returns:
-        what became of each batch, in their order.
+        what came of each, in their order.
 
     Raises:
-        ValueError: a POD has two batches.
         psycopg.Error: nothing was stored.
     """
-    if len({batch.pod for batch in batches}) != len(batches):
-        raise ValueError("one batch for each POD: join those of one POD, or take them one after the other")
     async with conn.transaction():
-        cursors = await lock_cursors(conn, [batch.pod for batch in batches])
-        held = await _held(conn, [b for b in batches if b.pod in cursors and b.last < cursors[b.pod].seq])
-        taken, stored = [], []
-        for batch in batches:
-            cursor = cursors.get(batch.pod)
-            if cursor is None:
-                taken.append(Taken(batch.pod, "unknown_pod", 0, b"", 0))
+        lines = await lock_lines(conn, sorted({pod for pod, _ in heard}))
+        desks = {pod: _Desk(held, held.line) for pod, held in lines.items()}
+        incidents: list[Incident] = []
+        answered = []
+        for pod, message in heard:
+            desk = desks.get(pod)
+            if desk is None:
+                answered.append(Answered(pod, None))
                 continue
-            outcome = judge(cursor, batch, held.get(batch.pod, {}))
-            if outcome == "stored":
-                rows = batch.rows[cursor.seq + 1 - batch.first :]
-                stored.append((cursor, rows))
-                taken.append(Taken(batch.pod, outcome, batch.last, rows[-1].link, len(rows)))
-            else:
-                taken.append(Taken(batch.pod, outcome, cursor.seq, cursor.head, 0))
-        await store_rows(conn, stored, now=now)
-        forks = [
-            Incident(one.pod, "fork", "the audit goes on differently than it was held", one.through)
-            for one in taken
-            if one.outcome == "fork"
-        ]
-        await note_incidents(conn, forks, now=now)
-    return taken
+            match message:
+                case Hello():
+                    answered.append(Answered(pod, _greeted(desk, message, incidents, now=now)))
+                case Batch():
+                    answered.append(_taken(desk, message, incidents))
+                case Points():
+                    answered.append(Answered(pod, await _compared(conn, desk, message, incidents)))
+        await _store(conn, [desk for desk in desks.values() if desk.line != desk.held.line], now=now)
+        await note_incidents(conn, incidents, now=now)
+    return answered
 
 
-async def lock_cursors(conn: Connection, pods: Sequence[str]) -> Mapping[str, Cursor]:
-    """The cursors of those PODs that are issued and not revoked, locked until the transaction ends.
+def _greeted(desk: _Desk, hello: Hello, incidents: list[Incident], *, now: datetime) -> Welcome | None:
+    greeted = greet(desk.line, hello)
+    if greeted is None:
+        return None
+    desk.line = line = greeted.line
+    for first, last in greeted.lost:
+        reason = "rows are lost: the POD has them no more, and they never came"
+        incidents.append(Incident(desk.held.pod, "gap", f"{reason} (through {last})", first, line.number))
+    return Welcome(
+        session=hello.session,
+        number=hello.number,
+        time_s=now.timestamp(),
+        line=line.number,
+        spans=line.stretches,
+        listed=desk.held.listed,
+    )
 
-    They are locked in the order of their ids: two bridges never wait for each other in a circle.
-    """
-    cursors = await _locked(conn, pods)
-    if len(cursors) < len(pods):
-        # Where another bridge makes them just now this waits for it and makes none: look them up either way.
-        await conn.execute(
-            "INSERT INTO platebridge.pod_cursor (pod, community) SELECT id, community FROM platebridge.pod "
-            "WHERE id = ANY (%b::text[]) AND revoked_at IS NULL ORDER BY id ON CONFLICT DO NOTHING",
-            ([pod for pod in pods if pod not in cursors],),
+
+def _taken(desk: _Desk, batch: Batch, incidents: list[Incident]) -> Answered:
+    taken = take(desk.line, batch)
+    rows: tuple[Row, ...] = ()
+    if isinstance(taken, NotTaken):
+        if taken.why == "fork":
+            reason = "the audit goes on differently than it is held"
+            incidents.append(Incident(desk.held.pod, "fork", reason, batch.prev.seq + 1, desk.line.number))
+    else:
+        desk.line, rows = taken.line, taken.rows
+        desk.rows += ((desk.line.number, row) for row in rows)
+    return Answered(desk.held.pod, _ack(desk.line), len(rows))
+
+
+async def _compared(conn: Connection, desk: _Desk, points: Points, incidents: list[Incident]) -> Told:
+    links = await _links(conn, desk, [seq for seq, _ in points.points])
+    found = compare(desk.line, points, links)
+    if isinstance(found, Ask):
+        return Probe(line=desk.line.number, seqs=list(found.seqs))
+    if isinstance(found, Fork):
+        pod, number = desk.held.pod, desk.line.number
+        incidents.append(
+            Incident(
+                pod, "fork", "two audits of this POD part: see whether it was restored", found.at, number
+            )
         )
-        cursors = await _locked(conn, pods)
-    return cursors
+        if found.line is None:
+            return Refused(reason=f"the audit parted {number} times: let a person look at this POD")
+        desk.line = found.line
+    return _ack(desk.line)
 
 
-async def _locked(conn: Connection, pods: Sequence[str]) -> Mapping[str, Cursor]:
+def _ack(line: Line) -> Ack:
+    return Ack(session=line.session, line=line.number, spans=line.stretches)
+
+
+async def _links(conn: Connection, desk: _Desk, seqs: Sequence[int]) -> Mapping[int, bytes]:
+    """The line's links of those rows that it holds: of a row, that of the highest line up to its own."""
     found = await conn.execute(
-        "SELECT c.pod, c.line, c.seq, c.head FROM platebridge.pod_cursor AS c "
-        "JOIN platebridge.pod AS p ON p.id = c.pod "
-        "WHERE c.pod = ANY (%b::text[]) AND p.revoked_at IS NULL ORDER BY c.pod FOR UPDATE OF c",
-        (list(pods),),
+        "SELECT DISTINCT ON (seq) seq, link FROM platebridge.audit "
+        "WHERE pod = %s AND line <= %s AND seq = ANY (%b::bigint[]) ORDER BY seq, line DESC",
+        (desk.held.pod, desk.line.number, list(seqs)),
         binary=True,
     )
-    cursors = [Cursor(*row) for row in await found.fetchall()]  # type: ignore[arg-type]  # the columns' types
-    return {cursor.pod: cursor for cursor in cursors}
+    links: dict[int, bytes] = dict(await found.fetchall())  # type: ignore[arg-type]  # the columns' types
+    links.update((row.seq, row.link) for _, row in desk.rows)
+    return {seq: link for seq, link in links.items() if desk.line.holds(seq)}
 
 
-async def store_rows(
-    conn: Connection, stored: Iterable[tuple[Cursor, Sequence[AuditRow]]], *, now: datetime
-) -> None:
-    """Insert rows and move the cursors behind them, in one statement for all PODs.
-
-    Args:
-        conn: in the transaction that locked the cursors.
-        stored: cursors as they are, and the rows that follow each, at least one.
+async def _store(conn: Connection, desks: Sequence[_Desk], *, now: datetime) -> None:
+    """Insert the rows and move the lines, in one statement for all PODs.
 
     Raises:
-        RuntimeError: a cursor was not where it was said to be; the transaction is to be rolled back.
+        RuntimeError: a line was not as it was locked; the transaction is to be rolled back.
     """
-    moves = list(stored)
-    if not moves:
+    if not desks:
         return
-    rows = [(cursor, row) for cursor, new in moves for row in new]
+    rows = [(desk.held.pod, number, row) for desk in desks for number, row in desk.rows]
+    through = [desk.line.through for desk in desks]
     done = await conn.execute(
         _STORE,
         {
-            "pods": [cursor.pod for cursor, _ in moves],
-            "lines": [cursor.line for cursor, _ in moves],
-            "froms": [cursor.seq for cursor, _ in moves],
-            "throughs": [new[-1].seq for _, new in moves],
-            "heads": [new[-1].link for _, new in moves],
-            "row_pods": [cursor.pod for cursor, _ in rows],
-            "seqs": [row.seq for _, row in rows],
-            "times": [row.ts_us for _, row in rows],
-            "kinds": [row.kind for _, row in rows],
-            "absences": [row.absent for _, row in rows],
-            "salts": [row.salt for _, row in rows],
-            "payloads": [row.payload for _, row in rows],
-            "digests": [row.digest for _, row in rows],
-            "links": [row.link for _, row in rows],
+            "pods": [desk.held.pod for desk in desks],
+            "turns": [desk.held.turn for desk in desks],
+            "lines": [desk.line.number for desk in desks],
+            "throughs": [position.seq for position in through],
+            "heads": [position.link for position in through],
+            "beyonds": [beyond_of(desk.line) for desk in desks],
+            "sessions": [desk.line.session for desk in desks],
+            "hellos": [desk.line.hellos for desk in desks],
+            "row_pods": [pod for pod, _, _ in rows],
+            "row_lines": [number for _, number, _ in rows],
+            "seqs": [row.seq for _, _, row in rows],
+            "times": [row.ts_us for _, _, row in rows],
+            "kinds": [row.kind for _, _, row in rows],
+            "absences": [row.absent for _, _, row in rows],
+            "salts": [None if row.absent else row.salt for _, _, row in rows],
+            "payloads": [None if row.absent else row.payload for _, _, row in rows],
+            "digests": [row.digest for _, _, row in rows],
+            "links": [row.link for _, _, row in rows],
             "now": now,
             "ahead_us": AHEAD_US,
         },
     )
-    if done.rowcount != len(rows):
-        raise RuntimeError(f"{len(rows)} rows were to be stored and {done.rowcount} were")
+    moved, stored = await done.fetchone() or (0, 0)
+    if (moved, stored) != (len(desks), len(rows)):
+        raise RuntimeError(
+            f"{len(rows)} rows of {len(desks)} PODs were to be stored; {stored} of {moved} were"
+        )
 
 
 # A row's own time is believed between the oldest month that is kept and a day from now.
@@ -156,35 +202,27 @@ WITH bounds AS (
                   - make_interval(months => keep_months)) AT TIME ZONE 'UTC' AS oldest
           FROM platebridge.store_setting) AS kept
 ), moved AS (
-    UPDATE platebridge.pod_cursor AS c SET seq = n.through, head = n.head, moved_at = %(now)b
-    FROM unnest(%(pods)b::text[], %(lines)b::integer[], %(froms)b::bigint[], %(throughs)b::bigint[],
-                %(heads)b::bytea[]) AS n (pod, line, seq, through, head)
-    WHERE c.pod = n.pod AND c.line = n.line AND c.seq = n.seq
-    RETURNING c.pod, c.community, c.line
+    UPDATE platebridge.pod_cursor AS c
+    SET line = n.line, seq = n.through, head = n.head, beyond = n.beyond, session = n.session,
+        hellos = n.hellos, turn = c.turn + 1, moved_at = %(now)b
+    FROM unnest(%(pods)b::text[], %(turns)b::bigint[], %(lines)b::integer[], %(throughs)b::bigint[],
+                %(heads)b::bytea[], %(beyonds)b::bytea[], %(sessions)b::text[], %(hellos)b::bigint[])
+         AS n (pod, turn, line, through, head, beyond, session, hellos)
+    WHERE c.pod = n.pod AND c.turn = n.turn
+    RETURNING c.pod, c.community
+), stored AS (
+    INSERT INTO platebridge.audit
+        (community, pod, line, seq, at, ts_us, kind, absent, salt, payload, digest, link, received_at)
+    SELECT m.community, r.pod, r.line, r.seq,
+           CASE WHEN r.ts_us BETWEEN b.low AND b.high
+                THEN timestamptz 'epoch' + r.ts_us * interval '1 microsecond' ELSE %(now)b END,
+           r.ts_us, r.kind, r.absent, r.salt, r.payload, r.digest, r.link, %(now)b
+    FROM unnest(%(row_pods)b::text[], %(row_lines)b::integer[], %(seqs)b::bigint[], %(times)b::bigint[],
+                %(kinds)b::text[], %(absences)b::text[], %(salts)b::bytea[], %(payloads)b::bytea[],
+                %(digests)b::bytea[], %(links)b::bytea[])
+         AS r (pod, line, seq, ts_us, kind, absent, salt, payload, digest, link)
+    JOIN moved AS m ON m.pod = r.pod CROSS JOIN bounds AS b
+    RETURNING 1
 )
-INSERT INTO platebridge.audit
-    (community, pod, line, seq, at, ts_us, kind, absent, salt, payload, digest, link, received_at)
-SELECT m.community, r.pod, m.line, r.seq,
-       CASE WHEN r.ts_us BETWEEN b.low AND b.high
-            THEN timestamptz 'epoch' + r.ts_us * interval '1 microsecond' ELSE %(now)b END,
-       r.ts_us, r.kind, r.absent, r.salt, r.payload, r.digest, r.link, %(now)b
-FROM unnest(%(row_pods)b::text[], %(seqs)b::bigint[], %(times)b::bigint[], %(kinds)b::text[],
-            %(absences)b::text[], %(salts)b::bytea[], %(payloads)b::bytea[], %(digests)b::bytea[],
-            %(links)b::bytea[])
-     AS r (pod, seq, ts_us, kind, absent, salt, payload, digest, link)
-JOIN moved AS m ON m.pod = r.pod CROSS JOIN bounds AS b
+SELECT (SELECT count(*) FROM moved), (SELECT count(*) FROM stored)
 """
-
-
-async def _held(conn: Connection, behind: Sequence[AuditBatch]) -> Mapping[str, Mapping[int, bytes]]:
-    """By POD the link of the last row of each batch, where it is held."""
-    if not behind:
-        return {}
-    found = await conn.execute(
-        "SELECT a.pod, a.seq, a.link "
-        "FROM unnest(%b::text[], %b::integer[], %b::bigint[]) AS w (pod, line, seq) "
-        "JOIN platebridge.audit AS a ON a.pod = w.pod AND a.line = w.line AND a.seq = w.seq",
-        ([b.pod for b in behind], [b.line for b in behind], [b.last for b in behind]),
-        binary=True,
-    )
-    return {str(pod): {seq: link} for pod, seq, link in await found.fetchall()}  # type: ignore[dict-item]  # as above

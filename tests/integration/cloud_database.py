@@ -1,8 +1,7 @@
 """What the tests of the cloud's database share: who connects to what, and made-up audits."""
 
-import hashlib
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,10 +9,16 @@ from pathlib import Path
 
 import psycopg
 
-from sync.cloud.audit_cursor import START_LINK, AuditBatch, AuditRow
+from sync.cloud.audit_intake import Heard
 from sync.cloud.database import Dsn
+from sync.protocol.batch import SALT_BYTES, Batch
+from sync.protocol.chain import START, Position, Row, digest_of, link_of
+from sync.protocol.lists import EMPTY
+from sync.protocol.up import Hello
 
 NOW = datetime.now(UTC).replace(microsecond=0)
+SALT = bytes(SALT_BYTES)
+SESSION = "session-1"
 
 
 @dataclass(frozen=True)
@@ -81,19 +86,37 @@ def us(moment: datetime) -> int:
     return round(moment.timestamp() * 1_000_000)
 
 
-def an_audit(
-    rows: int, *, word: str = "", first: int = 1, previous: bytes = START_LINK, at: datetime = NOW
-) -> list[AuditRow]:
+def an_audit(rows: int, *, word: str = "", at: datetime = NOW) -> list[Row]:
     """Chained rows; another word gives an audit that goes on differently."""
-    made = []
-    for seq in range(first, first + rows):
+    made: list[Row] = []
+    link = START.link
+    for seq in range(1, rows + 1):
         payload = f'{{"n":{seq},"word":"{word}"}}'.encode()
-        digest = hashlib.sha256(b"salt" + payload).digest()
-        previous = hashlib.sha256(previous + digest).digest()
-        made.append(AuditRow(seq, us(at) + seq, "decision", b"salt", payload, digest, previous))
+        digest = digest_of(SALT, payload)
+        ts_us = us(at) + seq
+        link = link_of(link, seq, ts_us=ts_us, kind="decision", digest=digest)
+        made.append(Row(seq, ts_us, "decision", SALT, payload, digest, link))
     return made
 
 
-def a_batch(rows: list[AuditRow], first: int, last: int, *, pod: str = "pod-elm") -> AuditBatch:
+def position(rows: Sequence[Row], seq: int) -> Position:
+    """Where an audit that begins with row 1 stands with a row; `START` for 0."""
+    return rows[seq - 1].position if seq else START
+
+
+def a_batch(rows: Sequence[Row], first: int, last: int, *, session: str = SESSION, line: int = 1) -> Batch:
     """Rows `first` to `last` of an audit that begins with row 1."""
-    return AuditBatch(pod, rows[first - 2].link if first > 1 else START_LINK, tuple(rows[first - 1 : last]))
+    return Batch(session, line, position(rows, first - 1), tuple(rows[first - 1 : last]))
+
+
+def a_hello(
+    rows: Sequence[Row] = (), *, session: str = SESSION, number: int = 0, oldest: Position = START
+) -> Hello:
+    """What a POD says that has these rows."""
+    head = position(rows, len(rows))
+    return Hello(session=session, number=number, head=head, oldest=oldest, listed=EMPTY)
+
+
+def an_upload(rows: Sequence[Row], *, pod: str = "pod-elm") -> list[tuple[str, Heard]]:
+    """A POD that says hello and sends all of its audit."""
+    return [(pod, a_hello(rows)), (pod, a_batch(rows, 1, len(rows)))]

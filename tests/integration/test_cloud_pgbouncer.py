@@ -10,10 +10,10 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from cloud_database import NOW, CloudServer, Database, a_batch, an_audit
+from cloud_database import NOW, CloudServer, Database, a_batch, a_hello, an_audit, an_upload
 from gate_fixtures import until
 
-from sync.cloud.audit_intake import take_batches
+from sync.cloud.audit_intake import take_in
 from sync.cloud.database import Dsn, as_tenant, connect
 from sync.cloud.errors import DatabaseError
 from sync.cloud.shards import ShardLocks
@@ -83,8 +83,8 @@ async def test_tenants_that_share_one_server_connection_never_see_each_others_ro
     pooler: Path, cloud_database: Database
 ) -> None:
     async with connect(cloud_database.dsn("a_bridge")) as conn:
-        batches = [a_batch(an_audit(5, word=pod), 1, 5, pod=pod) for pod in ("pod-elm", "pod-oak")]
-        await take_batches(conn, batches, now=NOW)
+        for pod in ("pod-elm", "pod-oak"):
+            await take_in(conn, an_upload(an_audit(5, word=pod), pod=pod), now=NOW)
 
     async def look(tenant: str) -> None:
         async with connect(through(pooler, cloud_database, "a_api")) as conn:
@@ -105,7 +105,8 @@ async def test_audits_come_in_through_it(pooler: Path, cloud_database: Database)
     async def bring(step: int) -> None:
         async with connect(through(pooler, cloud_database, "a_bridge")) as conn:
             for first in range(1, 61, step):
-                await take_batches(conn, [a_batch(rows, first, min(60, first + step - 1))], now=NOW)
+                batch = a_batch(rows, first, min(60, first + step - 1))
+                await take_in(conn, [("pod-elm", a_hello(rows)), ("pod-elm", batch)], now=NOW)
 
     await asyncio.gather(bring(10), bring(10))
     stored = cloud_database.run_as("postgres", "SELECT count(*), count(DISTINCT seq) FROM platebridge.audit")

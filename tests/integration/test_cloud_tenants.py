@@ -6,15 +6,15 @@ from collections.abc import Iterator
 
 import psycopg
 import pytest
-from cloud_database import NOW, TWO_COMMUNITIES, CloudServer, Database, a_batch, a_database, an_audit
+from cloud_database import NOW, TWO_COMMUNITIES, CloudServer, Database, a_database, an_audit, an_upload
 
-from sync.cloud.audit_intake import take_batches
+from sync.cloud.audit_intake import take_in
 from sync.cloud.database import as_tenant, connect
 from sync.cloud.incidents import Incident, note_incidents
 
 TENANT_TABLES = [
     *("site", "gate", "pod", "camera", "token", "list_state", "entry", "entry_gone", "receipt", "command"),
-    *("audit", "pod_cursor", "incident", "media"),
+    *("audit", "pod_cursor", "incident", "media", "audit_checkpoint", "pod_health"),
 ]
 ROLES = ("api", "bridge", "dispatch", "stats", "migrator")
 
@@ -33,6 +33,9 @@ INSERT INTO platebridge.receipt (pod, community, version, digest)
 SELECT id, community, 1, sha256('') FROM platebridge.pod;
 INSERT INTO platebridge.command (id, community, pod, gate, kind, asked_by, expires_at)
 SELECT 'cmd-' || community, community, id, 'g', 'open', 'somebody', now() FROM platebridge.pod;
+INSERT INTO platebridge.pod_health (pod, community) SELECT id, community FROM platebridge.pod;
+INSERT INTO platebridge.audit_checkpoint (community, pod, line, seq, link)
+SELECT community, id, 1, 1, sha256('') FROM platebridge.pod;
 INSERT INTO platebridge.media (community, pod, name, approach, media_type, digest, size_bytes, at)
 SELECT community, id, 'm', 'a', 'image/jpeg', sha256(''), 1, now() FROM platebridge.pod;
 """
@@ -51,11 +54,12 @@ def both(cloud_server: CloudServer) -> Iterator[Database]:
 
 
 async def _report(database: Database) -> None:
-    batches = [a_batch(an_audit(3, word=pod), 1, 3, pod=pod) for pod in ("pod-elm", "pod-oak")]
+    pods = ("pod-elm", "pod-oak")
     async with connect(database.dsn("a_bridge")) as conn:
-        await take_batches(conn, batches, now=NOW)
+        for pod in pods:
+            await take_in(conn, an_upload(an_audit(3, word=pod), pod=pod), now=NOW)
         await note_incidents(
-            conn, [Incident(b.pod, "poison", "not JSON", sample=b"{") for b in batches], now=NOW
+            conn, [Incident(pod, "poison", "not JSON", sample=b"{") for pod in pods], now=NOW
         )
 
 
