@@ -22,6 +22,10 @@ UNREAD_S = 30.0
 REQUEST_HEAD_S = 10.0
 """How long the head of a request may take, from the connection's begin or its first byte."""
 
+REST_S = 2.0
+"""How long the rest of a body may take after the answer. If the connection were closed at once, whoever still
+sends would lose the answer, too: the kernel resets what is closed with something unread."""
+
 
 class BoundedListener(socket.socket):
     """A listening socket that accepts no more than the bounds allow, TLS or not."""
@@ -49,6 +53,7 @@ class BoundedConnection(H11Protocol):
     """uvicorn's connection, closed when the head of a request, or the rest of an unwanted body, stays out."""
 
     _head_timer: asyncio.TimerHandle | None = None
+    _rest_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn
         super().connection_made(transport)
@@ -60,14 +65,17 @@ class BoundedConnection(H11Protocol):
             self._expect_head()
         elif self.conn.their_state is not h11.IDLE:
             self._forget_head()
+        if self.conn.their_state is not h11.SEND_BODY:
+            self._forget_rest()
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
         if self.conn.their_state is h11.SEND_BODY:
-            self.transport.close()  # answered without the body: nobody waits for the rest of it
+            self._rest_timer = self.loop.call_later(REST_S, self.transport.close)  # nobody reads it
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._forget_head()
+        self._forget_rest()
         super().connection_lost(exc)
 
     def _expect_head(self) -> None:
@@ -79,3 +87,8 @@ class BoundedConnection(H11Protocol):
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
+
+    def _forget_rest(self) -> None:
+        if self._rest_timer is not None:
+            self._rest_timer.cancel()
+            self._rest_timer = None

@@ -1,11 +1,13 @@
 """However many connections the page gets, slow, silent or encrypted, it and the descriptors hold out."""
 
 import asyncio
+import http.client
 import socket
 import ssl
 import time
 import urllib.request
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -150,6 +152,27 @@ async def test_a_slow_loris_wins_no_time_by_sending_a_byte_now_and_then(
 
     assert await asyncio.to_thread(trickle) < 10
     assert await asyncio.to_thread(answers, address)
+
+
+async def test_who_is_answered_before_its_body_was_sent_reads_the_answer_and_may_go_on(
+    address: tuple[str, int],
+) -> None:
+    def converse() -> list[int]:
+        with closing(http.client.HTTPConnection(*address, timeout=5)) as connection:
+            connection.putrequest("POST", "/")
+            connection.putheader("Content-Length", "5")
+            connection.endheaders()
+            refused = connection.getresponse()
+            refused.read()
+            local = connection.sock
+            connection.send(b"later")
+            connection.request("GET", "/")
+            answered = connection.getresponse()
+            answered.read()
+            assert connection.sock is local, "it went on by another connection"
+            return [refused.status, answered.status]
+
+    assert await asyncio.to_thread(converse) == [405, 200]
 
 
 async def test_a_body_that_nobody_asked_for_does_not_hold_its_connection(address: tuple[str, int]) -> None:
