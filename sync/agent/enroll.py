@@ -152,7 +152,7 @@ def _checked(registered: Registered, join: Join, key: PodPrivateKey, ca_pem: byt
     try:
         check_pod(registered.pod)
         pinned(registered.keys)
-    except ValueError as error:
+    except (ValueError, ProtocolError) as error:
         raise IdentityError(f"the cloud's answer cannot be used ({error}): tell whoever runs it") from None
     check_certificate(registered.certificate.encode(), key, registered.pod)
     return Enrolled(

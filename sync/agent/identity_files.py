@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sync.agent.identity_error import IdentityError
 from sync.protocol.framing import PinnedKey
+from sync.protocol.errors import ProtocolError
 from sync.protocol.homes import Home
 from sync.protocol.portal import KeyText, PortalTrust, pinned
 from sync.protocol.topics import check_pod
@@ -145,7 +146,7 @@ def load(data_dir: Path) -> Identity | None:
         raise IdentityError(f"{folder / FILE} cannot be used: {faults(error)}: {_MEND}") from None
     except OSError as error:
         raise IdentityError(f"{error.filename}: {error.strerror}: {_MEND}") from None
-    except ValueError as error:
+    except (ValueError, ProtocolError) as error:
         raise IdentityError(f"{folder / FILE} cannot be used: {error}: {_MEND}") from None
     return Identity(
         file.pod,

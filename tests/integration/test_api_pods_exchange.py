@@ -108,13 +108,17 @@ def client_offer(client: PortalClient, offer: OfferedImage) -> int | str | None:
 
 
 def tell_half(portal: Portal, identity: Identity, content: bytes) -> None:
-    """Begin to send it all, and break the connection after 20,000 bytes."""
+    """Begin to send it all, and break the connection once most of 20,000 bytes have come."""
+    coming = portal.folder / "media" / identity.pod / ".coming" / "a.jpg"
     with tls(portal) as connection:
         head = (
             f"PUT /api/pods/media/a.jpg?offset=0 HTTP/1.1\r\nHost: localhost\r\n"
             f"Authorization: Bearer {identity.api_key}\r\nContent-Length: {len(content)}\r\n\r\n"
         )
         connection.sendall(head.encode() + content[:20_000])
+        deadline_s = time.monotonic() + 10
+        while coming.stat().st_size < 8_000:
+            assert time.monotonic() < deadline_s
 
 
 def tls(portal: Portal) -> ssl.SSLSocket:

@@ -24,7 +24,7 @@ from sync.agent.pod_jwt import read_key
 from sync.agent.portal_client import PortalClient, PortalError
 from sync.agent.renewal import client_of, keep_renewed, renew
 from sync.cloud.identity.ca import CertificateAuthority
-from sync.protocol.portal import Heartbeat, Register, Registered
+from sync.protocol.portal import Heartbeat, KeyText, Register, Registered
 
 
 @pytest.fixture(scope="module")
@@ -359,3 +359,25 @@ def test_a_portal_behind_a_certificate_of_the_web_is_trusted_by_the_machines_aut
 def another_authority(folder: Path) -> Path:
     CertificateAuthority.create(folder / "other-ca", name="Another")
     return folder / "other-ca" / "ca.crt"
+
+
+SPOILT_ANSWERS = {
+    "no id": ({"pod": "bridge"}, "cannot be used"),
+    "another's certificate": ({"pod": "pod-another"}, "not of this POD"),
+    "no certificate": ({"certificate": "garbage"}, "not of this POD"),
+    "a key that is none": ({"keys": {"k": KeyText(key="AAAA", kinds=[])}}, "cannot be used"),
+}
+
+
+@pytest.mark.parametrize("what", SPOILT_ANSWERS)
+def test_an_answer_that_would_not_do_is_told_at_once_and_changes_nothing(
+    portal: Portal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    changes, said = SPOILT_ANSWERS[what]
+    ask = PortalClient.register
+    monkeypatch.setattr(
+        PortalClient, "register", lambda self, asked: ask(self, asked).model_copy(update=changes)
+    )
+    with pytest.raises(IdentityError, match=said):
+        enrolled(portal, tmp_path)
+    assert load(tmp_path) is None
