@@ -56,6 +56,7 @@ class Replica:
         self._number = self._settled = 0
         self._want_due_s = float("inf")
         self._arriving: _Arriving | None = None
+        self._receipt: Receipt | None = None
         self.confirmed = False
         self.spoiled = 0
 
@@ -96,7 +97,8 @@ class Replica:
         """Follow a change; what does not follow from the list here is asked for."""
         state = self._store.state()
         if delta.to == state:
-            return Receipt(listed=state)
+            known = self._receipt
+            return known if known is not None and known.listed == state else Receipt(listed=state)
         if delta.since != state:
             self._want_due_s = min(self._want_due_s, now_s)
             return None
@@ -110,7 +112,8 @@ class Replica:
             self._is_spoiled(now_s)
             return None
         self._arrived()
-        return _receipt(delta.to, self._store.change(list(put.items()), delta.gone, delta.to))
+        self._receipt = _receipt(delta.to, self._store.change(list(put.items()), delta.gone, delta.to))
+        return self._receipt
 
     def on_chunk(self, chunk: ListChunk, now_s: float) -> Receipt | None:
         """Take in a part of the whole list; put it in force once it is all there."""
@@ -133,7 +136,8 @@ class Replica:
             self._is_spoiled(now_s)
             return None
         self._arrived()
-        return _receipt(arriving.of, self._store.replace(list(entries.items()), arriving.of))
+        self._receipt = _receipt(arriving.of, self._store.replace(list(entries.items()), arriving.of))
+        return self._receipt
 
     def _arrived(self) -> None:
         """What was asked for so far is settled: an answer that comes later would bring an older list."""

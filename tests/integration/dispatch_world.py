@@ -153,7 +153,7 @@ class StandInPod:
         async for message in link.messages():
             channel = topics.parse(message.topic).channel
             self.frames.append((channel, message.payload))
-            received = self.side.receive(channel, message.payload, time.monotonic())  # type: ignore[arg-type]
+            received = self.side.receive(channel, message.payload, time.monotonic())  # type: ignore[arg-type]  # as subscribed
             if channel == "cmd" and received.rehome is None:
                 self.commands.append(message.payload)
             if received.rehome is not None:

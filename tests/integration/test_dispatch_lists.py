@@ -205,8 +205,9 @@ async def test_a_broker_that_was_gone_brings_what_changed_meanwhile(
 
 
 async def test_two_workers_share_the_pods_and_one_takes_over_from_the_other(
-    cloud_database: Database, mosquitto: Mosquitto
+    cloud_database: Database, mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch
 ):
+    monkeypatch.setattr(list_desk, "LOOK_EVERY_S", 600)
     for n in range(6):
         cloud_database.run_as(
             "postgres",

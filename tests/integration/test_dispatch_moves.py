@@ -1,5 +1,6 @@
 """A cloud that moves tells its PODs, each of them until it is told no more."""
 
+import psycopg
 import pytest
 from cloud_database import Database
 from dispatch_broker import Mosquitto
@@ -73,3 +74,11 @@ async def test_a_move_to_where_no_pod_would_go_is_not_ordered(
     async with connect(cloud_database.dsn()) as owner:
         with pytest.raises(ValidationError):
             await order_move(owner, portal=portal, brokers=[broker] if broker else [])
+
+
+@pytest.mark.parametrize("brokers", ["{mqtt://x}", "{mqtts://x,NULL}", "{}", "{mqtts://x y}"])
+def test_a_move_that_no_message_could_hold_is_refused_by_the_database(cloud_database: Database, brokers: str):
+    with pytest.raises(psycopg.errors.CheckViolation):
+        cloud_database.run_as(
+            "postgres", f"INSERT INTO platebridge.move (portal, brokers) VALUES ('https://x', '{brokers}')"
+        )

@@ -233,6 +233,17 @@ def test_entries_that_cannot_be_put_in_force_are_named_up_to_a_bound():
     assert (len(receipt.refused), receipt.refused_count) == (MAX_REFUSED, MAX_REFUSED + 20)
 
 
+def test_a_receipt_that_was_lost_is_said_again_with_all_that_it_named():
+    lists, replica = Lists(), Replica(Store(refuses=["e1"]), session="s1")
+    lists.turn({"e1": "one", "e2": "two"})
+    delta = delta_from(lists, EMPTY)
+    assert delta is not None
+    first = replica.on_delta(delta, 0.0)
+    assert first is not None
+    assert first.refused_count == 1
+    assert replica.on_delta(delta, 1.0) == first
+
+
 def test_a_change_of_more_than_a_message_takes_comes_as_the_whole_list():
     lists = Lists().turn(many(MAX_STEPS + 1, 1))
     before = lists.state()

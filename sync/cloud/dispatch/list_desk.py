@@ -152,9 +152,7 @@ class ListDesk:
             moment = await read_changes(self._conn, community, since=base.version)
         # A delta that leads nowhere makes a POD ask for what it needs.
         delta = delta_from(moment, base) or ListDelta(since=moment.now, to=moment.now, put=[], gone=[])
-        for pod in pods:
-            if not await self._post.tell_in_time(pod, delta):
-                return
+        for pod in await self._post.tell_in_time(pods, delta):
             before = self._told.get(pod)
             tries = before.tries + 1 if before is not None and before.to == moment.now else 0
             self._told[pod] = _Told(moment.now, self._clock_s(), tries)
@@ -170,7 +168,7 @@ class ListDesk:
             return
         delta = delta_from(moment, want.has) if want.missing is None else None
         if delta is not None:
-            await self._post.tell_in_time(pod, delta)
+            await self._post.tell_in_time([pod], delta)
             return
         if self._allowance.takes(pod, self._clock_s(), cost=_cost(want, moment.count)):
             await self._send_whole(pod, community, want)
@@ -186,7 +184,7 @@ class ListDesk:
             self._note(Incident(pod, "list", f"the list cannot be sent: {error}", line=0))
             return
         for chunk in chunks:
-            if not await self._post.tell_in_time(pod, chunk):
+            if not await self._post.tell_in_time([pod], chunk):
                 return
 
     async def _whole(self, community: str) -> ListMoment:

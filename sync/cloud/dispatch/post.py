@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Sequence
 
 from sync.mqtt import LinkBusyError, LinkError, MqttLink
 from sync.protocol import topics
@@ -13,6 +14,7 @@ ROOM_BYTES = 2 * 2**20
 """So much may wait for the broker before a list does; what is above is there for commands."""
 
 _ROOM_S = 0.02
+_SIGNED_AT_ONCE = 50
 
 
 class Post:
@@ -32,16 +34,28 @@ class Post:
         """Publish at once, or not: False where there is no broker, or no room."""
         return self._publish(pod, message, encode_down(message, pod=pod, signer=self._signer))
 
-    async def tell_in_time(self, pod: str, message: Message) -> bool:
-        """Publish once there is room, signed beside the loop; False where the broker went away meanwhile."""
-        frame = await asyncio.to_thread(encode_down, message, pod=pod, signer=self._signer)
+    async def tell_in_time(self, pods: Sequence[str], message: Message) -> Sequence[str]:
+        """Publish to each once there is room, signed beside the event loop.
+
+        Returns:
+            the PODs that were told; the others were not, for the broker went away meanwhile.
+        """
         link = self.link
-        while self.link is not None and self.link is link:
-            if link.outbox_bytes < ROOM_BYTES and self._publish(pod, message, frame):
-                return True
-            # The outbox empties as fast as the broker takes it, and tells nobody.
-            await asyncio.sleep(_ROOM_S)
-        return False
+        for start in range(0, len(pods), _SIGNED_AT_ONCE):
+            some = pods[start : start + _SIGNED_AT_ONCE]
+            frames = await asyncio.to_thread(self._frames, some, message)
+            for n, (pod, frame) in enumerate(zip(some, frames, strict=True)):
+                while (
+                    link is None or link.outbox_bytes >= ROOM_BYTES or not self._publish(pod, message, frame)
+                ):
+                    if link is None or self.link is not link:
+                        return pods[: start + n]
+                    # The outbox empties as fast as the broker takes it, and tells nobody.
+                    await asyncio.sleep(_ROOM_S)
+        return pods
+
+    def _frames(self, pods: Sequence[str], message: Message) -> list[bytes]:
+        return [encode_down(message, pod=pod, signer=self._signer) for pod in pods]
 
     def tell_versions(self, pod: str) -> None:
         """Answer a message of an unknown version."""

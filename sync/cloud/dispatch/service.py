@@ -164,7 +164,10 @@ class Dispatch:
             self.ready.clear()
 
     def _take(self, delivered: Delivered) -> None:
-        """Take in a message, whatever it holds; what cannot be kept now is said again by its POD."""
+        """Take in a message, whatever it holds; what cannot be kept now is said again by its POD.
+
+        Pictures are offered over this channel, too; they are taken by HTTPS, and not here.
+        """
         session = self._session
         try:
             topic = topics.parse(delivered.topic)
@@ -276,6 +279,6 @@ class _Session:
             async with self._lock:
                 moves = await moves_to_tell(self._owning, self.shards.owned)
             for pod, rehome in moves:
-                if not await self._post.tell_in_time(pod, rehome):
+                if not await self._post.tell_in_time([pod], rehome):
                     break
             await asyncio.sleep(MOVES_EVERY_S)

@@ -157,8 +157,6 @@ ALTER TABLE platebridge.command
     ADD CONSTRAINT command_names_a_gate CHECK (gate ~ '^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$'),
     ADD CONSTRAINT command_names_who CHECK (char_length(asked_by) BETWEEN 1 AND 200);
 
-ALTER TABLE platebridge.pod_cursor ADD COLUMN IF NOT EXISTS session text NOT NULL DEFAULT '';
-
 DROP INDEX platebridge.command_unanswered;
 CREATE INDEX command_to_settle ON platebridge.command (asked_at) WHERE result IS NULL OR result = 'unknown';
 
@@ -180,7 +178,9 @@ CREATE TABLE platebridge.move (
     -- NULL: every community.
     community    platebridge.id REFERENCES platebridge.community,
     portal       text        NOT NULL CHECK (portal ~ '^https://[A-Za-z0-9.:\[\]-]{1,253}/?$'),
-    brokers      text[]      NOT NULL CHECK (cardinality(brokers) BETWEEN 1 AND 16),
+    brokers      text[]      NOT NULL CHECK (
+        cardinality(brokers) BETWEEN 1 AND 16 AND array_position(brokers, NULL) IS NULL AND
+        array_to_string(brokers, ' ') ~ '^((mqtts|wss)://[A-Za-z0-9./:\[\]-]{1,253}( |$))+$'),
     made_at      timestamptz NOT NULL DEFAULT now(),
     withdrawn_at timestamptz
 );
@@ -223,7 +223,8 @@ GRANT SELECT ON platebridge.list_version TO platebridge_api;
 
 GRANT USAGE ON SCHEMA platebridge TO platebridge_dispatch;
 GRANT SELECT ON platebridge.pod, platebridge.list_state, platebridge.list_version, platebridge.entry,
-    platebridge.entry_gone, platebridge.pod_cursor, platebridge.move TO platebridge_dispatch;
+    platebridge.entry_gone, platebridge.move TO platebridge_dispatch;
+GRANT SELECT (pod, session) ON platebridge.pod_cursor TO platebridge_dispatch;
 GRANT SELECT, INSERT, UPDATE ON platebridge.receipt TO platebridge_dispatch;
 GRANT SELECT, UPDATE (session, result, reason, answered_at) ON platebridge.command TO platebridge_dispatch;
 GRANT SELECT, INSERT, UPDATE (times, last_at) ON platebridge.incident TO platebridge_dispatch;
