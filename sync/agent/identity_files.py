@@ -19,8 +19,8 @@ from cryptography import x509
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sync.agent.identity_error import IdentityError
-from sync.protocol.framing import PinnedKey
 from sync.protocol.errors import ProtocolError
+from sync.protocol.framing import PinnedKey
 from sync.protocol.homes import Home
 from sync.protocol.portal import KeyText, PortalTrust, pinned
 from sync.protocol.topics import check_pod
