@@ -65,6 +65,21 @@ async def test_what_a_stranger_sends_to_a_session_ends_no_view(datagram: bytes) 
         assert live.faults == 0
 
 
+async def test_a_report_of_the_viewer_that_contradicts_itself_ends_no_view(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    estimate_of_255_streams = struct.pack("!BBHII4sI", 0x8F, 206, 4, 1, 0, b"REMB", 0xFF00_0001)
+    with MadeUpCamera() as camera, live_video(live_camera(camera)) as live:
+        async with Watcher() as viewer:
+            await viewer.watch(live)
+            await viewer.peer.getTransceivers()[0].receiver.transport._send_rtp(estimate_of_255_streams)
+            await until_soon(lambda: strange(live) == 1)
+            seen = len(viewer.numbers)
+            await until_soon(lambda: len(viewer.numbers) > seen + 5)
+            assert [session.state for session in live.sessions()] == ["playing"]
+    assert "Traceback" not in caplog.text
+
+
 async def test_a_flood_that_comes_before_the_viewer_is_dropped_beyond_a_bound() -> None:
     with MadeUpCamera() as camera, live_video(live_camera(camera)) as live, stranger() as sending:
         answer = await live.offer("gate", without_candidates(CHROMIUM), viewer="anna", lease_s=60)

@@ -62,6 +62,7 @@ async def test_a_private_part_that_is_used_is_still_there(parts, owner, name):
             (RTCRtpSender._run_rtcp, "51e0a924eac4"),
             (RTCRtpSender.send, "3969482b77a2"),
             (RTCRtpSender.stop, "38c1e92baf8e"),
+            (RTCDtlsTransport._handle_rtcp_data, "5469e786d77b"),
             (RTCDtlsTransport._send_rtp, "763b02bceb0b"),
             (RTCDtlsTransport._setup_srtp, "75cc6ec308f1"),
             (RtpRouter.route_rtcp, "199bd7e279f1"),

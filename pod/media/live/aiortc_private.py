@@ -36,7 +36,7 @@ PARTS: dict[str, tuple[str, ...]] = {
         "_RTCRtpSender__octet_count",
         "_RTCRtpSender__rtt",
     ),
-    "RTCDtlsTransport": ("_tx_srtp",),
+    "RTCDtlsTransport": ("_tx_srtp", "_handle_rtcp_data"),
 }
 """By class: the private attributes and methods that this module reads, sets or replaces."""
 
@@ -79,11 +79,13 @@ class OwnSender:
         self._sender: Any = sender
         self.ice = OwnIce(sender)
         self._aiortc_on_rtcp = sender._handle_rtcp_packet
+        self._aiortc_on_rtcp_data = sender.transport._handle_rtcp_data
         self._listener: SenderListener | None = None
         self._active = False
         self._payload_type = 0
         self._extension = _Extension(b"", None)
         vars(sender).update(_run_rtp=self._run, _handle_rtcp_packet=self._on_rtcp)
+        vars(sender.transport).update(_handle_rtcp_data=self._on_rtcp_data)
 
     def listen(self, listener: SenderListener) -> None:
         """Tell `listener` from now on; at once that it started, where it has."""
@@ -205,6 +207,13 @@ class OwnSender:
         """Take over what was negotiated."""
         self._payload_type = codec.payloadType or 0
         self._extension = _Extension.of(self._sender)
+
+    async def _on_rtcp_data(self, data: bytes) -> None:
+        """Around aiortc's, in which an estimate (REMB) that names more streams than it holds is a fault."""
+        try:
+            await self._aiortc_on_rtcp_data(data)
+        except (struct.error, ValueError, IndexError):
+            self.ice.strange += 1
 
     async def _on_rtcp(self, packet: rtp.AnyRtcpPacket) -> None:
         """In the place of aiortc's, which still keeps the statistics."""
