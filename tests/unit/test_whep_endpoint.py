@@ -426,6 +426,24 @@ async def test_a_page_of_another_origin_may_neither_ask_nor_read(
     assert (await offer(player, token)).status_code == 201
 
 
+@pytest.mark.parametrize(
+    "origins",
+    [
+        pytest.param((PORTAL, "https://evil.example"), id="the listed one first"),
+        pytest.param(("https://evil.example", PORTAL), id="the listed one last"),
+        pytest.param((PORTAL, PORTAL), id="the listed one twice"),
+    ],
+)
+async def test_who_names_two_origins_may_neither_ask_nor_read(
+    player: httpx.AsyncClient, guarded: Guarded, origins: tuple[str, str]
+) -> None:
+    head = [("authorization", f"Bearer {guarded.portal_token()}"), ("content-type", "application/sdp")]
+    head += [("origin", origin) for origin in origins]
+    answer = await player.post("/whep/entry", content="v=0", headers=head)
+    assert problem_in(answer) == (403, "origin")
+    assert "access-control-allow-origin" not in answer.headers
+
+
 async def test_the_page_itself_may_ask_and_no_other_path_is_opened_to_origins(
     browser: httpx.AsyncClient, player: httpx.AsyncClient, guarded: Guarded
 ) -> None:
