@@ -259,7 +259,7 @@ class _Session:
                 await self.shards.balance()
 
     async def _store(self) -> None:
-        """Transactions one after the other, by the session that owns the shards; what is told is committed."""
+        """Transactions one after the other, by the session that owns the shards; what is told is stored."""
         while True:
             heard = await self.inbox.take()
             async with self._lock:
