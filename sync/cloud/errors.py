@@ -11,3 +11,7 @@ class DatabaseError(CloudError):
 
 class IdentityError(CloudError):
     """What is shown lets nobody in, or an authority cannot certify."""
+
+
+class AuthorityError(IdentityError):
+    """The authority that certifies PODs does not answer, or not with what it was asked for."""

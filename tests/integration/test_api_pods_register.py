@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, rsa
 from cryptography.x509.oid import NameOID
 
+from sync.cloud.identity import registration
 from sync.protocol.topics import check_pod
 
 
@@ -278,14 +279,31 @@ def test_a_pod_gets_a_bounded_number_of_certificates_a_day(portal: Portal) -> No
 
 
 class Failing:
-    """An authority of somebody else's that certifies something else."""
+    """An authority of somebody else's that certifies something else, or takes for ever."""
 
-    def __init__(self, portal: Portal) -> None:
+    def __init__(self, portal: Portal, *, waits: threading.Event | None = None) -> None:
         self._inner = portal.authority
+        self._waits = waits
         self.certificate_pem = portal.authority.certificate_pem
 
     def sign_pod(self, csr_pem: bytes, *, pod: str, now: Any) -> bytes:
+        if self._waits is not None:
+            self._waits.wait(20)
         return self._inner.sign_pod(csr_pem, pod="pod-another", now=now)
+
+
+def test_an_authority_that_does_not_answer_spends_nothing(
+    portal: Portal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token, answers = portal.token(), threading.Event()
+    monkeypatch.setattr(registration, "SIGN_S", 0.2)
+    monkeypatch.setattr(portal.desk, "signer", Failing(portal, waits=answers))
+    try:
+        assert portal.register(token)[1]["code"] == "no_authority"
+    finally:
+        answers.set()
+    monkeypatch.undo()
+    assert portal.register(token)[0] == 200
 
 
 def test_a_certificate_that_names_another_pod_is_never_handed_out_and_spends_nothing(
@@ -297,6 +315,5 @@ def test_a_certificate_that_names_another_pod_is_never_handed_out_and_spends_not
         status, told = portal.register(token)
     finally:
         portal.desk.signer = portal.authority
-    assert status == 422
-    assert "certified another key or name" in told["detail"]
+    assert (status, told["code"]) == (503, "no_authority")
     assert portal.register(token)[0] == 200

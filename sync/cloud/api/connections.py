@@ -1,7 +1,10 @@
 """Bounds on connections and bodies: whoever sends slowly, or too much, holds up nobody else."""
 
 import asyncio
+import socket
+import weakref
 from dataclasses import dataclass, field
+from typing import Any
 
 import h11
 from starlette.datastructures import Headers
@@ -9,6 +12,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from sync.cloud.api.problem import ProblemError
+
+MOST_CONNECTIONS = 400
+"""Open at once; of 1024 files, as many systems allow, the database and the pictures keep the rest."""
 
 HEAD_S = 10.0
 """The head of a request may take so long, from the connection's begin or the head's first byte."""
@@ -20,6 +26,25 @@ UPLOAD_PREFIX = "/api/pods/media/"
 UPLOAD_IDLE_S = 20.0
 UPLOAD_S = 300.0
 """A picture's bytes may pause, and take, so long; what came stays, and the POD goes on from there."""
+
+
+class BoundedListener(socket.socket):
+    """A listening socket that accepts no more than the bound, unfinished TLS handshakes included."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._held: weakref.WeakSet[socket.socket] = weakref.WeakSet()
+        self.turned_away = 0
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        """As `socket.accept`; raises ConnectionAbortedError, which asyncio passes over, for one too many."""
+        connection, address = super().accept()
+        if sum(other.fileno() != -1 for other in tuple(self._held)) >= MOST_CONNECTIONS:
+            self.turned_away += 1
+            connection.close()
+            raise ConnectionAbortedError
+        self._held.add(connection)
+        return connection, address
 
 
 class PatientConnection(H11Protocol):

@@ -14,7 +14,7 @@ from sync.cloud.api.media_store import MediaStore
 from sync.cloud.api.pool import Pool
 from sync.cloud.api.problem import ProblemError
 from sync.cloud.database import Connection
-from sync.cloud.errors import DatabaseError, IdentityError
+from sync.cloud.errors import AuthorityError, DatabaseError, IdentityError
 from sync.cloud.identity.ca import PodSigner
 from sync.cloud.identity.heartbeat import note_heartbeat
 from sync.cloud.identity.pod_jwt import standing_of_jwt
@@ -203,6 +203,11 @@ class Desk:
                 yield conn
         except RefusedError as refusal:
             raise self._counted(_STATUS[refusal.code], refusal.code, refusal.sentence) from None
+        except AuthorityError as error:
+            log.error("no certificate could be had: %s", error)
+            raise self._counted(
+                503, "no_authority", "The cloud cannot certify PODs now: tell whoever runs it to see its log."
+            ) from None
         except IdentityError as error:
             raise self._counted(422, "bad_request", f"{error}.") from None
         except (DatabaseError, psycopg.OperationalError) as error:

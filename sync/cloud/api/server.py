@@ -10,11 +10,10 @@ from pathlib import Path
 import uvicorn
 
 from sync.cloud.api.app import create_app
-from sync.cloud.api.connections import BodyBounds, PatientConnection
+from sync.cloud.api.connections import BodyBounds, BoundedListener, PatientConnection
 from sync.cloud.api.desk import Desk
 from sync.cloud.errors import CloudError
 
-MOST_CONNECTIONS = 512
 BACKLOG = 256
 GRACEFUL_S = 2
 
@@ -65,6 +64,7 @@ class PodApi:
         self._app = BodyBounds(create_app(desk))
         self.ready = asyncio.Event()
         self.port = served.port
+        self._listener: BoundedListener | None = None
 
     async def run(self) -> None:
         """Serve until cancelled.
@@ -73,6 +73,7 @@ class PodApi:
             CloudError: the address is taken or not of this machine, or the certificate cannot be used.
         """
         listener = self._bind()
+        self._listener = listener
         with listener:
             self.port = listener.getsockname()[1]
             server = _Server(self._config(), self.ready)
@@ -87,6 +88,8 @@ class PodApi:
         """As of now."""
         desk, media = self._desk.counters, self._desk.media.counters
         refused = {**desk.refused, **{code: n for code, n in self._app.refused.items() if n}}
+        if self._listener is not None and self._listener.turned_away:
+            refused["too_many"] = self._listener.turned_away
         return ApiCounters(
             desk.registered,
             desk.renewed,
@@ -109,7 +112,6 @@ class PodApi:
             access_log=False,
             server_header=False,
             proxy_headers=False,
-            limit_concurrency=MOST_CONNECTIONS,
             timeout_graceful_shutdown=GRACEFUL_S,
             ssl_certfile=self._served.certificate,
             ssl_keyfile=self._served.key,
@@ -123,9 +125,9 @@ class PodApi:
             ) from None
         return config
 
-    def _bind(self) -> socket.socket:
+    def _bind(self) -> BoundedListener:
         host, port = self._served.host, self._served.port
-        listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+        listener = BoundedListener(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((host, port))

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from sync.cloud.errors import IdentityError
+from sync.cloud.errors import AuthorityError, IdentityError
 from sync.cloud.identity.certificate_request import PodPublicKey, key_of_request, public_der
 from sync.cloud.identity.private_files import write_private
 
@@ -79,7 +79,12 @@ class PodSigner(Protocol):
         """The authority that PODs are to trust."""
 
     def sign_pod(self, csr_pem: bytes, *, pod: str, now: datetime) -> bytes:
-        """A POD's certificate, PEM, without the authority's."""
+        """A POD's certificate, PEM, without the authority's; on a thread, within some seconds.
+
+        Raises:
+            IdentityError: the request cannot be used.
+            AuthorityError: the authority cannot be asked.
+        """
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -242,7 +247,7 @@ def certifies(certificate_pem: bytes, *, pod: str, key: PodPublicKey) -> x509.Ce
     """The certificate, once it says of this key that it is this POD's, whoever's authority made it.
 
     Raises:
-        IdentityError: it does not.
+        AuthorityError: it does not.
     """
     try:
         certificate = x509.load_pem_x509_certificate(certificate_pem)
@@ -251,9 +256,9 @@ def certifies(certificate_pem: bytes, *, pod: str, key: PodPublicKey) -> x509.Ce
             serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
         )
     except ValueError:
-        raise IdentityError("the authority sent no certificate: see that it answers in PEM") from None
+        raise AuthorityError("the authority sent no certificate: see that it answers in PEM") from None
     if names != [pod] or not is_its_key:
-        raise IdentityError(
+        raise AuthorityError(
             f"the authority certified another key or name than asked for: its common name has to be {pod}"
         )
     return certificate

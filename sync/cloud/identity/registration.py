@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sync.cloud.database import Connection, as_tenant
-from sync.cloud.errors import IdentityError
+from sync.cloud.errors import AuthorityError, IdentityError
 from sync.cloud.identity.ca import PodSigner, certifies
 from sync.cloud.identity.certificate_request import key_of_request, public_der
 from sync.cloud.identity.refusal import RefusedError
@@ -16,6 +16,9 @@ from sync.protocol.portal import Names
 
 MOST_A_DAY = 20
 """Certificates of one POD; it needs one in twenty days."""
+
+SIGN_S = 20.0
+"""An authority may take so long; a connection to the database waits for it."""
 
 _DAY = timedelta(days=1)
 _KEPT = timedelta(days=30)
@@ -210,10 +213,16 @@ async def _certify(conn: Connection, signer: PodSigner, csr_pem: bytes, *, pod: 
     row = await cursor.fetchone()
     if row is not None and isinstance(row[0], int) and row[0] >= MOST_A_DAY:
         raise RefusedError("too_often", "This POD had too many certificates today: see why it asks again.")
-    certificate_pem = await asyncio.to_thread(signer.sign_pod, csr_pem, pod=pod, now=now)
+    try:
+        async with asyncio.timeout(SIGN_S):
+            certificate_pem = await asyncio.to_thread(signer.sign_pod, csr_pem, pod=pod, now=now)
+    except TimeoutError:
+        raise AuthorityError(
+            f"the authority did not certify within {SIGN_S:.0f} s: see that it runs"
+        ) from None
     certificate = certifies(certificate_pem, pod=pod, key=key_of_request(csr_pem))
     if certificate.not_valid_after_utc <= now:
-        raise IdentityError("the authority sent a certificate that is over already: check its clock")
+        raise AuthorityError("the authority sent a certificate that is over already: check its clock")
     await conn.execute(
         "INSERT INTO platebridge.pod_certificate (serial, community, pod, valid_until, made_at) "
         "SELECT %b, community, id, %b, %b FROM platebridge.pod WHERE id = %s",
