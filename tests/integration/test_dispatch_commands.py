@@ -3,13 +3,16 @@
 import asyncio
 import subprocess
 import sys
+from collections import Counter
 
 import pytest
 from cloud_database import Database
 from dispatch_broker import Mosquitto
 from dispatch_world import DISPATCH, StandInPod, ask, dispatching, outcome, until
 
+from sync.cloud.database import connect as connect_database
 from sync.cloud.dispatch import command_desk
+from sync.cloud.dispatch.notes import Notes
 from sync.mqtt import BrokerAddress, connect
 from sync.protocol import topics
 from sync.protocol.up import Answer, Result, encode_up
@@ -81,6 +84,9 @@ async def test_a_command_for_an_earlier_start_of_a_pod_is_refused_by_the_later_o
 
 async def test_a_command_waits_for_the_first_hello_of_its_pod(cloud_database: Database, mosquitto: Mosquitto):
     pod = StandInPod(cloud_database)
+    cloud_database.run_as(
+        "postgres", "INSERT INTO platebridge.pod_cursor (pod, community) VALUES ('pod-elm', 'elm')"
+    )
     async with dispatching(cloud_database, mosquitto.address) as dispatch:
         command = ask(cloud_database)
         other = ask(cloud_database, pod="pod-oak", community="oak")
@@ -234,3 +240,14 @@ async def test_a_command_kept_by_the_broker_is_not_obeyed_by_the_dispatch_or_rep
         assert outcome(cloud_database, command)[0] is None
     async with connect(BrokerAddress.parse(mosquitto.address), client_id="cleaner") as link:
         link.publish(topic, b"", retain=True)
+
+
+async def test_of_two_answers_that_wait_together_the_outcome_is_noted(cloud_database: Database):
+    command, notes = ask(cloud_database), Notes(Counter())
+    cloud_database.run_as("postgres", "UPDATE platebridge.command SET session = 's1'")
+    for result in ("unknown", "commanded", "unknown", "refused"):
+        notes.answer("pod-elm", Answer(id=command, result=result, reason=f"r_{result}"))
+    async with connect_database(cloud_database.dsn("a_dispatch")) as conn, asyncio.TaskGroup() as tasks:
+        writing = tasks.create_task(notes.write(conn, asyncio.Lock()))
+        await until(lambda: outcome(cloud_database, command) == ("commanded", "r_commanded"))
+        writing.cancel()

@@ -1,6 +1,7 @@
 """A change of the cloud's list is in force on a POD within two seconds, whatever was missed before."""
 
 import asyncio
+import contextlib
 import time
 
 import psycopg
@@ -204,6 +205,43 @@ async def test_a_broker_that_was_gone_brings_what_changed_meanwhile(
             await until(lambda: pod.plates == {"a"})
 
 
+async def test_what_changed_while_the_broker_was_out_of_reach_is_told_once_it_is_back(
+    cloud_database: Database, mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(list_desk, "LOOK_EVERY_S", 600)
+    pod, writers = StandInPod(cloud_database), set()
+    is_open = True
+
+    async def between(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if is_open:
+            up_reader, up_writer = await asyncio.open_connection("127.0.0.1", mosquitto.port)
+            writers.update((writer, up_writer))
+            with contextlib.suppress(OSError):
+                await asyncio.gather(pump(reader, up_writer), pump(up_reader, writer))
+        writer.close()
+
+    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65536):
+            writer.write(data)
+        writer.close()
+
+    async with await asyncio.start_server(between, "127.0.0.1", 0) as proxy:
+        address = f"mqtt://127.0.0.1:{proxy.sockets[0].getsockname()[1]}"
+        async with (
+            dispatching(cloud_database, address) as dispatch,
+            pod.online(mosquitto.address, greets=False),
+        ):
+            is_open = False
+            for writer in writers:
+                writer.close()
+            await until(lambda: not dispatch.ready.is_set())
+            add(cloud_database, "a")
+            query = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'a_dispatch' AND state = 'active'"
+            await until(lambda: cloud_database.run_as("postgres", query) == [(0,)])
+            is_open = True
+            await until(lambda: pod.plates == {"a"})
+
+
 async def test_two_workers_share_the_pods_and_one_takes_over_from_the_other(
     cloud_database: Database, mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch
 ):
@@ -232,6 +270,10 @@ async def test_two_workers_share_the_pods_and_one_takes_over_from_the_other(
                 assert first.counters.deltas_told > 0
                 assert second.counters.deltas_told > 0
                 assert all(len(pod.frames) == 1 for pod in pods)
+                both = (first, second)  # each hears of every POD, and notes what its own say
+                await until(lambda: sum(one.counters.dropped_not_ours for one in both) >= 6)
+                await until(lambda: sum(one.counters.receipts for one in both) >= 6)
+                assert sum(one.counters.receipts for one in both) == 6
             gone_s = time.monotonic()
             add(cloud_database, "b")
             await until(lambda: all(pod.plates == {"a", "b"} for pod in pods))
