@@ -8,7 +8,7 @@ from cloud_database import Database
 from dispatch_broker import Mosquitto
 from dispatch_world import until
 
-from sync.mqtt import BrokerAddress, connect
+from sync.mqtt import BrokerAddress, MqttLink, connect
 from sync.protocol import topics
 from sync.protocol.framing import VERSION, pack
 from sync.protocol.health import Health, Presence
@@ -241,6 +241,26 @@ async def test_what_a_pod_says_of_itself_is_there_to_be_seen(
         link.publish(topics.up("pod-elm", "presence"), gone)
         await until(lambda: seen() == [("pod-elm", "7", False, "s2")])
     assert cloud_database.run_as("a_api", "SELECT * FROM platebridge.pod_health", tenant="oak") == []
+
+
+async def test_a_late_will_says_nothing_of_a_newer_connection_though_the_bridge_is_new(
+    cloud_database: Database, mosquitto: Mosquitto
+) -> None:
+    def say(link: MqttLink, session: str, *, online: bool) -> None:
+        told = encode_up(Presence(session=session, online=online), pod="pod-elm")
+        link.publish(topics.up("pod-elm", "presence"), told)
+
+    def seen() -> list[tuple]:
+        return cloud_database.run_as("postgres", "SELECT session, online FROM platebridge.pod_health")
+
+    async with connect(BrokerAddress.parse(mosquitto.address), client_id="pod-elm") as link:
+        async with bridging(cloud_database, mosquitto.address):
+            say(link, "s2", online=True)
+            await until(lambda: seen() == [("s2", True)])
+        async with bridging(cloud_database, mosquitto.address) as bridge:
+            say(link, "s1", online=False)
+            await until(lambda: bridge.counters.states == 1)
+            assert seen() == [("s2", True)]
 
 
 async def test_each_start_notes_where_audits_stand_and_makes_the_statistics_anew(

@@ -174,34 +174,47 @@ async def test_the_same_row_with_another_link_is_a_fork_that_stores_nothing_and_
     assert incidents(cloud_database) == [("pod-elm", "fork", 1, first, 3)]
 
 
+async def parted(database: Database, rows: Sequence[Row], *, session: str, line: int) -> Answered:
+    """The answer at the end of the search for where this audit parts from what is held."""
+    await said(database, ("pod-elm", a_hello(rows, session=session)))
+    asked = [100]
+    for _ in range(10):
+        points = [(seq, rows[seq - 1].link if seq <= len(rows) else None) for seq in asked]
+        (answered,) = await said(database, ("pod-elm", Points(session=session, line=line, points=points)))
+        if not isinstance(answered.told, Probe):
+            return answered
+        asked = answered.told.seqs
+    pytest.fail("the search came to no end")
+
+
+def restored(rows: Sequence[Row], kept: int, *, word: str) -> list[Row]:
+    """An audit that goes on differently behind a row, for 20 rows."""
+    after = list(rows[:kept])
+    for row in an_audit(kept + 20, word=word)[kept:]:
+        after.append(replace(row, link=link_after(after[-1], row)))
+    return after
+
+
 async def test_an_audit_that_was_restored_goes_on_as_a_new_line_from_the_last_shared_row(
     cloud_database: Database,
 ) -> None:
-    before = an_audit(100)
-    await taken(cloud_database, before)
-    after = before[:40]
-    for row in an_audit(60, word="restored")[40:]:
-        link = link_after(after[-1], row)
-        after.append(replace(row, link=link))
-    await said(cloud_database, ("pod-elm", a_hello(after, session="session-2")))
-    asked, rounds = [100], 0
-    while True:
-        points = [(seq, after[seq - 1].link if seq <= 60 else None) for seq in asked]
-        told = Points(session="session-2", line=1, points=points)
-        (answered,) = await said(cloud_database, ("pod-elm", told))
-        if not isinstance(answered.told, Probe):
-            break
-        asked, rounds = answered.told.seqs, rounds + 1
-        assert rounds < 10
+    first = an_audit(100)
+    await taken(cloud_database, first)
+    second = restored(first, 40, word="second")
+    answered = await parted(cloud_database, second, session="session-2", line=1)
     assert isinstance(answered.told, Ack)
     assert (answered.told.line, ends(answered)) == (2, [(1, 40)])
-    (told_rows,) = await said(
-        cloud_database, ("pod-elm", a_batch(after, 41, 60, session="session-2", line=2))
-    )
-    assert (ends(told_rows), told_rows.rows) == ([(1, 60)], 20)
+    batch = a_batch(second, 41, 60, session="session-2", line=2)
+    (stored,) = await said(cloud_database, ("pod-elm", batch))
+    assert (ends(stored), stored.rows) == ([(1, 60)], 20)
+    # Once more, at a row that lies on the first line and is the second's, too.
+    third = restored(second, 30, word="third")
+    answered = await parted(cloud_database, third, session="session-3", line=2)
+    assert isinstance(answered.told, Ack)
+    assert (answered.told.line, ends(answered)) == (3, [(1, 30)])
     lines = "SELECT line, min(seq), max(seq), count(*) FROM platebridge.audit GROUP BY line ORDER BY line"
     assert cloud_database.run_as("postgres", lines) == [(1, 1, 100, 100), (2, 41, 60, 20)]
-    assert incidents(cloud_database) == [("pod-elm", "fork", 1, 40, 1)]
+    assert incidents(cloud_database) == [("pod-elm", "fork", 1, 40, 1), ("pod-elm", "fork", 2, 30, 1)]
 
 
 async def test_a_pod_that_parted_too_often_is_refused_in_words(cloud_database: Database) -> None:
