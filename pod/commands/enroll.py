@@ -28,7 +28,7 @@ def enroll(
     """Join a cloud: it brings the list of plates to this POD and collects its audit.
 
     The gate works all the while, and without a cloud, too. If this fails, nothing has changed, and the same
-    join string may be tried again until it is too old; one that let this POD in already does no harm.
+    join string may be tried again until it is too old, also where it is not clear whether it worked.
     """
     from sync.agent.enroll import enroll as enroll_with  # a POD without a cloud needs none of it
     from sync.agent.identity_error import IdentityError

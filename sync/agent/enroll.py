@@ -8,6 +8,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from pydantic import ValidationError
 
 from sync.agent.identity_error import IdentityError
 from sync.agent.identity_files import (
@@ -52,18 +53,19 @@ def enroll(data_dir: Path, join_string: str, *, name: str, new_key: bool, say: S
     except ProtocolError as error:
         raise IdentityError(f"this is {error}") from None
     known = _known(data_dir, say)
+    community = None if known is None else known.community
+    try:
+        asked = Register(token=join.token.hex(), csr="", name=name, community=community)
+    except ValidationError:
+        raise IdentityError("a POD's name is one line of up to 200 characters: choose another") from None
     key, is_pending = _key(data_dir, known, new_key=new_key)
     say(f"Asking {join.portal} ...")
     ca_pem = fetch_authority(join)
     say("It is the cloud that the join string is of.")
-    asked = Register(
-        token=join.token.hex(),
-        csr=certificate_request(key).decode(),
-        name=name,
-        community=None if known is None else known.community,
-    )
     try:
-        registered = PortalClient(join.portal, join.portal_trust, ca_pem).register(asked)
+        registered = PortalClient(join.portal, join.portal_trust, ca_pem).register(
+            asked.model_copy(update={"csr": certificate_request(key).decode()})
+        )
     except PortalRefusedError as refused:
         if refused.code in _SPENT_KEYS:
             _forget_pending(data_dir)

@@ -97,6 +97,15 @@ def test_a_string_that_was_used_says_so_and_names_the_mend(portal: Portal, tmp_p
     assert load(other) is None
 
 
+@pytest.mark.parametrize("name", ["two\nlines", "\x1b[2J", "\0"], ids=["lines", "escape", "NUL"])
+def test_a_name_that_is_no_line_is_told_before_anything_is_asked(
+    portal: Portal, tmp_path: Path, name: str
+) -> None:
+    with pytest.raises(IdentityError, match="one line of up to 200"):
+        enroll(tmp_path, portal.join(), name=name, new_key=False, say=lambda _: None)
+    assert list(tmp_path.iterdir()) == []
+
+
 def cut(join: str) -> str:
     return join[:-5]
 
