@@ -47,15 +47,24 @@ def connect_writer(path: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> sql
     return conn
 
 
-def connect_reader(path: Path) -> sqlite3.Connection:
+def connect_reader(path: Path, *, any_thread: bool = False) -> sqlite3.Connection:
     """A connection that can only read; sees each commit of the writers, never half of one.
+
+    Args:
+        any_thread: whether others than this one may use it, one at a time.
 
     Raises:
         StoreError: there is no such database, or it can't be read.
     """
     check_readable(path)
     try:
-        conn = sqlite3.connect(reader_uri(path), uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None)
+        conn = sqlite3.connect(
+            reader_uri(path),
+            uri=True,
+            timeout=BUSY_TIMEOUT_S,
+            isolation_level=None,
+            check_same_thread=not any_thread,
+        )
         try:
             check_version(conn)
             _hold_index(conn, path)

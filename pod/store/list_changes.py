@@ -104,15 +104,18 @@ def seal_step(
 
 
 def newest_change(conn: sqlite3.Connection) -> int:
-    """Id of the newest change of the list.
+    """Id of the newest change that was made here: what the cloud changed is taken back in its portal.
 
     Raises:
         PlateListError: there was none.
     """
-    found = conn.execute("SELECT max(seq) FROM audit WHERE kind = 'list_change'").fetchone()[0]
+    found = conn.execute(
+        "SELECT seq FROM audit WHERE kind = 'list_change' "
+        "AND (payload IS NULL OR json_extract(payload, '$.owner') IS NOT 'cloud') ORDER BY seq DESC LIMIT 1"
+    ).fetchone()
     if found is None:
-        raise PlateListError("the list was never changed: there is nothing to take back")
-    return int(found)
+        raise PlateListError("the list was never changed here: there is nothing to take back")
+    return int(found[0])
 
 
 def read_change(conn: sqlite3.Connection, change_id: int) -> tuple[Step, ...]:

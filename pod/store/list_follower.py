@@ -49,7 +49,7 @@ class ListFollower:
         """
         try:
             if not self._take_in(conn):
-                self._load_beside(_file_of(conn))
+                self._load_beside(file_of(conn))
         except (sqlite3.Error, PlateBridgeError, ValueError) as error:
             self.fault = str(error)
             raise
@@ -158,5 +158,6 @@ class _Prepared:
         return done is not None and int(done[0] or 0) == head.version
 
 
-def _file_of(conn: sqlite3.Connection) -> Path:
+def file_of(conn: sqlite3.Connection) -> Path:
+    """The file that a connection is open on."""
     return Path(next(file for _, name, file in conn.execute("PRAGMA database_list") if name == "main"))

@@ -12,18 +12,23 @@ from pod.domain.errors import PlateListError
 from pod.domain.index import AccessIndex
 from pod.domain.plates import match_key
 from pod.domain.situation import SiteState
+from pod.store.cloud_entries import CloudEntries
 from pod.store.entries import contradicts
 from pod.store.list_changes import Change, Step, newest_change, read_change, write_change
 from pod.store.list_follower import ListFollower
-from pod.store.list_import import ListImport, Pause, Submit
+from pod.store.list_import import ListImport
 from pod.store.list_plan import ImportPlan, ImportRow, not_yours, obstacle, plan_import
 from pod.store.list_snapshot import ListSnapshot
+from pod.store.list_staging import Pause, Staging, Submit
 from pod.store.moments import to_us
 from pod.store.site_state import read_state, write_state
 
 
 class PlateList:
     """The list of one store. Any thread may call; changes resolve once they are on disk.
+
+    Attributes:
+        cloud: the entries that the cloud keeps, which nothing else here changes.
 
     Each change raises through its future:
         PlateListError: it can't be made; the text says why and names the mend.
@@ -39,7 +44,9 @@ class PlateList:
         self._submit_change = submit_change
         self._now_us = now_us
         self._follower = ListFollower()
-        self._import = ListImport(submit, submit_change, self._follower, now_us)
+        staging = Staging(submit, submit_change, self._follower, now_us)
+        self._import = ListImport(submit_change, staging, self._follower, now_us)
+        self.cloud = CloudEntries(submit_change, staging, self._follower, now_us)
 
     @property
     def current(self) -> ListSnapshot:

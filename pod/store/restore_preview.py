@@ -11,7 +11,7 @@ from pod.store import audit
 from pod.store.connection import connect_reader
 from pod.store.copies import open_copy
 
-_UNTOLD = frozenset({"id", "version", "brought_by", "ended_by"})
+_UNTOLD = frozenset({"id", "version", "brought_by", "ended_by", "cloud_id", "cloud_hash", "cloud_uses"})
 """Columns of an entry that say nothing about who gets in when."""
 
 _Entries = dict[tuple[str, str], dict[str, object]]

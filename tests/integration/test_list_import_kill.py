@@ -10,8 +10,8 @@ import pytest
 from pod.store import audit
 from pod.store.connection import connect_reader
 from pod.store.entries import make_entry
-from pod.store.list_import import ABANDONED_S
 from pod.store.list_plan import ImportRow
+from pod.store.list_staging import ABANDONED_S
 from pod.store.store import Store
 
 REPOSITORY = Path(__file__).parents[2]
@@ -26,7 +26,7 @@ from pod.store.store import Store
 
 with Store.open(Path(sys.argv[1])) as store:
     rows = [ImportRow(make_entry(f"AB{{n:05}}", label="new", exact_only=True), n) for n in range({ROWS})]
-    submit = store.plates._import._submit
+    submit = store.plates._import._staging._submit
     count = 0
     def told(job):
         global count
@@ -34,7 +34,7 @@ with Store.open(Path(sys.argv[1])) as store:
         print(count, flush=True)
         sys.stdin.readline()
         return submit(job)
-    store.plates._import._submit = told
+    store.plates._import._staging._submit = told
     store.plates.import_rows(rows, by="test").result(60)
 """
 

@@ -19,9 +19,9 @@ from pod.domain.index import MOST_OF_A_PLATE
 from pod.store import audit
 from pod.store.connection import connect_reader
 from pod.store.entries import make_entry
-from pod.store.list_import import ABANDONED_S, CHUNK, TRIES
 from pod.store.list_plan import ImportRow
 from pod.store.list_snapshot import load
+from pod.store.list_staging import ABANDONED_S, CHUNK, TRIES
 from pod.store.plate_list import PlateList
 from pod.store.store import Store
 from pod.store.writer import Job

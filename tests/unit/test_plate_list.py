@@ -26,9 +26,9 @@ from pod.store import audit, list_changes, list_follower
 from pod.store.connection import connect_reader, connect_writer
 from pod.store.entries import make_entry
 from pod.store.list_follower import ListFollower
-from pod.store.list_import import CHUNK
 from pod.store.list_plan import ImportRow
 from pod.store.list_snapshot import load
+from pod.store.list_staging import CHUNK
 from pod.store.store import Grant, Store
 
 BOUNDED = {
