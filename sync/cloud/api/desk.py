@@ -17,11 +17,10 @@ from sync.cloud.database import Connection
 from sync.cloud.errors import AuthorityError, DatabaseError, IdentityError
 from sync.cloud.identity.ca import PodSigner
 from sync.cloud.identity.heartbeat import note_heartbeat
-from sync.cloud.identity.pod_jwt import standing_of_jwt
 from sync.cloud.identity.refusal import RefusedError
 from sync.cloud.identity.registration import Asked, admit, renew
-from sync.cloud.identity.standing import Standing, standing_of
-from sync.cloud.identity.tokens import KEY_PREFIX, holder_of
+from sync.cloud.identity.shown import standing_of_shown
+from sync.cloud.identity.standing import Standing
 from sync.protocol.down import encode_down
 from sync.protocol.framing import PinnedKey, Signer
 from sync.protocol.listing import answer_want
@@ -183,17 +182,7 @@ class Desk:
         """The POD that asks."""
         if bearer is None:
             raise ProblemError(401, "no_token", "Show the POD's API key: Authorization: Bearer pbk_...")
-        if not bearer.startswith(KEY_PREFIX):
-            return await standing_of_jwt(conn, bearer, audience="api", now=self.now())
-        holder = await holder_of(conn, bearer.encode())
-        if holder is None or holder.kind != "api_key" or holder.pod is None:
-            raise RefusedError("key_unknown", "The cloud knows no such key: enroll this POD again.")
-        standing = await standing_of(conn, holder.pod)
-        if standing is None or standing.is_revoked:
-            raise RefusedError("pod_revoked", "This POD was revoked: enroll it with a join string.")
-        if holder.is_revoked:
-            raise RefusedError("key_unknown", "This key was replaced by another enrolment of this POD.")
-        return standing
+        return await standing_of_shown(conn, bearer, audience="api", now=self.now())
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Connection]:
