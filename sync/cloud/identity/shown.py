@@ -1,4 +1,4 @@
-"""Which POD it is that shows a secret, at the portal or at a broker: its API key, or a token that it minted."""
+"""Which POD shows a secret at the portal or at a broker: its API key, or a token that it minted."""
 
 from datetime import datetime
 
