@@ -209,15 +209,18 @@ async def test_a_revoked_pod_is_sent_no_command_and_believed_no_answer(
         cloud_database.run_as(
             "a_api", "UPDATE platebridge.pod SET revoked_at = now() WHERE id = 'pod-elm'", tenant="elm"
         )
-        answer = Answer(id=command, result="commanded", reason="by_hand")
-        assert pod.link is not None
-        pod.link.publish(topics.up(pod.pod, "reply"), encode_up(answer, pod=pod.pod))
         late, before = ask(cloud_database), len(pod.commands)
         other = StandInPod(cloud_database, "pod-oak", is_mute=True)
         async with other.online(mosquitto.address):
             ask(cloud_database, pod="pod-oak", community="oak")
             await until(lambda: len(other.commands) >= 2)  # what is sent again was sent again by now
-        assert len(pod.commands) == before
+            assert len(pod.commands) == before
+            answer = Answer(id=command, result="commanded", reason="by_hand")
+            assert pod.link is not None
+            pod.link.publish(topics.up(pod.pod, "reply"), encode_up(answer, pod=pod.pod))
+            other.is_mute = False
+            fence = ask(cloud_database, pod="pod-oak", community="oak")
+            await until(lambda: outcome(cloud_database, fence)[0] == "commanded")
         assert outcome(cloud_database, command) == outcome(cloud_database, late) == (None, "")
 
 

@@ -42,11 +42,11 @@ class CommandDesk:
         self._pending.clear()
         self._is_asked.set()
 
-    def answered(self, answer: Answer) -> None:
+    def answered(self, pod: str, answer: Answer) -> None:
         """A POD answered: give the database the time to note it."""
         known = self._pending.get(answer.id)
-        if known is not None and answer.result != "unknown":
-            pod, pending = known
+        if known is not None and known[0] == pod and answer.result != "unknown":
+            pending = known[1]
             self._pending[answer.id] = (
                 pod,
                 Pending(pending.command, pending.tries, self._clock_s() + _ANSWERED_S),

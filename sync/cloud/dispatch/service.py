@@ -200,7 +200,7 @@ class Dispatch:
             case Receipt():
                 session.notes.receipt(topic.pod, message)
             case Answer():
-                session.commands.answered(message)
+                session.commands.answered(topic.pod, message)
                 session.notes.answer(topic.pod, message)
 
 
