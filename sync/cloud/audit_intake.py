@@ -91,8 +91,8 @@ def _greeted(desk: _Desk, hello: Hello, incidents: list[Incident], *, now: datet
         return None
     desk.line = line = greeted.line
     for first, last in greeted.lost:
-        reason = "rows are lost: the POD has them no more, and they never came"
-        incidents.append(Incident(desk.held.pod, "gap", f"{reason} (through {last})", first, line.number))
+        reason = f"rows {first} to {last} are lost: the POD has them no more, and they never came"
+        incidents.append(Incident(desk.held.pod, "gap", reason, first, line.number, through=last))
     return Welcome(
         session=hello.session,
         number=hello.number,

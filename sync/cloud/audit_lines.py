@@ -61,24 +61,20 @@ async def _locked(conn: Connection, pods: Sequence[str]) -> Mapping[str, HeldLin
         (list(pods),),
         binary=True,
     )
-    lines = [_held(*row) for row in await found.fetchall()]  # type: ignore[arg-type]  # the columns' types
+    lines = [_held(str(pod), *columns) for pod, *columns in await found.fetchall()]
     return {one.pod: one for one in lines}
 
 
-def _held(
-    pod: str,
-    number: int,
-    seq: int,
-    head: bytes,
-    beyond: bytes,
-    session: str,
-    hellos: int,
-    turn: int,
-    version: int | None,
-    digest: bytes | None,
-) -> HeldLine:
+def line_of(number: int, seq: int, head: bytes, beyond: bytes, session: str, hellos: int) -> Line:
+    """A line from the columns of `pod_cursor`."""
     spans = [Span(START, Position(seq, head))]
     for base_seq, base_link, head_seq, head_link in _SPAN.iter_unpack(beyond):
         spans.append(Span(Position(base_seq, base_link), Position(head_seq, head_link)))
-    listed = EMPTY if version is None or digest is None else ListState(version=version, digest=digest)
-    return HeldLine(pod, Line(number, tuple(spans), session, hellos), turn, listed)
+    return Line(number, tuple(spans), session, hellos)
+
+
+def _held(pod: str, *columns: object) -> HeldLine:
+    *of_the_line, turn, version, digest = columns
+    has_list = isinstance(version, int) and isinstance(digest, bytes)
+    listed = ListState(version=version, digest=digest) if has_list else EMPTY  # type: ignore[arg-type]  # as looked
+    return HeldLine(pod, line_of(*of_the_line), int(str(turn)), listed)  # type: ignore[arg-type]  # the columns' types

@@ -5,12 +5,13 @@ from typing import Annotated
 
 import typer
 
-from sync.cloud import cli_plates
+from sync.cloud import cli_audit, cli_plates
 from sync.cloud.place import DsnFileOption, EmbeddedOption, check_installed, the_database
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, help="Run the cloud that shares lists and collects audits."
 )
+app.add_typer(cli_audit.app, name="audit")
 app.add_typer(cli_plates.app, name="plates")
 
 

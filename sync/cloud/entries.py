@@ -1,14 +1,12 @@
 """A community's access list, as its managers keep it. PODs follow by themselves."""
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-import psycopg
-
-from sync.cloud.database import Connection, as_tenant
-from sync.cloud.errors import CloudError, DatabaseError
+from sync.cloud.database import Connection
+from sync.cloud.errors import CloudError
+from sync.cloud.portal_rights import of_the_community
 from sync.protocol.plates import match_key, parse_plate
 
 EntryType = Literal["resident", "visitor", "delivery", "service", "contractor", "emergency", "staff"]
@@ -74,7 +72,7 @@ async def add_entry(
     if len(label) > MAX_LABEL_CHARS or not label.isprintable():
         raise CloudError(f"the label must be one line of at most {MAX_LABEL_CHARS} characters")
     verdict = "deny" if deny else "allow"
-    async with _of_the_community(conn, community):
+    async with of_the_community(conn, community):
         found = await conn.execute(
             "INSERT INTO platebridge.entry (community, key, plate, verdict, type, label) "
             "VALUES (%s, %s, %s, %s, %s, %s) RETURNING id, version",
@@ -90,7 +88,7 @@ async def remove_entries(conn: Connection, community: str, plate: str) -> Sequen
     Raises:
         CloudError: the plate is not on the list.
     """
-    async with _of_the_community(conn, community):
+    async with of_the_community(conn, community):
         found = await conn.execute(
             "DELETE FROM platebridge.entry WHERE community = %s AND key = %s AND owner = 'cloud' "
             "RETURNING id, plate, verdict, type, label, version",
@@ -106,7 +104,7 @@ async def remove_entries(conn: Connection, community: str, plate: str) -> Sequen
 
 async def overview(conn: Connection, community: str) -> tuple[int, Sequence[ListedPlate], Sequence[PodList]]:
     """The list's version, the cloud's entries by plate, and what each POD that is not revoked has of it."""
-    async with _of_the_community(conn, community):
+    async with of_the_community(conn, community):
         found = await conn.execute("SELECT version FROM platebridge.list_state")
         state = await found.fetchone()
         found = await conn.execute(
@@ -120,22 +118,3 @@ async def overview(conn: Connection, community: str) -> tuple[int, Sequence[List
         )
         pods = [PodList(*row) for row in await found.fetchall()]  # type: ignore[arg-type]  # as above
     return (int(str(state[0])) if state else 0), entries, pods
-
-
-@asynccontextmanager
-async def _of_the_community(conn: Connection, community: str) -> AsyncIterator[None]:
-    """A transaction with the rights of the portal in one community, whoever is signed in."""
-    unknown = CloudError(f"there is no community {community!r}: check its id")
-    if not community:
-        raise unknown
-    try:
-        async with as_tenant(conn, community):
-            await conn.execute("SET LOCAL ROLE platebridge_api")
-            found = await conn.execute("SELECT 1 FROM platebridge.community")
-            if await found.fetchone() is None:
-                raise unknown
-            yield
-    except psycopg.errors.InsufficientPrivilege:
-        raise DatabaseError(
-            "this address's user may not keep lists: GRANT platebridge_api TO it, or use another address"
-        ) from None

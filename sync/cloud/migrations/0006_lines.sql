@@ -9,6 +9,9 @@ ALTER TABLE platebridge.pod_cursor
     -- Counts the changes: one that was worked out from an older state is not stored.
     ADD COLUMN turn    bigint NOT NULL DEFAULT 0;
 
+-- The last row that an incident is about, where it is about several.
+ALTER TABLE platebridge.incident ADD COLUMN through bigint NOT NULL DEFAULT 0;
+
 -- Where an audit stood at a moment. Rows are only added: what is changed later contradicts them.
 CREATE TABLE platebridge.audit_checkpoint (
     community platebridge.id NOT NULL,
