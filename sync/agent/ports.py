@@ -95,8 +95,8 @@ class PodPorts:
     """All that the POD gives its agent.
 
     Attributes:
-        on_confirmed: told, as it rises, through which seq the cloud signed to have the audit; only behind it
-            may a POD forget rows.
+        on_confirmed: told through which seq the cloud signed to have the audit, each time it changes; only
+            behind it may a POD forget rows. It falls where the cloud was put back to an older state.
         on_list_confirmed: told, at each welcome that names the list in force, the cloud's time, seconds.
         on_state: told each change.
         on_fault: told what a port raised, or what is wrong in the agent itself; it goes on by itself.
