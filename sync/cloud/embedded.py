@@ -45,7 +45,14 @@ def embedded_server(folder: Path, *, settings: Sequence[str] = ()) -> Iterator[D
     Raises:
         DatabaseError: it cannot be had; the text says why and what to do.
     """
-    server = _Server(_programs(), *_home(folder), settings)
+    with supervised_server(folder, settings=settings) as server:
+        yield server.dsn
+
+
+@contextmanager
+def supervised_server(folder: Path, *, settings: Sequence[str] = ()) -> Iterator["EmbeddedServer"]:
+    """As `embedded_server`, for whoever looks after it meanwhile (`EmbeddedServer.revive`)."""
+    server = EmbeddedServer(_programs(), *_home(folder), settings)
     with _opened(server.folder) as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -54,20 +61,22 @@ def embedded_server(folder: Path, *, settings: Sequence[str] = ()) -> Iterator[D
                 raise DatabaseError(
                     f"{folder}: another process starts or stops the server just now: try again"
                 ) from None
-            yield server.dsn
+            yield server
             return
         if server.is_ready():  # left behind by one that was killed
-            yield server.dsn
+            yield server
             return
         server.start()
         try:
-            yield server.dsn
+            yield server
         finally:
             server.stop()
 
 
 @dataclass(frozen=True, slots=True)
-class _Server:
+class EmbeddedServer:
+    """A server in a folder."""
+
     programs: Path
     folder: Path
     account: pwd.struct_passwd
@@ -79,6 +88,7 @@ class _Server:
 
     @property
     def dsn(self) -> Dsn:
+        """Its database, as the owner."""
         return Dsn.parse(f"postgresql://postgres@/{DATABASE}?host={self.folder}")
 
     def is_ready(self) -> bool:
@@ -104,6 +114,17 @@ class _Server:
             found = conn.execute("SELECT 1 FROM pg_database WHERE datname = %s", (DATABASE,)).fetchone()
             if found is None:
                 conn.execute(f'CREATE DATABASE "{DATABASE}"')
+
+    def revive(self) -> bool:
+        """Start it again where it was killed; whether that was so.
+
+        Raises:
+            DatabaseError: it does not start; the text says why and what to do.
+        """
+        if self.is_ready():
+            return False
+        self.start()
+        return True
 
     def stop(self) -> None:
         """End the server, and every connection with it."""
