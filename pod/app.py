@@ -19,6 +19,7 @@ from pod.app_live import WHY_NONE, start_live
 from pod.app_media import start_media, start_retention
 from pod.app_notes import ChangeNotes
 from pod.app_page import PageParts, page_view, version
+from pod.app_sync import SyncParts, enrolment_of, start_sync
 from pod.app_watching import WatchingPart, watching_part
 from pod.config import CameraConfig, PodConfig
 from pod.config_load import Origin
@@ -41,6 +42,7 @@ from pod.services.alarms import Alarms
 from pod.services.camera_loop import CameraLoop
 from pod.services.clock_watch import ClockWatch
 from pod.services.health import Health, HealthProbe, examine
+from pod.services.open_command import OpenCommands
 from pod.services.policy import policy_of
 from pod.services.probes import camera_probe, live_probe, models_probe, store_probe
 from pod.services.stills import Stills
@@ -165,11 +167,13 @@ class Pod:
         self._probes += self._gates.probes
         self._media = start_media(config, self._store, self._masks, metrics=self.metrics, stack=stack)
         self._store.attend(self.alarms, self._media.make_room)
+        enrolment = await asyncio.to_thread(enrolment_of, data_dir)
         retention = start_retention(
             config,
             self._store,
             self._media,
             clock=self._clock,
+            has_cloud=enrolment.has_cloud,
             metrics=self.metrics,
             on_fault=self._break,
             stack=stack,
@@ -180,7 +184,9 @@ class Pod:
         for camera in config.cameras:
             self._start_camera(camera, parts)
         watching = await self._start_live(data_dir)
-        await self._start_web(data_dir, watching)
+        opener = OpenCommands(self._gates.controllers, self._store, publish=self._broadcast.publish)
+        await self._start_web(data_dir, watching, opener)
+        self._probes += start_sync(enrolment, self._sync_parts(data_dir, models, opener), stack=stack)
         stack.callback(self._serve("clock", self._clock.watch()).cancel)
         watchdog = self._serve("watchdog", feed_watchdog(self._notifier, self._heartbeats))
         stack.callback(watchdog.cancel)
@@ -262,7 +268,7 @@ class Pod:
     async def _start_live(self, data_dir: Path) -> WatchingPart:
         """Live video, and who may watch it; the gates do without either."""
         sources = [source for source, _ in self._cameras]
-        live = start_live(self.config, sources, metrics=self.metrics, stack=self._stack)
+        live = self._live = start_live(self.config, sources, metrics=self.metrics, stack=self._stack)
         if live is None:
             return WatchingPart(None, WHY_NONE)
         part = await asyncio.to_thread(
@@ -277,7 +283,27 @@ class Pod:
         self._probes += [live_probe(live), part.probe]
         return part
 
-    async def _start_web(self, data_dir: Path, watching: WatchingPart) -> None:
+    def _sync_parts(self, data_dir: Path, models: Models, opener: OpenCommands) -> SyncParts:
+        return SyncParts(
+            data_dir=data_dir,
+            store=self._store,
+            opener=opener,
+            clock=self._clock,
+            cameras={
+                camera.name: source
+                for camera, (source, _) in zip(self.config.cameras, self._cameras, strict=True)
+            },
+            health=self.health,
+            live=self._live,
+            versions={
+                "program": version(),
+                "detector": models.detector.name,
+                "recognizer": models.recognizer.name,
+            },
+            note=self._notes.note,
+        )
+
+    async def _start_web(self, data_dir: Path, watching: WatchingPart, opener: OpenCommands) -> None:
         config = self.config
         reader = await self._stack.enter_async_context(await AuditReader.open(data_dir / FILE_NAME))
         certificate = await asyncio.to_thread(certificate_of, config.web, data_dir)
@@ -287,10 +313,10 @@ class Pod:
             origin=self._origin,
             store=self._store,
             gates=self._gates.controllers,
+            opener=opener,
             alarms=self.alarms,
             health=self.health,
             listen=self.listen,
-            publish=self._broadcast.publish,
             metrics=self.metrics,
             media=self._media.kept,
             stills=Stills(self._slots, self._masks),

@@ -71,6 +71,7 @@ def start_retention(
     media: MediaPart,
     *,
     clock: ClockWatch,
+    has_cloud: bool,
     metrics: PodMetrics,
     on_fault: Callable[[Exception], None],
     stack: AsyncExitStack,
@@ -86,6 +87,7 @@ def start_retention(
         of_audit=config.audit,
         of_media=config.media,
         clock=clock,
+        has_cloud=has_cloud,
         metrics=metrics,
         on_fault=on_fault,
     )

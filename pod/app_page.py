@@ -40,7 +40,7 @@ class PageParts:
 
     Attributes:
         origin: where each setting was given; None where no file was read.
-        listen, publish: what happens, for those who watch.
+        listen: what happens, for those who watch.
         now: the time, aware UTC; None while the clock is in doubt.
         watching: who may watch live video; None where nobody can, and `why_not_watching` says why.
         note: records and publishes something that somebody did; must not block.
@@ -50,10 +50,10 @@ class PageParts:
     origin: Origin | None
     store: Store
     gates: Mapping[str, GateController]
+    opener: OpenCommands
     alarms: Alarms
     health: Callable[[], Health]
     listen: Callable[[], AbstractContextManager[AsyncIterator[Event]]]
-    publish: Callable[[Mapping[str, object]], None]
     metrics: PodMetrics
     media: MediaStore | None
     stills: Stills
@@ -94,7 +94,7 @@ def page_view(parts: PageParts, reader: AuditReader, certificate: Certificate | 
         registry=parts.metrics.registry,
         plates=parts.store.plates,
         gates=lambda: {gate.name: gate_view(gate) for gate in parts.gates.values()},
-        opener=OpenCommands(parts.gates, parts.store, publish=parts.publish),
+        opener=parts.opener,
         cameras=camera_views(config),
         still=lambda camera: asyncio.to_thread(parts.stills.jpeg, camera),
         media=parts.media,

@@ -35,6 +35,14 @@ COMMIT_TIMEOUT_S = 2.0
 MAX_ISSUED = 256
 """Commands that may wait to be given; the oldest lapses first."""
 
+MAX_GIVEN_UP = 256
+"""Commands from afar whose refusal could not be written down: the oldest are past their time first."""
+
+
+def boottime_s() -> float:
+    """A clock that nobody sets, and that goes on while the machine sleeps."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
 
 @dataclass(frozen=True, slots=True)
 class OpenResult:
@@ -63,6 +71,7 @@ class OpenCommands:
     Args:
         publish: told of each intent and outcome, for those who watch; must not block.
         clock_s: monotonic.
+        boot_s: CLOCK_BOOTTIME.
         now_us: wall clock for the rows, microseconds since 1970 UTC.
     """
 
@@ -73,14 +82,17 @@ class OpenCommands:
         *,
         publish: Callable[[Mapping[str, object]], None],
         clock_s: Callable[[], float] = time.monotonic,
+        boot_s: Callable[[], float] = boottime_s,
         now_us: Callable[[], int] = lambda: time.time_ns() // 1000,
     ) -> None:
         self._gates = gates
         self._store = store
         self._publish = publish
         self._clock_s = clock_s
+        self._boot_s = boot_s
         self._now_us = now_us
         self._issued: OrderedDict[str, tuple[str, float]] = OrderedDict()
+        self._given_up: OrderedDict[str, OpenResult] = OrderedDict()
         self._lock = threading.Lock()
         self._turns = {name: threading.Lock() for name in gates}
 
@@ -122,12 +134,78 @@ class OpenCommands:
                 return OpenResult("refused", "confirm_lockdown")
             return self._carry_out(command_id, self._gates[gate], by=by)
 
+    def open_from_afar(
+        self, command_id: str, gate: str, *, by: str, confirmed: bool, before_s: float
+    ) -> OpenResult:
+        """Carry out a command that somebody else issued and proved; given again it does nothing, as `open`.
+
+        A refusal spends the id, too: what was refused once opens nothing later.
+
+        Args:
+            by: who asks, for the audit.
+            before_s: CLOCK_BOOTTIME; from then on no pulse is begun.
+        """
+        with self._lock:
+            given_up = self._given_up.get(command_id)
+        if given_up is not None:
+            return given_up
+        if gate not in self._turns:
+            return self._refused(command_id, gate, by=by, reason="gate_unknown")
+        with self._turns[gate]:
+            try:
+                spent = self._await(self._store.submit(lambda conn: find(conn, command_id)))
+            except StoreError as error:
+                return self._give_up(command_id, error)
+            if spent is not None:
+                return _answer_again(spent)
+            if self._boot_s() >= before_s:
+                return self._refused(command_id, gate, by=by, reason="command_expired")
+            if self._store.plates.current.state.lockdown and not confirmed:
+                return self._refused(command_id, gate, by=by, reason="confirm_lockdown")
+            outcome = self._carry_out(command_id, self._gates[gate], by=by, before_s=before_s)
+        if outcome.reason == "store_failed":
+            self._remember(command_id, outcome)
+        return outcome
+
+    def _refused(self, command_id: str, gate: str, *, by: str, reason: str) -> OpenResult:
+        now_us = self._now_us()
+        row = {"source": BY_HAND, "by": by, "gate": gate, "command": command_id}
+        sealed = audit.seal("command", row | {"result": "refused", "reason": reason}, now_us)
+
+        def job(conn: sqlite3.Connection) -> OpenResult:
+            spent = find(conn, command_id)
+            if spent is not None:
+                return _answer_again(spent)
+            spend(conn, command_id, gate, by=by, now_us=now_us)
+            settle(conn, command_id, result="refused", reason=reason)
+            audit.append(conn, [sealed])
+            return OpenResult("refused", reason)
+
+        try:
+            return self._await(self._store.submit(job))
+        except StoreError as error:
+            return self._give_up(command_id, error)
+
+    def _give_up(self, command_id: str, error: StoreError) -> OpenResult:
+        log.error("a command from afar opens nothing: %s", error)
+        return self._remember(command_id, OpenResult("refused", "store_failed"))
+
+    def _remember(self, command_id: str, outcome: OpenResult) -> OpenResult:
+        """Nothing on disk says that it is spent: a copy of it, to this start of the POD, is told the same."""
+        with self._lock:
+            self._given_up[command_id] = outcome
+            while len(self._given_up) > MAX_GIVEN_UP:
+                self._given_up.popitem(last=False)
+        return outcome
+
     def _is_valid(self, command_id: str, gate: str) -> bool:
         with self._lock:
             issued = self._issued.get(command_id)
         return issued is not None and issued[0] == gate and self._clock_s() - issued[1] <= VALID_S
 
-    def _carry_out(self, command_id: str, gate: GateController, *, by: str) -> OpenResult:
+    def _carry_out(
+        self, command_id: str, gate: GateController, *, by: str, before_s: float | None = None
+    ) -> OpenResult:
         pulse_id = f"hand-{uuid.uuid4().hex}"
         row: dict[str, object] = {"source": BY_HAND, "by": by, "gate": gate.name, "pulse": pulse_id}
         intent = row | {"reason": "by_hand", "command": command_id}
@@ -152,6 +230,8 @@ class OpenCommands:
             return outcome
         self._publish({"kind": "intent", **intent})
         try:
+            if before_s is not None and self._boot_s() >= before_s:
+                raise NotPulsedError("it took too long to be written down", reason="command_expired")
             gate.pulse(pulse_id, lambda end: self._ended(end, row))
         except NotPulsedError as error:
             busy = isinstance(error, GateBusyError)

@@ -18,6 +18,7 @@ from pod.runtime.metrics import PodMetrics
 from pod.services.clock_watch import ClockWatch
 from pod.services.health import PartHealth, Status
 from pod.store.clock_rows import newest_believable
+from pod.store.cloud_confirmed import forgettable
 from pod.store.connection import connect_reader, store_error
 from pod.store.erasure import ROWS_A_NOTE, empty_rows, erase_rows, unfinished
 from pod.store.media import MediaStore
@@ -28,6 +29,9 @@ log = logging.getLogger(__name__)
 
 EVERY_S = 3600.0
 
+_ALL = 2**63 - 1
+"""No row has a higher number."""
+
 _BREATH_S = 0.05
 """Between two transactions: whoever waits for the writer comes first."""
 
@@ -37,6 +41,7 @@ class Retention:
 
     Args:
         media: None where no pictures are kept.
+        has_cloud: audit rows wait for the cloud, and stay a while after it has them.
         on_fault: told the bug that ended the thread, on the thread.
     """
 
@@ -48,6 +53,7 @@ class Retention:
         of_audit: AuditConfig,
         of_media: MediaConfig,
         clock: ClockWatch,
+        has_cloud: bool,
         metrics: PodMetrics,
         on_fault: Callable[[Exception], None],
     ) -> None:
@@ -56,6 +62,7 @@ class Retention:
         self._of_audit = of_audit
         self._of_media = of_media
         self._clock = clock
+        self._has_cloud = has_cloud
         self._metrics = metrics
         self._on_fault = on_fault
         self._believed: tuple[datetime, float] | None = None
@@ -106,7 +113,13 @@ class Retention:
         while not self._stop.is_set():
             with closing(connect_reader(self._store.path)) as conn:
                 try:
-                    seqs = expired_rows(conn, known_before=known, unknown_before=unknown, limit=ROWS_A_NOTE)
+                    seqs = expired_rows(
+                        conn,
+                        known_before=known,
+                        unknown_before=unknown,
+                        last=forgettable(conn, now) if self._has_cloud else _ALL,
+                        limit=ROWS_A_NOTE,
+                    )
                 except sqlite3.Error as error:
                     raise store_error(self._store.path, error) from error
             if not seqs:

@@ -47,6 +47,7 @@ KINDS = frozenset(
         "recovery",
         "watch_started",
         "watch_ended",
+        "cloud_state",
     }
 )
 """What a row can tell of."""

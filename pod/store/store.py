@@ -72,6 +72,8 @@ class Store:
         self._now_us = now_us
         self._busy_timeout_s = busy_timeout_s
         self._attendants = Attendants()
+        self._on_rows: Callable[[], None] = lambda: None
+        self._end_seq = -1
         self._detour: Detour | None = None
         self._copiers: Copiers | None = None
         self._rescue: Rescue | None = None
@@ -206,6 +208,10 @@ class Store:
                 how many it did. Called in the writer's thread: it must not wait for the store.
         """
         self._attendants.attend(alarms, make_room)
+
+    def watch_rows(self, told: Callable[[], None]) -> None:
+        """Have somebody told whenever the audit grew, whoever wrote it; on the writer's thread: be quick."""
+        self._on_rows = told
 
     def submit(self, job: Job[T]) -> Future[T]:
         """Run a job in a write transaction of the writer thread.
@@ -353,7 +359,9 @@ class Store:
 
     def _refresh(self, conn: sqlite3.Connection) -> None:
         self.plates.refresh(conn)
-        self._end_seq = audit.read_head(conn).seq
+        before, self._end_seq = self._end_seq, audit.read_head(conn).seq
+        if self._end_seq != before:
+            self._on_rows()
         if self._rescue is not None:
             self._rescue.note(self._end_seq, self.plates.current.version)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from pod.domain.access import REASONS
 
 ROOT = Path(__file__).parents[2]
-SOURCES = (ROOT / "pod" / "domain", ROOT / "pod" / "services", ROOT / "pod" / "gate")
+SOURCES = tuple(ROOT / name for name in ("pod/domain", "pod/services", "pod/gate", "sync/protocol"))
 OPENS = {"listed", "by_hand"}
 """The reasons that only an opening gives."""
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from pod.services.clock_watch import Moment
 from pod.services.health import Status
 from pod.services.retention import Retention
 from pod.store import audit
+from pod.store.cloud_confirmed import note_confirmed
 from pod.store.connection import connect_reader
 from pod.store.erasure import _NOTES_SQL, erase_rows, unfinished
 from pod.store.media import FOLDER_NAME, MediaStore
@@ -62,6 +64,7 @@ def retention_of(
     clock: Clock,
     *,
     on_fault: Callable[[Exception], None] = lambda error: None,
+    has_cloud: bool = False,
 ) -> Retention:
     return Retention(
         store,
@@ -69,6 +72,7 @@ def retention_of(
         of_audit=OF_AUDIT,
         of_media=OF_MEDIA,
         clock=clock,
+        has_cloud=has_cloud,
         metrics=PodMetrics(),
         on_fault=on_fault,
     )
@@ -266,7 +270,7 @@ def test_a_stop_ends_a_long_round_between_two_transactions(store: Store, wall: l
 
 def test_retention_finds_its_rows_by_an_index(store: Store) -> None:
     with closing(connect_reader(store.path)) as conn:
-        values = {"unknown_before": 0, "known_before": 0, "limit": 1}
+        values = {"unknown_before": 0, "known_before": 0, "last": 0, "limit": 1}
         plan = conn.execute(f"EXPLAIN QUERY PLAN {EXPIRED_SQL}", values).fetchall()
     assert "INDEX audit_of_people" in str(plan)
 
@@ -289,3 +293,17 @@ def until(condition: Callable[[], object], timeout_s: float = 10.0) -> None:
     while not condition():
         assert time.monotonic() < give_up_s, "waited in vain"
         time.sleep(0.005)
+
+
+def test_with_a_cloud_no_row_goes_before_the_cloud_had_it_for_a_month(
+    store: Store, wall: list[datetime]
+) -> None:
+    old = [write_days_ago(store, wall, 400, "decision", plate="AB123CD", entry=None) for _ in range(3)]
+    retention = retention_of(store, None, Clock(), has_cloud=True)
+    retention.run_once()
+    assert emptied(store) == set()
+    for days, seq in ((31, old[1]), (29, old[2])):
+        at_us = to_us(NOW - timedelta(days=days))
+        store.submit(partial(note_confirmed, seq=seq, now_us=at_us)).result(5)
+    retention.run_once()
+    assert emptied(store) == set(old[:2])

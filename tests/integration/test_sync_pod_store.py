@@ -1,12 +1,18 @@
 """What the sync agent reads and writes of a POD's store: its audit, its list, spent commands, its cloud."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 
+from pod.domain.access import REASONS
 from pod.domain.entry import Owner, Verdict
-from pod.domain.errors import PlateListError
+from pod.domain.errors import PlateListError, StoreError
+from pod.gate.controller import GateController
+from pod.services.open_command import OpenCommands, boottime_s
+from pod.services.sync_opens import RemoteOpens
 from pod.store import audit, erasure
 from pod.store.connection import connect_writer
 from pod.store.entries import make_entry
@@ -19,6 +25,7 @@ from pod.store.sync_home import SqliteHomes
 from pod.store.sync_list import SqliteReplica
 from pod.store.uses import take_use
 from sync.protocol import chain, lists
+from sync.protocol.down import Command
 from sync.protocol.entry_document import EntryDocument, write_document
 from sync.protocol.homes import Home, Homes
 from sync.protocol.plates import match_key
@@ -223,3 +230,93 @@ def test_every_change_of_the_cloud_s_list_is_in_the_audit(store: Store, replica:
         "cloud",
         "AB123CD",
     )
+
+
+class Line:
+    """A gate that counts its pulses."""
+
+    name = "main"
+
+    def __init__(self) -> None:
+        self.pulses = 0
+
+    def pulse(self, pulse_id: str, on_end: object) -> None:
+        self.pulses += 1
+
+
+@pytest.fixture
+def line() -> Line:
+    return Line()
+
+
+@pytest.fixture
+def opens(store: Store, line: Line) -> RemoteOpens:
+    gates = cast(Mapping[str, GateController], {"main": line})
+    return RemoteOpens(OpenCommands(gates, store, publish=lambda row: None))
+
+
+def asked(command_id: str, gate: str = "main", *, confirmed: bool = False) -> Command:
+    return Command(
+        id=command_id,
+        session="s",
+        gate=gate,
+        action="open",
+        by="Ada",
+        confirmed=confirmed,
+        issued_s=1.0,
+        expires_s=2.0,
+    )
+
+
+def test_a_command_opens_once_and_its_copies_are_told_what_became_of_it(
+    opens: RemoteOpens, line: Line
+) -> None:
+    later_s = boottime_s() + 60
+    answers = [opens.carry_out(asked("c1"), before_s=later_s) for _ in range(3)]
+    assert {answer.result for answer in answers} == {"commanded"}
+    assert line.pulses == 1
+
+
+@pytest.mark.parametrize(
+    ("command", "late_s", "reason"),
+    [
+        pytest.param(asked("c1", "back"), 60.0, "gate_unknown", id="a gate that is not here"),
+        pytest.param(asked("c1"), -1.0, "command_expired", id="too late"),
+        pytest.param(asked("c1"), 60.0, "confirm_lockdown", id="a lockdown"),
+    ],
+)
+def test_what_was_refused_once_opens_nothing_later(
+    store: Store, opens: RemoteOpens, line: Line, command: Command, late_s: float, reason: str
+) -> None:
+    store.plates.switch(lambda state: replace(state, lockdown=True), by="test").result(10)
+    told = opens.carry_out(command, before_s=boottime_s() + late_s)
+    assert (told.result, told.reason) == ("refused", reason)
+    store.plates.switch(lambda state: replace(state, lockdown=False), by="test").result(10)
+    assert opens.carry_out(command, before_s=boottime_s() + 60) == told
+    assert line.pulses == 0
+
+
+def test_a_command_that_grows_old_while_it_is_written_down_opens_nothing(store: Store, line: Line) -> None:
+    times_s = iter([0.0, 10.0])
+    gates = cast(Mapping[str, GateController], {"main": line})
+    opener = OpenCommands(gates, store, publish=lambda row: None, boot_s=lambda: next(times_s))
+    told = RemoteOpens(opener).carry_out(asked("c1"), before_s=5.0)
+    assert (told.result, told.reason, line.pulses) == ("refused", "command_expired", 0)
+
+
+def test_a_command_that_could_not_be_written_down_is_refused_for_good(
+    store: Store, opens: RemoteOpens, line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise StoreError("the disk is full: free space on it")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(store, "submit", full)
+        told = opens.carry_out(asked("c1"), before_s=boottime_s() + 60)
+    assert (told.result, told.reason) == ("refused", "store_failed")
+    assert opens.carry_out(asked("c1"), before_s=boottime_s() + 60) == told
+    assert line.pulses == 0
+
+
+def test_a_command_that_lives_too_long_has_a_sentence_for_people() -> None:
+    assert {"command_too_long", "other_session"} <= set(REASONS)

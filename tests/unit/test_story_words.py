@@ -20,7 +20,15 @@ from pod.web.list_words import PAGE, ListFilter, entry_words, page_of
 ZONE = ZoneInfo("Europe/Berlin")
 NOW = datetime(2026, 3, 2, 15, 0, tzinfo=ZONE)
 
-NO_DECISION = {"by_hand", "command_expired", "command_unknown", "confirm_lockdown"}
+NO_DECISION = {
+    "by_hand",
+    "command_expired",
+    "command_too_long",
+    "command_unknown",
+    "confirm_lockdown",
+    "gate_unknown",
+    "other_session",
+}
 """Reasons of openings by hand, which no car's record has."""
 
 
