@@ -301,6 +301,7 @@ class Pod:
                 "recognizer": models.recognizer.name,
             },
             note=self._notes.note,
+            metrics=self.metrics,
         )
 
     async def _start_web(self, data_dir: Path, watching: WatchingPart, opener: OpenCommands) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pod.media.live.service import LiveVideo
 from pod.media.source import CameraSource
+from pod.runtime.metrics import PodMetrics, SyncFigures
 from pod.services.clock_watch import ClockWatch
 from pod.services.health import Health, HealthProbe, PartHealth, Status
 from pod.services.open_command import OpenCommands
@@ -50,6 +51,7 @@ class SyncParts:
     live: LiveVideo | None
     versions: Mapping[str, str]
     note: Callable[[str, Mapping[str, object]], None]
+    metrics: PodMetrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,7 @@ def start_sync(enrolment: Enrolment, parts: SyncParts, *, stack: AsyncExitStack)
         on_fault=notes.on_fault,
     )
     agent = Agent(identity, ports, data_dir=parts.data_dir)
+    parts.metrics.watch_sync(lambda: _figures(agent))
     agent.start()
     store.watch_rows(agent.appended)
 
@@ -131,6 +134,16 @@ class NoImages:
     def read(self, name: str, from_byte: int, *, most_bytes: int) -> bytes | None:
         """None: there is no such picture."""
         return None
+
+
+def _figures(agent: Agent) -> SyncFigures:
+    figures = agent.figures
+    return SyncFigures(
+        is_reached=agent.state.phase == "welcomed",
+        confirmed_row=figures.confirmed_seq,
+        connections=figures.connections,
+        unusable=figures.dropped_frames + figures.retained + figures.strange + figures.inbox_dropped,
+    )
 
 
 def _viewers(live: LiveVideo | None) -> Mapping[str, int]:

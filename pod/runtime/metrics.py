@@ -1,6 +1,7 @@
 """The figures a POD publishes for Prometheus, each with its unit in the name."""
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -117,6 +118,51 @@ class PodMetrics:
     def watch_clips(self, held_bytes: Callable[[], int], units_dropped: Callable[[], int]) -> None:
         """Publish what is held in memory for clips to begin with; asked for at each scrape."""
         self.registry.register(_ClipFigures(held_bytes, units_dropped))
+
+    def watch_sync(self, figures: "Callable[[], SyncFigures]") -> None:
+        """Publish how it stands with the cloud; asked for at each scrape."""
+        self.registry.register(_SyncCollector(figures))
+
+
+@dataclass(frozen=True, slots=True)
+class SyncFigures:
+    """How a POD stands with its cloud.
+
+    Attributes:
+        is_reached: whether the cloud answers.
+        confirmed_row: through which audit row it signed to have them.
+        connections: made to brokers since the start.
+        unusable: messages that could not be used since the start.
+    """
+
+    is_reached: bool
+    confirmed_row: int
+    connections: int
+    unusable: int
+
+
+class _SyncCollector(Collector):
+    def __init__(self, figures: Callable[[], SyncFigures]) -> None:
+        self._figures = figures
+
+    def collect(self) -> Iterator[GaugeMetricFamily | CounterMetricFamily]:
+        figures = self._figures()
+        yield GaugeMetricFamily(
+            "platebridge_cloud_up", "1 while the cloud answers, else 0", value=figures.is_reached
+        )
+        yield GaugeMetricFamily(
+            "platebridge_cloud_confirmed_row",
+            "Number of the audit row through which the cloud signed to have them",
+            value=figures.confirmed_row,
+        )
+        yield CounterMetricFamily(
+            "platebridge_broker_connections", "Connections made to brokers", value=figures.connections
+        )
+        yield CounterMetricFamily(
+            "platebridge_cloud_messages_unusable",
+            "Messages from the cloud's topics that could not be used",
+            value=figures.unusable,
+        )
 
 
 class _MediaFigures(Collector):

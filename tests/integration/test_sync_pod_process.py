@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import gate_clips
@@ -16,6 +17,7 @@ from running_pod import RunningPod, list_plates, until
 from stand_in_cloud import KEYS, StandInCloud
 
 from sync.agent.identity_files import Enrolled, save
+from sync.protocol.down import Command
 from sync.protocol.entry_document import EntryDocument, write_document
 from sync.protocol.homes import Home
 from sync.protocol.plates import match_key
@@ -73,6 +75,22 @@ def broker(tmp_path: Path) -> Iterator[Mosquitto]:
         yield running
 
 
+def answers_to(cloud: StandInCloud, command: Command) -> list[tuple[str, str]]:
+    """What the POD answered so far; `unknown`, while it carries it out, is none."""
+    return [(a.result, a.reason) for a in cloud.answers if a.id == command.id and a.result != "unknown"]
+
+
+def opened_from_afar(cloud: StandInCloud) -> Command:
+    """A command that opened the gate, once that had had its pause."""
+    while True:
+        command = cloud.command()
+        until(partial(answers_to, cloud, command), what="an answer")
+        result, reason = answers_to(cloud, command)[0]
+        if result == "commanded":
+            return command
+        assert (result, reason) == ("refused", "gate_already_open")
+
+
 def has_all(cloud: StandInCloud, pod: RunningPod) -> bool:
     rows = pod.rows()
     return bool(rows) and [row.link for row in cloud.rows] == [row.link for row in rows]
@@ -93,6 +111,7 @@ def test_a_plate_added_in_the_cloud_opens_the_gate_and_the_audit_arrives_once_th
         until(lambda: cloud.receipts, what="a receipt")
         until(lambda: pod.pulses(), 60, what="a pulse")
         until(lambda: has_all(cloud, pod), what="the audit")
+        until(lambda: b"platebridge_cloud_up 1.0" in pod.get("metrics"), what="the cloud in the metrics")
         pod.kill()
         asked_before = cloud.session
         pod.start()
@@ -100,16 +119,16 @@ def test_a_plate_added_in_the_cloud_opens_the_gate_and_the_audit_arrives_once_th
         until(lambda: has_all(cloud, pod), what="the audit after a kill")
         cloud.put("e1", None)
         until(lambda: len(cloud.receipts) == 2, what="the entry's end")
-        command = cloud.command()
-        for _ in range(4):
+        command = opened_from_afar(cloud)
+        for _ in range(5):
             cloud.send(command)
-        until(lambda: cloud.answers, what="an answer")
-        first = len(cloud.answers)
+        told = len(answers_to(cloud, command))
         cloud.send(command)
-        until(lambda: len(cloud.answers) > first, what="the answer to a copy that came late")
-        assert {answer.id for answer in cloud.answers} == {command.id}
-        assert len({answer.result for answer in cloud.answers}) == 1
+        until(lambda: len(answers_to(cloud, command)) > told, what="the answer to a copy that came late")
+        assert answers_to(cloud, command)[-1] == ("commanded", "by_hand")
         intents = [row for row in pod.payloads("intent") if row.get("command") == command.id]
+        pulsed = [row for row in pod.payloads("outcome") if row["pulse"] == intents[0]["pulse"]]
+        assert [row["result"] for row in pulsed] == ["pulsed"]
         late = cloud.command(session="of-another-start")
         until(lambda: cloud.answers[-1].id == late.id, what="the answer to an old command")
         assert (cloud.answers[-1].result, cloud.answers[-1].reason) == ("refused", "other_session")
@@ -132,6 +151,8 @@ def test_without_its_broker_a_pod_decides_and_opens_as_before_and_replays_it_as_
     with pod:
         until(lambda: pod.pulses(), 60, what="a pulse without a broker")
         until(lambda: pod.payloads("cloud_state"), what="the trouble in the audit")
+        assert b"The cloud does not answer" in pod.get("api/health")
+        assert b"platebridge_cloud_up 0.0" in pod.get("metrics")
         offline = pod.rows()[-1].seq
         broker.start()
         with StandInCloud(broker.address, POD) as cloud:
