@@ -15,3 +15,7 @@ class IdentityError(CloudError):
 
 class AuthorityError(IdentityError):
     """The authority that certifies PODs does not answer, or not with what it was asked for."""
+
+
+class BrokerError(CloudError):
+    """A broker cannot be had, or does not start."""

@@ -7,7 +7,7 @@ DECLARE
     may_be_it text := CASE WHEN current_setting('server_version_num')::int >= 160000 THEN 'SET' ELSE 'MEMBER' END;
 BEGIN
     FOREACH role IN ARRAY ARRAY['platebridge_migrator', 'platebridge_bridge', 'platebridge_dispatch',
-                                'platebridge_api', 'platebridge_stats'] LOOP
+                                'platebridge_api', 'platebridge_stats', 'platebridge_broker'] LOOP
         IF to_regrole(role) IS NULL THEN
             EXECUTE format('CREATE ROLE %I NOLOGIN', role);
         END IF;

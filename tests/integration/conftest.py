@@ -30,7 +30,7 @@ def cloud_server() -> Iterator[CloudServer]:
             asyncio.run(update(template.dsn(), lambda _: None))
             template.run_as("postgres", ROWS_OF_TWO_COMMUNITIES)
             with psycopg.connect(server.conninfo("postgres"), autocommit=True) as conn:
-                for role in ("bridge", "dispatch", "api", "stats", "migrator"):
+                for role in ("bridge", "dispatch", "api", "stats", "broker", "migrator"):
                     conn.execute(f"CREATE ROLE a_{role} LOGIN IN ROLE platebridge_{role}")
             yield server
             # At once: a server that stops in order writes out first what is thrown away next.
