@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from sync.cloud import cli_audit, cli_plates
+from sync.cloud import cli_audit, cli_plates, cli_pods
+from sync.cloud.cli_run import run
 from sync.cloud.place import DsnFileOption, EmbeddedOption, check_installed, the_database
 
 app = typer.Typer(
@@ -13,6 +14,10 @@ app = typer.Typer(
 )
 app.add_typer(cli_audit.app, name="audit")
 app.add_typer(cli_plates.app, name="plates")
+app.add_typer(cli_pods.app, name="pod")
+app.command(
+    "run", epilog="Example: platebridge cloud run --embedded /var/lib/platebridge-cloud --host 192.0.2.7"
+)(run)
 
 
 @app.callback()

@@ -26,7 +26,11 @@ DsnFileOption = Annotated[
 ]
 EmbeddedOption = Annotated[
     Path | None,
-    typer.Option(metavar="DIR", help="Use a PostgreSQL of its own in this folder, made where it is missing."),
+    typer.Option(
+        metavar="DIR",
+        help="Use a PostgreSQL of its own in this folder, made where it is missing, or that of the cloud "
+        "that runs in it.",
+    ),
 ]
 
 
@@ -56,7 +60,9 @@ def the_database(dsn_file: Path | None, embedded: Path | None) -> Iterator["Dsn"
     if embedded is None:
         yield read_dsn(dsn_file)
         return
-    with embedded_server(embedded) as dsn:
+    # The folder of a whole cloud (`platebridge cloud run`) holds that of its database.
+    folder = embedded / "database" if (embedded / "cloud.json").exists() else embedded
+    with embedded_server(folder) as dsn:
         yield dsn
 
 

@@ -1,0 +1,1 @@
+"""The whole cloud on one machine, from pip alone: database, broker, services, certificates."""
