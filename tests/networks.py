@@ -246,7 +246,7 @@ class Coturn:
         self._networks.end(self.process)
 
 
-def until(condition: Callable[[], object], timeout_s: float = 15.0, *, what: str = "it") -> None:
+def until(condition: Callable[[], object], timeout_s: float = 60.0, *, what: str = "it") -> None:
     """Wait until the condition holds; AssertionError when it does not in time."""
     give_up_s = time.monotonic() + timeout_s
     while not condition():

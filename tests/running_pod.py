@@ -25,7 +25,7 @@ PLATEBRIDGE = Path(sys.executable).with_name("platebridge")
 PULSE_MS = 500
 
 
-def until(condition: Callable[[], object], timeout_s: float = 30.0, *, what: str = "it") -> None:
+def until(condition: Callable[[], object], timeout_s: float = 60.0, *, what: str = "it") -> None:
     """Wait until the condition holds; AssertionError when it does not in time."""
     give_up_s = time.monotonic() + timeout_s
     while not condition():

@@ -44,7 +44,7 @@ _absence = available()
 needs_gstreamer = pytest.mark.skipif(_absence is not None, reason=f"needs GStreamer: {_absence}")
 
 
-def until(condition: Callable[[], object], timeout_s: float = 10.0) -> None:
+def until(condition: Callable[[], object], timeout_s: float = 60.0) -> None:
     """Wait until the condition holds; AssertionError when it does not in time."""
     give_up_s = time.monotonic() + timeout_s
     while not condition():
@@ -138,12 +138,12 @@ class Watched:
         """The states so far, `kind` or `kind:reason`."""
         return [f"{s.kind}:{s.reason}" if s.reason and s.kind != "ended" else s.kind for s in self.states]
 
-    def until_reason(self, reason: str, timeout_s: float = 10.0) -> CameraState:
+    def until_reason(self, reason: str, timeout_s: float = 60.0) -> CameraState:
         """Wait for a state that is called so in `reasons`; the first of them."""
         until(lambda: reason in self.reasons, timeout_s)
         return self.states[self.reasons.index(reason)]
 
-    def until_frames(self, count: int, timeout_s: float = 10.0) -> None:
+    def until_frames(self, count: int, timeout_s: float = 60.0) -> None:
         until(lambda: len(self.frames) >= count, timeout_s)
 
     def __enter__(self) -> Self:

@@ -28,7 +28,7 @@ def guard_with(fault: str) -> Sequence[str]:
     return (sys.executable, str(HERE / "faulty_guard.py"), fault)
 
 
-def until(condition: Callable[[], bool], timeout_s: float = 10.0) -> None:
+def until(condition: Callable[[], bool], timeout_s: float = 60.0) -> None:
     """Wait until the condition holds; AssertionError when it does not in time."""
     give_up_s = time.monotonic() + timeout_s
     while not condition():

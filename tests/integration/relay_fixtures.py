@@ -203,7 +203,7 @@ class Receiver:
         await self.close()
 
 
-async def until_soon(condition: Callable[[], object], timeout_s: float = 10.0) -> None:
+async def until_soon(condition: Callable[[], object], timeout_s: float = 60.0) -> None:
     """Wait on the loop until the condition holds; AssertionError when it does not in time."""
     give_up_s = time.monotonic() + timeout_s
     while not condition():

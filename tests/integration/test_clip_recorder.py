@@ -35,7 +35,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
         yield store
 
 
-def until(condition: Callable[[], object], timeout_s: float = 10.0) -> None:
+def until(condition: Callable[[], object], timeout_s: float = 60.0) -> None:
     give_up_s = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < give_up_s, "waited in vain"

@@ -63,7 +63,7 @@ def frame_of(level: int = 200) -> Frame:
     return Frame("entry", 1, 0, 0.0, 0.0, picture.reformat(format="yuv420p"))
 
 
-def until(condition: Callable[[], object], timeout_s: float = 10.0) -> None:
+def until(condition: Callable[[], object], timeout_s: float = 60.0) -> None:
     give_up_s = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < give_up_s, "waited in vain"

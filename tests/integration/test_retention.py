@@ -288,7 +288,7 @@ def test_notes_of_erasures_are_found_without_reading_the_whole_audit(store: Stor
     assert "INDEX audit_of_erasures" in str(plan)
 
 
-def until(condition: Callable[[], object], timeout_s: float = 10.0) -> None:
+def until(condition: Callable[[], object], timeout_s: float = 60.0) -> None:
     give_up_s = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < give_up_s, "waited in vain"

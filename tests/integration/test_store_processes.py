@@ -167,7 +167,7 @@ def test_a_database_that_finds_no_room_to_begin_says_so(small_disk: Path) -> Non
     Store.open(small_disk / "pod.db").close()
 
 
-def until(condition: Callable[[], bool], timeout_s: float = 5.0) -> None:
+def until(condition: Callable[[], bool], timeout_s: float = 60.0) -> None:
     """Wait for a condition; fails where it does not come true in time."""
     deadline_s = time.monotonic() + timeout_s
     while not condition():
