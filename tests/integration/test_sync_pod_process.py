@@ -1,6 +1,6 @@
 """The shipped POD with a real broker and a cloud made of the protocol's own half."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -91,6 +91,10 @@ def opened_from_afar(cloud: StandInCloud) -> Command:
         assert (result, reason) == ("refused", "gate_already_open")
 
 
+def ends_of(pod: RunningPod, intent: Mapping[str, object]) -> list[object]:
+    return [row["result"] for row in pod.payloads("outcome") if row["pulse"] == intent["pulse"]]
+
+
 def has_all(cloud: StandInCloud, pod: RunningPod) -> bool:
     rows = pod.rows()
     return bool(rows) and [row.link for row in cloud.rows] == [row.link for row in rows]
@@ -127,8 +131,8 @@ def test_a_plate_added_in_the_cloud_opens_the_gate_and_the_audit_arrives_once_th
         until(lambda: len(answers_to(cloud, command)) > told, what="the answer to a copy that came late")
         assert answers_to(cloud, command)[-1] == ("commanded", "by_hand")
         intents = [row for row in pod.payloads("intent") if row.get("command") == command.id]
-        pulsed = [row for row in pod.payloads("outcome") if row["pulse"] == intents[0]["pulse"]]
-        assert [row["result"] for row in pulsed] == ["pulsed"]
+        until(lambda: ends_of(pod, intents[0]), what="the end of the pulse")
+        assert ends_of(pod, intents[0]) == ["pulsed"]
         late = cloud.command(session="of-another-start")
         until(lambda: cloud.answers[-1].id == late.id, what="the answer to an old command")
         assert (cloud.answers[-1].result, cloud.answers[-1].reason) == ("refused", "other_session")
