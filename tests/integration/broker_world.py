@@ -20,6 +20,7 @@ from pathlib import Path
 import paho.mqtt.client as paho
 import pytest
 from cloud_database import Database
+from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -30,8 +31,9 @@ from sync.cloud.brokers.nats_config import NatsPlace, nats_config
 from sync.cloud.brokers.nats_gate import NatsControl, NatsGate
 from sync.cloud.brokers.nats_server import nats_server_program
 from sync.cloud.brokers.nats_words import account_key
-from sync.cloud.identity.ca import CertificateAuthority
+from sync.cloud.identity.ca import CertificateAuthority, Revoked
 from sync.cloud.identity.certificate_request import public_der
+from sync.cloud.identity.tokens import new_api_key, token_hash
 from sync.protocol.pod_jwt import mint
 
 MOSQUITTO = shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
@@ -76,6 +78,12 @@ class Client:
 
     def publish(self, topic: str, payload: bytes = b"x", *, retain: bool = False, qos: int = 0) -> None:
         self.paho.publish(topic, payload, qos=qos, retain=retain)
+
+    def break_off(self) -> None:
+        """End as a POD whose power fails."""
+        connection = self.paho.socket()
+        if connection is not None:
+            connection.close()
 
     def topics(self) -> list[str]:
         return [topic for topic, _ in self.got]
@@ -139,6 +147,17 @@ class World:
 
     def jwt(self, pod: str, *, key: ec.EllipticCurvePrivateKey | None = None, audience: str = "mqtt") -> str:
         return mint(pod, key or self.keys[pod], audience=audience, id="1" * 16, now_s=time.time())
+
+    def api_key(self, pod: str) -> str:
+        """A new key of a POD, as the portal gives it."""
+        key = new_api_key()
+        self.database.run_as(
+            "postgres",
+            "INSERT INTO platebridge.token (hash, community, kind, pod, made_at) "
+            f"SELECT '\\x{token_hash(key.encode()).hex()}', community, 'api_key', id, now() "
+            f"FROM platebridge.pod WHERE id = '{pod}'",
+        )
+        return key
 
     @contextmanager
     def client(
@@ -260,9 +279,19 @@ def a_loop() -> Iterator[asyncio.AbstractEventLoop]:
     try:
         yield loop
     finally:
+        asyncio.run_coroutine_threadsafe(_let_end(), loop).result(10)
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
+
+
+async def _let_end() -> None:
+    """Wait for the tasks that were cancelled."""
+    ending = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in ending:
+        task.cancel()
+    if ending:
+        await asyncio.wait(ending)
 
 
 @contextmanager
@@ -344,10 +373,6 @@ def mosquitto_world(database: Database) -> Iterator[World]:
 
             def told(pod: str) -> None:
                 revoke(database, pod)
-                from cryptography import x509
-
-                from sync.cloud.identity.ca import Revoked
-
                 serial = x509.load_pem_x509_certificate((folder / f"{pod}.crt").read_bytes()).serial_number
                 now = datetime.now(UTC)
                 place_revoked.write_bytes(

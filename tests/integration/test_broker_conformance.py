@@ -113,3 +113,93 @@ def test_a_revoked_pod_does_not_come_back(world: World) -> None:
             until(lambda: pod.ended, 10, "for the kick")
     with world.client("pod-gone", certificate="pod-gone", user="pod-gone") as pod:
         assert not pod.is_in
+
+
+def test_no_pod_and_no_stranger_comes_in_as_a_service(world: World) -> None:
+    for name in ("bridge", "dispatch", "api"):
+        with world.client(f"{name}-2", certificate=ELM, user=name) as client:
+            if client.is_in:  # mosquitto takes the certificate's name, whatever else is said
+                client.publish(topics.down(OAK, "cmd"), b"forged")
+                assert world.kind == "mosquitto"
+        world.certify(name, world.keys[ELM], as_file="self-made", authority=world.other_authority())
+        with world.client(f"{name}-2", certificate="self-made", user=name) as client:
+            assert not client.is_in
+
+
+def test_a_will_is_published_only_where_its_pod_may_speak(world: World) -> None:
+    with world.service("bridge") as bridge:
+        bridge.subscribe("v1/+/+/up/presence")
+        for topic, last in ((topics.up(OAK, "presence"), b"forged"), (topics.up(ELM, "presence"), b"gone")):
+            with world.client(ELM, certificate=ELM, user=ELM, will=(topic, last)) as client:
+                if client.is_in:
+                    client.break_off()
+        until(lambda: b"gone" in {payload for _, payload in bridge.got})
+        assert b"forged" not in {payload for _, payload in bridge.got}
+
+
+def test_a_client_id_of_another_pod_ends_nobody_elses_connection(world: World) -> None:
+    with world.pod(OAK) as victim, world.client(OAK, certificate=ELM, user=ELM) as hostile:
+        if world.kind == "nats-server":
+            assert not hostile.is_in
+        with world.service("dispatch") as dispatch:
+            victim.subscribe(topics.down(OAK, "cmd"))
+            dispatch.publish(topics.down(OAK, "cmd"), b"last")
+            until(lambda: victim.topics())
+        assert victim.is_in
+        assert not hostile.got
+
+
+@pytest.fixture(scope="module")
+def nats(cloud_server: CloudServer) -> Iterator[World]:
+    with a_database(cloud_server, TWO_COMMUNITIES) as database, nats_world(database) as world:
+        world.add_pod(ELM)
+        world.add_pod(OAK, "oak", "south")
+        yield world
+
+
+def test_a_pod_comes_in_over_a_websocket_by_its_own_token_or_key(nats: World) -> None:
+    for password in (nats.jwt(ELM), nats.api_key(ELM)):
+        with (
+            nats.client(ELM, certificate=None, user=ELM, password=password, websocket=True) as pod,
+            nats.service("dispatch") as dispatch,
+        ):
+            assert pod.is_in
+            pod.subscribe(topics.down(ELM, "cmd"))
+            dispatch.publish(topics.down(ELM, "cmd"), b"come")
+            until(lambda pod=pod: pod.got)
+
+
+def test_passwords_that_are_not_the_pods_let_nobody_in(nats: World) -> None:
+    stranger = ec.generate_private_key(ec.SECP256R1())
+    wrong = {
+        "nothing": None,
+        "garbage": "garbage",
+        "another POD's token": nats.jwt(OAK),
+        "a token of another key": nats.jwt(ELM, key=stranger),
+        "a token for the portal": nats.jwt(ELM, audience="api"),
+        "another POD's key": nats.api_key(OAK),
+        "a key that nobody made": "pbk_" + "a" * 43,
+    }
+    for what, password in wrong.items():
+        with nats.client(ELM, certificate=None, user=ELM, password=password, websocket=True) as pod:
+            assert not pod.is_in, what
+    for user in ("bridge", "dispatch", "admission", "overseer"):
+        with nats.client(f"{user}-1", certificate=None, user=user, password="x", websocket=True) as client:
+            assert not client.is_in, user
+
+
+def test_a_certificate_of_another_key_than_the_pods_is_refused(nats: World) -> None:
+    nats.certify(ELM, ec.generate_private_key(ec.SECP256R1()), as_file="other-key")
+    with nats.client(ELM, certificate="other-key", user=ELM) as client:
+        assert not client.is_in
+
+
+def test_a_revoked_pods_websocket_ends_too(nats: World) -> None:
+    nats.add_pod("pod-gone")
+    key = nats.api_key("pod-gone")
+    with nats.client("pod-gone", certificate=None, user="pod-gone", password=key, websocket=True) as pod:
+        assert pod.is_in
+        nats.revoke("pod-gone")
+        until(lambda: pod.ended)
+    with nats.client("pod-gone", certificate=None, user="pod-gone", password=key, websocket=True) as pod:
+        assert not pod.is_in
