@@ -19,6 +19,7 @@ from rich.console import Console
 
 from models import registry
 from pod.commands.demo_camera import DemoCamera, demo_camera
+from pod.commands.demo_cloud import CloudCheck, cloud_folder, demo_cloud, join_cloud
 from pod.commands.demo_list import write_demo_list
 from pod.commands.demo_words import Answer, answer_of, line_of
 from pod.config import AccessConfig, CameraConfig, GateConfig, PodConfig, SiteConfig, VisionConfig, WebConfig
@@ -30,8 +31,10 @@ from pod.store.private_file import make_private_folder
 from pod.store.store import FILE_NAME
 
 CHECK_TIMEOUT_S = 90.0
+CLOUD_CHECK_TIMEOUT_S = 180.0
 PAGE_PORT = 8480
 GATE, CAMERA = "main", "entrance"
+_LOOK_EVERY_S = 0.1
 
 
 def demo(
@@ -52,6 +55,13 @@ def demo(
             help="Keep list and audit in this folder, made if need be; without it they are forgotten."
         ),
     ] = None,
+    cloud: Annotated[
+        bool,
+        typer.Option(
+            "--cloud",
+            help="Run a cloud beside the POD: the first car that stays outside is put on the list there.",
+        ),
+    ] = False,
     port: Annotated[
         int | None,
         typer.Option(min=0, max=65535, help=f"Port of the local page: {PAGE_PORT}; 0 takes a free one."),
@@ -62,7 +72,8 @@ def demo(
     The gate is simulated; the plates are read from the pictures alone.
 
     With --check it exits with 0 when a car was let in and another was not, with 1 when that did not happen
-    within 90 s; progress goes to stderr.
+    within 90 s; progress goes to stderr. With --cloud it waits for a car that was turned away, was then put
+    on the cloud's list and let in, and for the audit of that in the cloud, for up to 3 minutes.
 
     Example: platebridge demo --video rtsp://192.0.2.7/stream1
     """
@@ -78,14 +89,20 @@ def demo(
         camera = stack.enter_context(demo_camera(video, console=Console(stderr=True, highlight=False)))
         page_port = port if port is not None else 0 if check else PAGE_PORT
         config = demo_config(camera, folder, port=page_port)
-        if video is None and not write_demo_list(folder / FILE_NAME):
+        result: CheckResult | CloudCheck = CheckResult(camera.url if camera.loop else None)
+        if cloud:
+            beside = stack.enter_context(demo_cloud(stack.enter_context(cloud_folder(data_dir)), console))
+            join_cloud(beside, folder, console)
+            result = CloudCheck(beside, console)
+        elif video is None and not write_demo_list(folder / FILE_NAME):
             # A path may hold brackets, which rich would take for markup: here and below.
             console.print(f"The access list in {folder} is kept as it is.", soft_wrap=True, markup=False)
         console.print(f"Starting; the camera plays over {'RTSP' if camera.source == 'rtsp' else 'its file'}.")
-        verdict = run_demo(config, console, check=check, timeout_s=CHECK_TIMEOUT_S)
+        timeout_s = CLOUD_CHECK_TIMEOUT_S if cloud else CHECK_TIMEOUT_S
+        run_demo(config, console, check=check, timeout_s=timeout_s, result=result)
         if check:
-            print(json.dumps(verdict.report(camera, config)), flush=True)
-            raise typer.Exit(0 if verdict.complete else 1)
+            print(json.dumps(result.report(camera) | {"versions": _versions(config.vision)}), flush=True)
+            raise typer.Exit(0 if result.complete else 1)
 
 
 def _leave(number: int, frame: object) -> NoReturn:
@@ -170,7 +187,7 @@ class CheckResult:
         """Complete or hopeless, and no relay is on any more."""
         return (self.complete or self.fault != "") and not self._pulses
 
-    def report(self, camera: DemoCamera, config: PodConfig) -> dict[str, object]:
+    def report(self, camera: DemoCamera) -> dict[str, object]:
         """The JSON line of --check; the lists run in parallel, one item an answer."""
         return {
             "ok": self.complete,
@@ -179,7 +196,6 @@ class CheckResult:
             "verdicts": [answer.verdict for answer in self.answers],
             "reasons": [answer.reason for answer in self.answers],
             "latencies_ms": [answer.latency_ms for answer in self.answers],
-            "versions": _versions(config.vision),
             **({} if self.complete else {"missing": self.missing}),
             **({"fault": self.fault} if self.fault else {}),
         }
@@ -195,18 +211,24 @@ def _versions(vision: VisionConfig) -> dict[str, str]:
     }
 
 
-def run_demo(config: PodConfig, console: Console, *, check: bool, timeout_s: float) -> CheckResult:
-    """Run the POD: until Ctrl-C or SIGTERM, or with `check` until both answers were seen or time is up."""
-    return asyncio.run(_run(config, console, check=check, timeout_s=timeout_s))
+def run_demo(
+    config: PodConfig, console: Console, *, check: bool, timeout_s: float, result: CheckResult | CloudCheck
+) -> None:
+    """Run the POD: until Ctrl-C or SIGTERM, or with `check` until the result is settled or time is up.
+
+    Args:
+        result: takes each event.
+    """
+    asyncio.run(_run(config, console, check=check, timeout_s=timeout_s, result=result))
 
 
-async def _run(config: PodConfig, console: Console, *, check: bool, timeout_s: float) -> CheckResult:
+async def _run(
+    config: PodConfig, console: Console, *, check: bool, timeout_s: float, result: CheckResult | CloudCheck
+) -> None:
     from pod.app import (
         Pod,
     )  # not before: it takes a second to import, and a bad option should be told at once
 
-    camera = config.cameras[0]
-    result = CheckResult(camera.url if camera.loop else None)
     started_s = time.monotonic()
 
     def show(event: Event) -> None:
@@ -229,10 +251,7 @@ async def _run(config: PodConfig, console: Console, *, check: bool, timeout_s: f
 
         def take(event: Event) -> None:
             show(event)
-            if check:
-                result.take(event)
-                if result.settled:
-                    pod.stop()
+            result.take(event)
 
         for part in pod.health().parts if check else ():
             # It may have failed before anybody listened.
@@ -243,6 +262,7 @@ async def _run(config: PodConfig, console: Console, *, check: bool, timeout_s: f
 
         async with asyncio.TaskGroup() as group:
             watching = group.create_task(_watch(pod.listen, take), name="demo events")
+            settling = group.create_task(_until_settled(result, pod.stop), name="demo end") if check else None
             try:
                 async with asyncio.timeout(timeout_s if check else None):
                     await pod.finished()
@@ -250,9 +270,17 @@ async def _run(config: PodConfig, console: Console, *, check: bool, timeout_s: f
                 console.print(f"[red]Not seen within {timeout_s:.0f} s:[/] {', '.join(result.missing)}.")
             finally:
                 watching.cancel()
+                if settling is not None:
+                    settling.cancel()
         if result.fault:
             console.print(result.fault, style="red", soft_wrap=True, markup=False)
-    return result
+
+
+async def _until_settled(result: CheckResult | CloudCheck, stop: Callable[[], None]) -> None:
+    """End the POD once the result is; what happens in the cloud is no event of the POD's."""
+    while not result.settled:  # noqa: ASYNC110  # it is settled on other threads, too
+        await asyncio.sleep(_LOOK_EVERY_S)
+    stop()
 
 
 async def _watch(

@@ -109,9 +109,12 @@ install_python() {
   say "installed in $((SECONDS - started)) s"
 }
 
+# install_demo_environment CLOUD : "yes" for what a cloud needs, too.
 install_demo_environment() {
+  local cloud=$1
   ensure_venv .venv
   install_python .venv base --no-deps -e .
+  [[ $cloud == no ]] || install_python .venv cloud -e '.[cloud]'
 }
 
 # install_test_environment QUICK : "yes" leaves out what only the slower tests need.

@@ -82,7 +82,7 @@ class Agent:
         Args:
             data_dir: where the identity lies, and its next certificate is written.
         """
-        self.session = secrets.token_urlsafe(12)
+        self.session = secrets.token_hex(12)
         self._identity, self._ports, self._data_dir = identity, ports, data_dir
         self._timing = timing or Timing()
         self._chance = random.Random()

@@ -51,7 +51,8 @@ def test_without_gstreamer_the_same_clip_plays_from_its_file_and_the_demo_says_w
         assert "GStreamer [1.0] is missing; apt install it" in capsys.readouterr().err
         write_demo_list(tmp_path / FILE_NAME)
         config = demo_config(camera, tmp_path, port=0)
-        result = run_demo(config, Console(stderr=True), check=True, timeout_s=60)
+        result = CheckResult(camera.url)
+        run_demo(config, Console(stderr=True), check=True, timeout_s=60, result=result)
     assert result.complete
     assert {answer.verdict for answer in result.answers} == {"allow", "deny"}
 
