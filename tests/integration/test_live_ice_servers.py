@@ -68,7 +68,7 @@ async def test_a_stun_server_that_does_not_answer_costs_a_second_and_no_viewer()
                 await viewer.take(
                     await live.offer("gate", await viewer.offer(), viewer="anna", lease_s=LEASE_S)
                 )
-                assert time.monotonic() - started_s < 2.5
+                assert time.monotonic() - started_s < 4.5  # aioice itself would wait for 5 s
                 await viewer.first_picture()
             figures = CollectorRegistry()
             figures.register(LiveFigures(live))

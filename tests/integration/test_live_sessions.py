@@ -223,7 +223,7 @@ async def test_an_offer_cancelled_in_the_moment_of_its_answer_leaves_no_session(
         asking.cancel()
         with pytest.raises(asyncio.CancelledError):
             await asking
-        await until_soon(lambda: not live.sessions(), timeout_s=5)
+        await until_soon(lambda: not live.sessions())
         assert ends.reasons == ["left"]
 
 

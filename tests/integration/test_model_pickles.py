@@ -147,7 +147,7 @@ def test_a_conversion_without_an_end_is_ended_with_all_that_it_started(
     ):
         pass
     child = int((tmp_path / "child").read_text())
-    until(lambda: is_gone(child), timeout_s=5)
+    until(lambda: is_gone(child))
     assert list(work.iterdir()) == []
 
 
@@ -175,7 +175,7 @@ def test_a_conversion_ends_with_the_import_that_was_killed(work: Path) -> None:
     environment = os.environ | {"PYTHONPATH": f"{work}{os.pathsep}{ROOT}"}
     importer = subprocess.Popen([sys.executable, "-c", script], env=environment)
     try:
-        until(lambda: ready.exists() and ready.read_text() != "", timeout_s=20)
+        until(lambda: ready.exists() and ready.read_text() != "")
     finally:
         importer.kill()
         importer.wait()

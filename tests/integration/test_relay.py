@@ -156,7 +156,7 @@ async def test_a_viewer_whose_socket_is_full_skips_to_a_keyframe_and_slows_nobod
             network.block(slow)
             before_s = time.monotonic()
             await until_soon(lambda: slow.viewer.stats().skips == 1)
-            assert time.monotonic() - before_s < MOST_BEHIND_S + 1.0
+            assert time.monotonic() - before_s < MOST_BEHIND_S + 5.0
             assert slow.viewer.stats().state == "waiting"
             assert quick.viewer.stats().skips == 0
             network.full.clear()

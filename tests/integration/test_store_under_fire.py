@@ -243,7 +243,7 @@ def test_a_full_disk_still_audits_from_the_reserve_and_heals_when_there_is_room(
         assert "disk_full" in alarms.standing
         assert store_probe(store)().status is Status.DEGRADED
         (small_disk / "filler").unlink()
-        until(lambda: "disk_full" in alarms.ended, timeout_s=15)
+        until(lambda: "disk_full" in alarms.ended)
         assert "held back" not in store_probe(store)().sentence
     assert [row.payload and row.payload["n"] for row in rows(small_disk)] == list(range(30))
 
@@ -279,7 +279,7 @@ def test_with_the_reserve_used_up_intents_go_to_the_journal_and_come_back(small_
         }
         assert Durability.JOURNALED in outcomes
         (small_disk / "filler").unlink()
-        until(lambda: store.facts is not None and store.facts.journaled == 0, timeout_s=15)
+        until(lambda: store.facts is not None and store.facts.journaled == 0)
     pulses = [row.payload["pulse"] for row in rows(small_disk) if row.kind == "intent" and row.payload]
     assert sorted(pulses) == [str(n) for n in range(5)]
 
