@@ -60,7 +60,7 @@ def test_a_demo_without_the_clouds_packages_names_the_mend(tmp_path: Path) -> No
         timeout=60,
         check=False,
     )
-    assert ran.returncode == 1
+    assert ran.returncode == 2
     assert "run `./scripts/demo.sh --cloud`" in ran.stderr
 
 
