@@ -126,6 +126,7 @@ install_test_environment() {
     install_packages "the tests with real cameras" "${CAMERA_PACKAGES[@]}" || true
     install_packages "the browser and script tests" "${TEST_PACKAGES[@]}" || true
     install_packages "the tests of the cloud's database" pgbouncer || true
+    install_packages "the tests with a broker" mosquitto || true
     install_whep_client
   fi
 }

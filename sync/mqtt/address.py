@@ -1,6 +1,7 @@
 """Where a broker is, and what proves who is at either end."""
 
 import ipaddress
+import re
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,8 @@ from sync.mqtt.errors import LinkError
 
 Scheme = Literal["mqtts", "wss", "mqtt"]
 _PORTS: dict[Scheme, int] = {"mqtts": 8883, "wss": 443, "mqtt": 1883}
+_PLAIN = re.compile(r"[\x21-\x7e]+")
+"""The path becomes a line of a request, and `urlsplit` drops line breaks in silence."""
 _EXAMPLES = "write mqtts://HOST:8883 or wss://HOST/mqtt"
 
 
@@ -42,7 +45,9 @@ class BrokerAddress:
         except ValueError:
             raise wrong from None
         scheme = next((known for known in _PORTS if known == parts.scheme), None)
-        if scheme is None or not host or parts.username or parts.password or parts.query or parts.fragment:
+        if scheme is None or not host or port == 0 or not _PLAIN.fullmatch(text):
+            raise wrong
+        if parts.username or parts.password or parts.query or parts.fragment:
             raise wrong
         if scheme != "wss" and parts.path.strip("/"):
             raise wrong
@@ -82,7 +87,7 @@ class TlsFiles:
                 context.load_cert_chain(self.certificate, self.key)
         except (OSError, ssl.SSLError, ValueError) as error:
             names = ", ".join(str(file) for file in (self.ca, self.certificate, self.key) if file)
-            said = error.strerror if isinstance(error, OSError) and error.strerror else "no PEM in it"
+            said = "no such PEM in it" if isinstance(error, ssl.SSLError | ValueError) else error.strerror
             raise LinkError("certificate", f"{names}: {said}: see that all are there and whole") from None
         return context
 

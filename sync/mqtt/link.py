@@ -6,10 +6,9 @@ It ends once, and is not made anew here: when to come back, and to which broker,
 import asyncio
 import contextlib
 import socket
-import ssl
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -20,6 +19,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from sync.mqtt.address import BrokerAddress, TlsFiles
+from sync.mqtt.connection_faults import why_no_link
 from sync.mqtt.errors import LinkBusyError, LinkError
 
 CONNECT_TIMEOUT_S = 10.0
@@ -116,13 +116,8 @@ class MqttLink:
         self._is_closing = False
         self._unsent: deque[int] = deque()
         self._unsent_bytes = 0
-        self._client = paho.Client(
-            CallbackAPIVersion.VERSION2,
-            client_id,
-            protocol=paho.MQTTv311,
-            transport="websockets" if address.scheme == "wss" else "tcp",
-            reconnect_on_failure=False,
-        )
+        self._connection: socket.socket | None = None
+        self._client = _Client(client_id, is_websocket=address.scheme == "wss", on_opened=self._opened)
         self._client.on_connect = self._on_connect
         self._client.on_message = self._on_message
         self._client.on_publish = self._on_publish
@@ -210,16 +205,26 @@ class MqttLink:
             ) from None
 
     async def _close(self) -> None:
-        """End the connection in order, so that no will is published; what still waits is sent first."""
-        self._is_closing = True
-        if self._is_serving:
-            self._client.disconnect()
-            if not await self._is_over(_CLOSE_TIMEOUT_S):
-                connection = self._client.socket()
-                if connection is not None:
-                    with contextlib.suppress(OSError):
-                        connection.close()  # a broker that takes nothing would hold it for ever
+        """End the connection in order, so that no will is published; what still waits is sent first.
+
+        One that was still being made ends here, too, and never says to the broker who it is: it would throw
+        out the next one of the same name.
+        """
+        with self._lock:
+            self._is_closing = True
+            connection, is_serving = self._connection, self._is_serving
+        if connection is None:
+            return  # nothing but a name or a port is looked for; `_opened` ends it
+        try:
+            if is_serving:
+                self._client.disconnect()
                 await self._is_over(_CLOSE_TIMEOUT_S)
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)  # who takes or says nothing would hold it for ever
+            if await self._is_over(_CLOSE_TIMEOUT_S) and is_serving:
+                await asyncio.to_thread(self._client.loop_stop)
+        finally:
+            connection.close()
 
     async def _is_over(self, timeout_s: float) -> bool:
         with contextlib.suppress(TimeoutError):
@@ -227,18 +232,31 @@ class MqttLink:
                 await self._over.wait()
         return self._over.is_set()
 
+    def _opened(self, connection: socket.socket) -> None:
+        """There is a socket; neither TLS nor MQTT was spoken.
+
+        Raises:
+            ConnectionAbortedError: nobody wants it any more.
+        """
+        with self._lock:
+            if self._is_closing:
+                raise ConnectionAbortedError
+            self._connection = connection.dup()  # TLS takes the first for itself
+
     def _run(self) -> None:
         """In its own thread: connect; then paho's thread serves the socket until the connection ends."""
         try:
             self._client.connect(self._address.host, self._address.port, self._keepalive_s)
         except Exception as error:
-            self._end(_why(self._address, error))
+            self._end(why_no_link(self._address, error))
             return
-        if self._is_closing:
-            self._client.disconnect()
-            return
-        self._is_serving = True
-        self._client.loop_start()
+        with self._lock:
+            if not self._is_closing:
+                self._is_serving = True
+                self._client.loop_start()
+                return
+        self._client.disconnect()
+        self._end(LinkError("closed", f"{self._address}: left before it answered"))
 
     def _end(self, error: LinkError) -> None:
         if not self._loop.is_closed():
@@ -331,6 +349,34 @@ class MqttLink:
         self._end(told)
 
 
+class _Client(paho.Client):
+    """paho's client, which tells of its socket before TLS, WebSocket or MQTT is spoken over it.
+
+    paho has no such callback, and without the socket nobody could end a handshake that never does.
+    """
+
+    def __init__(
+        self, client_id: str, *, is_websocket: bool, on_opened: Callable[[socket.socket], None]
+    ) -> None:
+        super().__init__(
+            CallbackAPIVersion.VERSION2,
+            client_id,
+            protocol=paho.MQTTv311,
+            transport="websockets" if is_websocket else "tcp",
+            reconnect_on_failure=False,
+        )
+        self._on_opened = on_opened
+
+    def _create_socket_connection(self) -> socket.socket:
+        connection = super()._create_socket_connection()
+        try:
+            self._on_opened(connection)
+        except OSError:
+            connection.close()
+            raise
+        return connection
+
+
 def _settle(future: "asyncio.Future[None]", error: LinkError | None = None) -> None:
     if future.done():
         return
@@ -338,32 +384,3 @@ def _settle(future: "asyncio.Future[None]", error: LinkError | None = None) -> N
         future.set_result(None)
     else:
         future.set_exception(error)
-
-
-def _why(address: BrokerAddress, error: Exception) -> LinkError:
-    """What a connection failed by, and the mend."""
-    match error:
-        case ssl.SSLCertVerificationError():
-            return LinkError(
-                "certificate",
-                f"{address} shows a certificate that does not hold ({error.verify_message}): "
-                "check this machine's clock, the broker's name and its authority",
-            )
-        case ssl.SSLError():
-            return LinkError(
-                "certificate",
-                f"{address}: no TLS could be agreed on ({error.reason or 'it ended'}): "
-                "check the port and this client's certificate",
-            )
-        case socket.gaierror():
-            return LinkError("unreachable", f"{address}: no such host: check its name and the name server")
-        case TimeoutError():
-            return LinkError("silent", f"{address} does not answer: see that a broker listens there")
-        case paho.WebsocketConnectionError():
-            return LinkError("refused", f"{address}: no WebSocket there: check host and path")
-        case OSError():
-            return LinkError(
-                "unreachable", f"{address}: {error.strerror or error}: check host and port, and that it runs"
-            )
-        case _:
-            return LinkError("closed", f"{address}: {type(error).__name__}: {error}")
