@@ -49,9 +49,8 @@ class AgentFigures:
         confirmed_seq: through which row the cloud signed to have the audit.
         withheld_rows: sent without a payload that was spoiled or too large.
         is_parted: whether the cloud holds another audit of this POD.
-        connections: that were made.
+        connections, by_api_key, retained, strange, busy, inbox_dropped: as in `Tallies`.
         dropped_frames: messages that could not be used.
-        retained, strange, busy, inbox_dropped: as in `Tallies`.
         spoiled_lists: that had another digest than was signed.
         dropped_commands, late_commands: as in `CommandDesk`.
         last_fault: why the last unusable message was so, for people; empty before.
@@ -61,6 +60,7 @@ class AgentFigures:
     withheld_rows: int
     is_parted: bool
     connections: int
+    by_api_key: int
     dropped_frames: int
     retained: int
     strange: int
@@ -121,6 +121,7 @@ class Agent:
             withheld_rows=side.uplink.withheld,
             is_parted=side.uplink.is_parted,
             connections=tallies.connections,
+            by_api_key=tallies.by_api_key,
             dropped_frames=side.dropped,
             retained=tallies.retained,
             strange=tallies.strange,
@@ -225,8 +226,8 @@ class Agent:
             for address in addresses:
                 has_others = len(addresses) > 1 or homes.next is not None
                 why = await self._try(address, home, addresses, has_others=has_others)
-                if why is not None:
-                    return  # it was a connection: from the begin, and the wait is short
+                if why not in (None, "silent"):
+                    return  # it was a connection: from the begin, without a wait
         except Exception as error:
             self._trouble("", str(error))
             self._ports.on_fault(error)
@@ -258,9 +259,7 @@ class Agent:
             self._visit = None
         if leaving == "silent":
             self._silences += 1
-            self._failures += 1
             self._trouble(str(address), f"{address} is there, but the cloud behind it does not answer")
-            await self._pause(self._silences)
         elif leaving is not None:
             self._failures = 0
         elif fault is not None:
@@ -278,10 +277,11 @@ class Agent:
         self, address: BrokerAddress, home: Home, addresses: list[BrokerAddress], *, has_others: bool
     ) -> Leaving:
         pod, timing = self._identity.pod, self._timing
+        by_key = address.scheme == "wss" and address in self._refused_tokens
         shown = credentials(
             self._identity,
             address,
-            by_key=address in self._refused_tokens,
+            by_key=by_key,
             now=lambda: datetime.now(UTC),
         )
         will = Will(topics.up(pod, "presence"), presence(pod, self.session, online=False))
@@ -294,6 +294,7 @@ class Agent:
             will=will,
         ) as link:
             self._tallies.connections += 1
+            self._tallies.by_api_key += by_key
             self._turn("connected", str(address))
             silent_s = min(timing.silent_at_most_s, timing.silent_s * 2 ** min(self._silences, 10))
             visit = self._visit = Visit(
@@ -313,7 +314,7 @@ class Agent:
                 return "stopped"
             async with asyncio.TaskGroup() as tasks:
                 looking = tasks.create_task(
-                    self._look_for_nearer(visit, address, addresses), name="sync-nearer"
+                    self._look_for_nearer(visit, home, address, addresses), name="sync-nearer"
                 )
                 leaving = await visit.run()
                 looking.cancel()
@@ -324,11 +325,11 @@ class Agent:
         self._turn("welcomed", str(address))
 
     async def _look_for_nearer(
-        self, visit: Visit, present: BrokerAddress, addresses: list[BrokerAddress]
+        self, visit: Visit, home: Home, present: BrokerAddress, addresses: list[BrokerAddress]
     ) -> None:
         while True:
             await asyncio.sleep(self._timing.nearer_s * self._chance.uniform(0.5, 1.5))
-            if visit.homes.next is not None:
+            if visit.homes.next not in (None, home):
                 visit.leave("moved")  # the new address is tried again
             elif len(addresses) > 1 and is_worth_a_move(await round_trips_s(addresses), present):
                 visit.leave("nearer")

@@ -47,6 +47,7 @@ class Tallies:
         busy: frames that were let go since the broker took too little; the protocol says them again.
         inbox_dropped: messages that came faster than they were taken.
         connections: that were made.
+        by_api_key: of them, those where the API key was shown, since the broker took no token.
     """
 
     retained: int = 0
@@ -54,6 +55,7 @@ class Tallies:
     busy: int = 0
     inbox_dropped: int = 0
     connections: int = 0
+    by_api_key: int = 0
 
 
 class Visit:

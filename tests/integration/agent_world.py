@@ -133,10 +133,11 @@ def syncing(
     *brokers: str,
     around: PodAround | None = None,
     timing: Timing = QUICK,
+    identity: Identity | None = None,
     before: Callable[[PodAround], object] = lambda pod: None,
 ) -> Iterator[PodAround]:
     """A POD whose agent runs for as long as the block does; `before` is called just before it starts."""
-    identity = an_identity(folder, *brokers)
+    identity = identity or an_identity(folder, *brokers)
     around = around or PodAround(Homes(identity.home))
     around.agent = Agent(identity, around.ports, data_dir=folder, timing=timing)
     before(around)

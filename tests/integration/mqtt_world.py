@@ -31,7 +31,7 @@ allow_anonymous true
 listener {tls} 127.0.0.1
 certfile {folder}/server.crt
 keyfile {folder}/server.key
-cafile {folder}/ca/ca.crt
+cafile {folder}/ca.crt
 require_certificate true
 use_identity_as_username true
 allow_anonymous false
@@ -53,11 +53,12 @@ class Broker:
         passwords: who may come by WebSocket; change them with `let_in`.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, authority: CertificateAuthority | None = None) -> None:
         if PROGRAM is None:
             pytest.skip("needs mosquitto (apt-get install mosquitto)")
         self._program, self._folder = PROGRAM, folder
-        self.authority = CertificateAuthority.create(folder / "ca", name="test")
+        self.authority = authority or CertificateAuthority.create(folder / "ca", name="test")
+        (folder / "ca.crt").write_bytes(self.authority.certificate_pem)
         self.serve_as(self.authority.issue_server(["localhost", "127.0.0.1"]))
         self._ports = {name: free_port() for name in ("plain", "tls", "web")}
         (folder / "passwords").write_text("")
@@ -98,7 +99,7 @@ class Broker:
             self.authority.sign_pod(certificate_request(key), pod=pod, now=datetime.now(UTC))
         )
         private.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-        return TlsFiles(self._folder / "ca" / "ca.crt", certificate, private)
+        return TlsFiles(self._folder / "ca.crt", certificate, private)
 
     def start(self) -> None:
         """Start it, and wait until all of its listeners answer."""
@@ -129,9 +130,9 @@ class Broker:
 
 
 @contextmanager
-def a_broker(folder: Path) -> Iterator[Broker]:
+def a_broker(folder: Path, authority: CertificateAuthority | None = None) -> Iterator[Broker]:
     """One that runs for as long as the block does."""
-    broker = Broker(folder)
+    broker = Broker(folder, authority)
     broker.start()
     try:
         yield broker
@@ -164,7 +165,6 @@ class NoBroker:
 
     def __init__(self, treat: Callable[["NoBroker", socket.socket], None]) -> None:
         self.heard: list[bytes] = []
-        self.over = threading.Event()
         self._treat = treat
         self._server = socket.create_server(("127.0.0.1", 0))
         self._taken: list[socket.socket] = []
@@ -179,7 +179,6 @@ class NoBroker:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.over.set()
         for one in (self._server, *self._taken):
             with contextlib.suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
@@ -211,10 +210,3 @@ def listens(server: NoBroker, connection: socket.socket) -> None:
     while said := connection.recv(4096):
         server.heard.append(said)
     server.heard.append(b"")
-
-
-def dribbles(server: NoBroker, connection: socket.socket) -> None:
-    """Begins a TLS record and never ends it, one byte after the other."""
-    connection.sendall(b"\x16\x03\x03\x40\x00")
-    while not server.over.wait(0.02):
-        connection.sendall(b"\x00")

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
-from mqtt_world import Broker, NoBroker, a_broker, dribbles, free_port, listens
+from mqtt_world import Broker, NoBroker, a_broker, free_port, listens
 
 from sync.cloud.identity.ca import CertificateAuthority
 from sync.mqtt import BrokerAddress, LinkBusyError, LinkError, Message, MqttLink, TlsFiles, Will, connect
@@ -162,11 +162,15 @@ async def test_a_server_that_takes_the_connection_and_says_nothing_is_given_up(
         await until(lambda: server.heard and server.heard[-1] == b"")
 
 
-async def test_a_server_that_never_ends_its_handshake_is_given_up(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(link_module, "CONNECT_TIMEOUT_S", 0.2)
-    with NoBroker(dribbles) as server:
-        assert (await why_none(f"mqtts://localhost:{server.port}")).reason == "silent"
-        await until(lambda: not threads())
+@pytest.mark.parametrize("scheme", ["mqtts", "wss"])
+async def test_a_link_that_is_left_in_its_handshake_ends_at_once(scheme: str):
+    with NoBroker(listens) as server:
+        opening = asyncio.ensure_future(why_none(f"{scheme}://localhost:{server.port}"))
+        await until(lambda: server.heard)
+        opening.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await opening
+        await until(lambda: not threads(), timeout_s=1)
 
 
 async def test_a_link_that_is_left_while_it_opens_never_says_who_it_is(monkeypatch: pytest.MonkeyPatch):
