@@ -15,6 +15,7 @@ import shlex
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -123,8 +124,16 @@ class EmbeddedServer:
         """
         if self.is_ready():
             return False
-        self.start()
-        return True
+        give_up_s = time.monotonic() + START_TIMEOUT_S
+        while True:
+            try:
+                self.start()
+                return True
+            except DatabaseError:
+                # What a killed server leaves behind holds its memory for some moments yet.
+                if time.monotonic() > give_up_s:
+                    raise
+            time.sleep(0.5)
 
     def stop(self) -> None:
         """End the server, and every connection with it."""

@@ -6,6 +6,8 @@ import logging
 import secrets
 import socket
 from asyncio.subprocess import DEVNULL, STDOUT, Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -31,7 +33,6 @@ class BrokerProcess:
 
     Attributes:
         control: what the gate signs in with.
-        starts: how often it was started.
     """
 
     def __init__(self, home: CloudHome) -> None:
@@ -46,24 +47,35 @@ class BrokerProcess:
             secrets.token_urlsafe(32),
             secrets.token_urlsafe(32),
         )
-        self.starts = 0
+        self._process: Process | None = None
 
-    async def run(self) -> None:
-        """Keep it running until cancelled; then it is ended.
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Started until the end of the block; `keep` looks after it meanwhile.
 
         Raises:
             BrokerError: it does not start; the text says why.
         """
-        while True:
-            process = await self._started()
-            try:
-                code = await process.wait()
-            finally:
-                await _end(process)
+        self._process = await self._started()
+        try:
+            yield
+        finally:
+            await _end(self._process)
+
+    async def keep(self) -> None:
+        """Start it again where it ends, until cancelled.
+
+        Raises:
+            BrokerError: it does not start again.
+        """
+        while self._process is not None:
+            code = await self._process.wait()
             log.warning("the broker ended (%d); it is started again", code)
             await asyncio.sleep(RESTART_AFTER_S)
+            self._process = await self._started()
 
     async def _started(self) -> Process:
+        self._see_that_the_port_is_free()
         self._folder.mkdir(mode=0o700, exist_ok=True)
         config, told = self._folder / "nats.conf", self._folder / "log"
         write_private(config, self._config().encode())
@@ -73,7 +85,6 @@ class BrokerProcess:
             process = await asyncio.create_subprocess_exec(
                 nats_server_program(), "-c", config, stdin=DEVNULL, stdout=output, stderr=STDOUT
             )
-        self.starts += 1
         give_up_s = asyncio.get_running_loop().time() + START_TIMEOUT_S
         while not await self._listens():
             if process.returncode is not None or asyncio.get_running_loop().time() > give_up_s:
@@ -81,6 +92,18 @@ class BrokerProcess:
                 raise BrokerError(f"the broker does not start; {told} says why: {_last_fault(told)}")
             await asyncio.sleep(0.05)
         return process
+
+    def _see_that_the_port_is_free(self) -> None:
+        """Whatever listens there would be taken for the broker."""
+        places = self._home.places
+        family = socket.AF_INET6 if ":" in places.listens_at else socket.AF_INET
+        try:
+            socket.create_server((places.listens_at, places.broker_port), family=family).close()
+        except OSError as error:
+            raise BrokerError(
+                f"the broker cannot listen at {places.listens_at}:{places.broker_port} ({error.strerror}): "
+                "choose another --broker-port"
+            ) from None
 
     async def _listens(self) -> bool:
         places = self._home.places
@@ -115,9 +138,9 @@ class BrokerProcess:
         )
 
 
-async def _end(process: Process) -> None:
+async def _end(process: Process | None) -> None:
     """End it in order, and at once where it does not."""
-    if process.returncode is not None:
+    if process is None or process.returncode is not None:
         return
     process.terminate()
     try:

@@ -84,9 +84,9 @@ async def _serve(home: CloudHome, server: EmbeddedServer, *, on_ready: Callable[
     places = home.places
     served = Served(places.listens_at, places.portal_port, home.server.certificate, home.server.key)
     api = PodApi(desk, served)
-    async with asyncio.TaskGroup() as tasks:
+    async with broker.running(), asyncio.TaskGroup() as tasks:
         for part, name in (
-            (broker.run(), "broker"),
+            (broker.keep(), "broker"),
             (keep_running(server), "database"),
             (gate.run(), "gate"),
             (api.run(), "portal"),
