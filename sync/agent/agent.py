@@ -14,13 +14,18 @@ from sync.agent.broker_order import in_order, is_worth_a_move, round_trips_s
 from sync.agent.command_desk import CommandDesk
 from sync.agent.credentials import credentials
 from sync.agent.identity_files import Identity
+from sync.agent.image_uploader import ImageUploader
+from sync.agent.portal_client import PortalClient
+from sync.agent.portal_heartbeat import PortalHeartbeat
 from sync.agent.ports import LinkState, Phase, PodPorts
-from sync.agent.renewal import keep_renewed
+from sync.agent.renewal import client_of, keep_renewed
 from sync.agent.visit import Leaving, Tallies, Visit, presence
 from sync.mqtt import BrokerAddress, LinkError, Will, connect
 from sync.protocol import topics
+from sync.protocol.health import Health
 from sync.protocol.homes import Home
 from sync.protocol.pod_side import PodSide
+from sync.protocol.portal import OfferedImage
 from sync.protocol.up import Answer
 
 
@@ -32,6 +37,7 @@ class Timing:
         again_s, again_at_most_s: before brokers are tried again, doubled each time, less by chance.
         silent_s, silent_at_most_s: a cloud that does not answer is looked for at another broker.
         nearer_s: so often a nearer broker, or one that is back, is looked for.
+        heartbeat_s: so often the portal is told by HTTPS that the POD is alive, while no broker is connected.
     """
 
     again_s: float = 2.0
@@ -39,6 +45,7 @@ class Timing:
     silent_s: float = 60.0
     silent_at_most_s: float = 900.0
     nearer_s: float = 600.0
+    heartbeat_s: float = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +60,8 @@ class AgentFigures:
         dropped_frames: messages that could not be used.
         spoiled_lists: that had another digest than was signed.
         dropped_commands, late_commands: as in `CommandDesk`.
+        sent_images, dropped_images: as in `ImageUploader`.
+        heartbeats: by HTTPS that the portal heard.
         last_fault: why the last unusable message was so, for people; empty before.
     """
 
@@ -69,11 +78,14 @@ class AgentFigures:
     spoiled_lists: int
     dropped_commands: int
     late_commands: int
+    sent_images: int
+    dropped_images: int
+    heartbeats: int
     last_fault: str
 
 
 class Agent:
-    """One start of a POD's sync. `appended` and `health_changed` may be called by any thread, at any time."""
+    """One start of a POD's sync. Any thread may call `appended`, `health_changed` and `offer_image`."""
 
     def __init__(
         self, identity: Identity, ports: PodPorts, *, data_dir: Path, timing: Timing | None = None
@@ -96,6 +108,14 @@ class Agent:
         )
         self._tallies = Tallies()
         self._desk = CommandDesk(ports.commands, on_answer=self._on_answer, on_fault=ports.on_fault)
+        self._images = ImageUploader(self._client, ports.images, on_fault=ports.on_fault)
+        self._heartbeat = PortalHeartbeat(
+            self._client,
+            health=self._health,
+            is_needed=lambda: self._state.phase == "connecting",
+            on_fault=ports.on_fault,
+            every_s=self._timing.heartbeat_s,
+        )
         self._thread = threading.Thread(target=self._run, name="sync-agent", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_stopping = threading.Event()
@@ -130,19 +150,24 @@ class Agent:
             spoiled_lists=side.replica.spoiled,
             dropped_commands=self._desk.dropped,
             late_commands=self._desk.late,
+            sent_images=self._images.sent,
+            dropped_images=self._images.dropped,
+            heartbeats=self._heartbeat.sent,
             last_fault=side.last_fault,
         )
 
     def start(self) -> None:
         """Begin, and return at once."""
-        self._desk.start()
+        for one in (self._desk, self._images, self._heartbeat):
+            one.start()
         self._thread.start()
 
     def stop(self, timeout_s: float) -> bool:
         """Say farewell and end; whether all of it ended in time."""
         self._is_stopping.set()
         self._in_loop(self._ask_to_stop)
-        self._desk.stop()
+        for one in (self._desk, self._images, self._heartbeat):
+            one.stop()
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
@@ -155,6 +180,16 @@ class Agent:
     def health_changed(self) -> None:
         """Something that `HealthSource` tells is different now."""
         self._in_loop(self._on_health_changed)
+
+    def offer_image(self, image: OfferedImage) -> None:
+        """A picture that `ImageSource` has; it is uploaded some time, or dropped for newer ones."""
+        self._images.offer(image)
+
+    def _client(self) -> PortalClient:
+        return client_of(self._identity, portal=self._portal)
+
+    def _health(self) -> Health:
+        return self._ports.health.health(session=self.session, backlog_rows=self._side.uplink.backlog)
 
     def _in_loop(self, call: Callable[[], object]) -> None:
         loop = self._loop

@@ -44,6 +44,7 @@ class CommandDesk:
         self._on_answer, self._on_fault = on_answer, on_fault
         self._orders: queue.Queue[_Order | None] = queue.Queue(WAITING)
         self._ids: set[str] = set()
+        self._is_stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sync-commands", daemon=True)
 
     def start(self) -> None:
@@ -65,7 +66,8 @@ class CommandDesk:
             self._ids.add(command.id)
 
     def stop(self) -> None:
-        """Begin no other command; the one that is carried out is left to its end."""
+        """Begin no other command, also none that waits; the one that is carried out is left to its end."""
+        self._is_stopping.set()
         while True:
             try:
                 self._orders.put_nowait(None)
@@ -74,7 +76,7 @@ class CommandDesk:
                 self._orders.get_nowait()
 
     def _run(self) -> None:
-        while (order := self._orders.get()) is not None:
+        while (order := self._orders.get()) is not None and not self._is_stopping.is_set():
             try:
                 if time.clock_gettime(time.CLOCK_BOOTTIME) >= order.before_s:
                     self.late += 1

@@ -70,7 +70,7 @@ def test_a_pod_whose_broker_dies_goes_on_at_another_and_returns(
     with (
         a_broker(tmp_path / "own") as dying,
         StandInCloud(near.plain, POD) as second,
-        syncing(tmp_path, dying.plain, near.plain, timing=replace(QUICK, nearer_s=0.5)) as pod,
+        syncing(tmp_path, dying.plain, near.plain, timing=replace(QUICK, nearer_s=0.5, silent_s=60)) as pod,
     ):
         ordered(monkeypatch, dying.plain, near.plain)
         with StandInCloud(dying.plain, POD) as first:
