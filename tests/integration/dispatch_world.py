@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 
 from cloud_database import Database
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from sync.mqtt import BrokerAddress, MqttLink, connect
 
 from sync.cloud.dispatch.service import Dispatch
+from sync.mqtt import BrokerAddress, MqttLink, connect
 from sync.protocol import topics
 from sync.protocol.down import Command, Rehome, Welcome, encode_down
 from sync.protocol.framing import PinnedKey, Signer
