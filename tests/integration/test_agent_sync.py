@@ -77,7 +77,7 @@ def test_a_command_runs_once_however_often_it_comes(broker: Mosquitto, tmp_path:
         pod.stall.set()
         until(lambda: cloud.answers)
         cloud.send(command)
-        until(lambda: len(cloud.answers) == 2)
+        until(lambda: len(cloud.answers) >= 2)  # a copy may have come after the first answer
         assert pod.done == [command.id]
 
 
