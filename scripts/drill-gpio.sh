@@ -70,7 +70,7 @@ elif ! kernel_is_whole "$cache/kernel"; then
   say "the cached kernel is damaged; making it anew"
   make_kernel "$cache/kernel"
 fi
-install_demo_environment
+install_demo_environment no
 made_of=$(image versions && cat "$cache/kernel/SHA256SUMS" scripts/lib/gpio_drill/image.py | sha256sum)
 if [[ $made_of != "$(cat "$cache/base.made-of" 2>/dev/null)" ]] ||
   ! (cd "$cache" && sha256sum --check --status base.sha256 2>/dev/null); then

@@ -16,6 +16,7 @@ from pod.commands.password import password
 from pod.commands.place import DEFAULT_CONFIG
 from pod.config_load import load_with_advice
 from pod.runtime.interrupt import ctrl_c_ends_at_once
+from pod.runtime.leaving import leave_if_held
 from pod.runtime.logs import Redactor, configure_logging
 
 _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
@@ -47,7 +48,9 @@ def run(config: ConfigOption = DEFAULT_CONFIG) -> None:
     with ctrl_c_ends_at_once():
         from pod import app as pod_app
 
-    raise typer.Exit(pod_app.run(loaded, given.origin))
+    code = pod_app.run(loaded, given.origin)
+    leave_if_held(code, "camera-")
+    raise typer.Exit(code)
 
 
 @app.command(epilog="Example: platebridge pod doctor --config-only --config config.yaml")
