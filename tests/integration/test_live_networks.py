@@ -18,6 +18,7 @@ from typing import Any, Self
 import networks
 import pytest
 from networks import TURN, Coturn, Networks, two_homes, until
+from pod_in_network import SERVERS_WITHIN_S
 
 from benchmarks import prerequisites
 from benchmarks.prerequisites import CannotRunError
@@ -27,8 +28,8 @@ SECRET = "of this test alone"
 ENOUGH_PACKETS = 70
 """More than the GOP that a viewer gets at once: the camera goes on."""
 
-AT_ONCE_S = 0.5
-"""What an answer may take where no server is waited for, on a busy machine."""
+AT_ONCE_S = 2.0
+"""What an answer may take where no server is waited for, on a busy machine: less than `SERVERS_WITHIN_S`."""
 
 
 def proof_of(username: str) -> str:
@@ -317,7 +318,7 @@ def test_a_turn_server_that_died_holds_up_one_viewer_at_most_and_is_asked_again_
     first.accept(answer["sdp"])
     until(gets_video(viewers, first), what="video")
     coturn.end()
-    assert pod.ask(do="offer", sdp=viewers.new([]).offer())["took_s"] < 1.5
+    assert pod.ask(do="offer", sdp=viewers.new([]).offer())["took_s"] < SERVERS_WITHIN_S + 2.5
     until(lambda: pod.tell()["troubles"], what="the trouble")
     assert set(pod.tell()["troubles"].values()) == {"does not answer"}
     second = viewers.new([])
