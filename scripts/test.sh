@@ -36,9 +36,9 @@ if [[ $quick == yes ]]; then
   # In parallel: these tests share nothing.
   step "quick tests" .venv/bin/pytest tests/unit tests/simulation tests/house -q -n auto "$@"
 else
-  # Most of these wait for cameras, pulses and browsers: two at a time used a third of two cores. So three for two
-  # cores, a file's tests in one process; with four the longest file is what the others wait for.
+  # Most of these wait for cameras, pulses and browsers. Two at a time, a file's tests in one process, take half the
+  # time on two cores; more would make them wait for each other.
   # A worker that dies ends the run (tests of one that is replaced would wait for ever), and so does a run that hangs.
   step "all tests" timeout --signal=INT --kill-after=60 55m \
-    .venv/bin/pytest tests -n 3 --dist loadfile --max-worker-restart=0 "$@"
+    .venv/bin/pytest tests -n 2 --dist loadfile --max-worker-restart=0 "$@"
 fi
