@@ -502,6 +502,8 @@ def is_closed(connection: socket.socket) -> bool:
         return connection.recv(1) == b""
     except ConnectionResetError:
         return True
+    except TimeoutError:
+        return False  # it found room
 
 
 def answers(portal: Portal) -> bool:
