@@ -37,7 +37,7 @@ async def test_an_audit_is_stored_whole_and_in_order_and_confirmed_by_a_signed_a
         await until(lambda: held(cloud_database) == every_row(pod))
         pod.decide(3)
         await until(lambda: held(cloud_database) == every_row(pod))
-        assert bridge.counters.rows_stored == 703
+        await until(lambda: bridge.counters.rows_stored == 703)
         assert pod.welcomes >= 1
         assert pod.side.dropped == 0, pod.side.last_fault
     async with bridging(cloud_database, mosquitto.address), pod.online(mosquitto.address):

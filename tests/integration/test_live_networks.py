@@ -301,7 +301,8 @@ def test_a_viewer_who_cannot_be_reached_is_given_up_and_nothing_of_it_is_left(ri
     rig.made.filter("podrouter", 'chain out {\ntype filter hook forward priority 10\niifname "lan" drop\n}')
     until(lambda: pod.tell()["ended"] == ["no_connection"] * 2, what="the end")
     assert {viewers.counts()[one.name].packets for one in (viewer, wrong)} == {0}
-    until(lambda: pod.tell()["sockets"] == before, what="its sockets")
+    # One that only asked at the start whether the servers are there may be gone since.
+    until(lambda: pod.tell()["sockets"] <= before, what="its sockets")
 
 
 def test_a_turn_server_that_died_holds_up_one_viewer_at_most_and_is_asked_again_once_it_is_back(
