@@ -70,8 +70,6 @@ class Bridge:
         *,
         signer: Signer,
         tls: TlsFiles | None = None,
-        username: str | None = None,
-        password: str | None = None,
     ) -> None:
         """
         Args:
@@ -82,7 +80,6 @@ class Bridge:
         self._broker = broker
         self._signer = signer
         self._tls = tls
-        self._username, self._password = username, password
         self._counts: Counter[str] = Counter()
         self._link: MqttLink | None = None
         self._dropped_by_links = 0
@@ -128,8 +125,6 @@ class Bridge:
             self._broker,
             client_id=f"bridge-{secrets.token_hex(6)}",
             tls=self._tls,
-            username=self._username,
-            password=self._password,
             inbox_messages=INBOX_MESSAGES,
             inbox_bytes=INBOX_BYTES,
         ) as link:

@@ -65,8 +65,6 @@ class Dispatch:
         *,
         signer: Signer,
         tls: TlsFiles | None = None,
-        username: str | None = None,
-        password: str | None = None,
     ) -> None:
         """
         Args:
@@ -76,7 +74,6 @@ class Dispatch:
         self._dsn = dsn
         self._broker = broker
         self._tls = tls
-        self._username, self._password = username, password
         self._counts: Counter[str] = Counter()
         self._post = Post(signer)
         self._session: _Session | None = None
@@ -123,8 +120,6 @@ class Dispatch:
             self._broker,
             client_id=client_id,
             tls=self._tls,
-            username=self._username,
-            password=self._password,
             inbox_messages=INBOX_MESSAGES,
             inbox_bytes=INBOX_BYTES,
         ) as link:

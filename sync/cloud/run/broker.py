@@ -85,13 +85,19 @@ class BrokerProcess:
             process = await asyncio.create_subprocess_exec(
                 nats_server_program(), "-c", config, stdin=DEVNULL, stdout=output, stderr=STDOUT
             )
+        try:
+            await self._until_it_listens(process, told)
+        except BaseException:
+            await _end(process)  # cancelled, too: nobody else knows of it yet
+            raise
+        return process
+
+    async def _until_it_listens(self, process: Process, told: Path) -> None:
         give_up_s = asyncio.get_running_loop().time() + START_TIMEOUT_S
         while not await self._listens():
             if process.returncode is not None or asyncio.get_running_loop().time() > give_up_s:
-                await _end(process)
                 raise BrokerError(f"the broker does not start; {told} says why: {_last_fault(told)}")
             await asyncio.sleep(0.05)
-        return process
 
     def _see_that_the_port_is_free(self) -> None:
         """Whatever listens there would be taken for the broker."""

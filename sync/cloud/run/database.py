@@ -8,6 +8,7 @@ from psycopg import sql
 
 from sync.cloud.database import Connection, Dsn, connect
 from sync.cloud.embedded import DATABASE, EmbeddedServer
+from sync.cloud.errors import DatabaseError
 from sync.cloud.migrate import Say
 from sync.cloud.update import update
 
@@ -53,7 +54,7 @@ async def keep_running(server: EmbeddedServer) -> None:
         try:
             async with connect(server.dsn):
                 continue
-        except Exception as error:
+        except DatabaseError as error:
             log.debug("the database does not answer: %s", error)
         if await asyncio.to_thread(server.revive):
             log.warning("the database had ended; it was started again")

@@ -1,10 +1,8 @@
 """The whole cloud on one machine as one service: what runs where, and what is started again."""
 
 import asyncio
-import logging
 import signal
 from collections.abc import Callable
-from contextlib import ExitStack
 
 from sync.cloud.api.desk import Desk
 from sync.cloud.api.media_store import MediaStore
@@ -15,18 +13,15 @@ from sync.cloud.brokers.nats_gate import NatsGate
 from sync.cloud.dispatch.service import Dispatch
 from sync.cloud.embedded import EmbeddedServer, supervised_server
 from sync.cloud.errors import CloudError
+from sync.cloud.migrate import Say
 from sync.cloud.run.broker import BrokerProcess
 from sync.cloud.run.database import dsn_of, keep_running, prepare
 from sync.cloud.run.home import CloudHome, Files
 from sync.mqtt import BrokerAddress, TlsFiles
 
-log = logging.getLogger(__name__)
-
 READY_TIMEOUT_S = 60.0
 MEDIA_QUOTA_BYTES = 2 * 2**30
 MEDIA_KEEP_FREE_BYTES = 2**30
-
-Say = Callable[[str], None]
 
 
 def run_cloud(home: CloudHome, say: Say, *, on_ready: Callable[[], None]) -> None:
@@ -39,15 +34,13 @@ def run_cloud(home: CloudHome, say: Say, *, on_ready: Callable[[], None]) -> Non
     Raises:
         CloudError: a part cannot run; the text says which, why, and what to do.
     """
-    with ExitStack() as stack:
-        say(f"database   {home.folder / 'database'}")
-        server = stack.enter_context(supervised_server(home.folder / "database"))
+    say(f"database   {home.folder / 'database'}")
+    with supervised_server(home.folder / "database") as server:
         asyncio.run(_run(home, server, say, on_ready=on_ready))
 
 
 async def _run(home: CloudHome, server: EmbeddedServer, say: Say, *, on_ready: Callable[[], None]) -> None:
-    await prepare(server, say)
-    running = asyncio.ensure_future(_serve(home, server, on_ready=on_ready))
+    running = asyncio.ensure_future(_serve(home, server, say, on_ready=on_ready))
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, running.cancel)
     try:
@@ -61,7 +54,8 @@ async def _run(home: CloudHome, server: EmbeddedServer, say: Say, *, on_ready: C
         raise
 
 
-async def _serve(home: CloudHome, server: EmbeddedServer, *, on_ready: Callable[[], None]) -> None:
+async def _serve(home: CloudHome, server: EmbeddedServer, say: Say, *, on_ready: Callable[[], None]) -> None:
+    await prepare(server, say)
     broker = BrokerProcess(home)
     gate = NatsGate(dsn_of(server, "broker"), broker.control)
     address = BrokerAddress.parse(f"mqtts://localhost:{home.places.broker_port}")
@@ -92,11 +86,11 @@ async def _serve(home: CloudHome, server: EmbeddedServer, *, on_ready: Callable[
             (api.run(), "portal"),
         ):
             tasks.create_task(part, name=name)
+        tasks.create_task(_announce([gate.ready, bridge.ready, dispatch.ready, api.ready], on_ready))
         # Before it nobody is let in, and the broker takes its time to say so.
         await gate.ready.wait()
         tasks.create_task(bridge.run(), name="bridge")
         tasks.create_task(dispatch.run(), name="dispatch")
-        tasks.create_task(_announce([gate.ready, bridge.ready, dispatch.ready, api.ready], on_ready))
 
 
 async def _announce(parts: list[asyncio.Event], on_ready: Callable[[], None]) -> None:
