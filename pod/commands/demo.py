@@ -19,9 +19,10 @@ from rich.console import Console
 
 from models import registry
 from pod.commands.demo_camera import DemoCamera, demo_camera
+from pod.commands.demo_check import CheckResult
 from pod.commands.demo_cloud import CloudCheck, cloud_folder, demo_cloud, join_cloud
 from pod.commands.demo_list import write_demo_list
-from pod.commands.demo_words import Answer, answer_of, line_of
+from pod.commands.demo_words import line_of
 from pod.config import AccessConfig, CameraConfig, GateConfig, PodConfig, SiteConfig, VisionConfig, WebConfig
 from pod.domain.errors import ConfigError
 from pod.runtime.broadcast import Event
@@ -89,11 +90,12 @@ def demo(
         camera = stack.enter_context(demo_camera(video, console=Console(stderr=True, highlight=False)))
         page_port = port if port is not None else 0 if check else PAGE_PORT
         config = demo_config(camera, folder, port=page_port)
-        result: CheckResult | CloudCheck = CheckResult(camera.url if camera.loop else None)
+        file = camera.url if camera.loop else None
+        result = CheckResult(file)
         if cloud:
             beside = stack.enter_context(demo_cloud(stack.enter_context(cloud_folder(data_dir)), console))
             join_cloud(beside, folder, console)
-            result = CloudCheck(beside, console)
+            result = CloudCheck(file, beside, console)
         elif video is None and not write_demo_list(folder / FILE_NAME):
             # A path may hold brackets, which rich would take for markup: here and below.
             console.print(f"The access list in {folder} is kept as it is.", soft_wrap=True, markup=False)
@@ -137,70 +139,6 @@ def demo_config(
     )
 
 
-class CheckResult:
-    """The answers so far, and whether they are what --check waits for."""
-
-    def __init__(self, file: str | None = None) -> None:
-        """
-        Args:
-            file: what the camera plays, where that is no stream: one that fails at once fails for good.
-        """
-        self.answers: list[Answer] = []
-        self.fault = ""
-        """Why no car can come any more; empty while one can."""
-        self._file = file
-        self._has_played = False
-        self._pulses: set[object] = set()
-
-    def take(self, event: Event) -> None:
-        """Note an event, if it is one that counts."""
-        answer = answer_of(event)
-        if answer is not None:
-            self.answers.append(answer)
-        if event.get("kind") == "intent":
-            self._pulses.add(event["pulse"])
-        elif event.get("kind") == "outcome":
-            self._pulses.discard(event["pulse"])
-        elif event.get("kind") == "camera_state":
-            self._has_played |= event["state"] == "playing"
-            if event["state"] == "failed":
-                self.take_fault(str(event["text"]))
-
-    def take_fault(self, text: str) -> None:
-        """Note that the camera failed."""
-        if self._file is not None and not self._has_played:
-            self.fault = f"{self._file} cannot be played: {text}"
-
-    @property
-    def missing(self) -> list[str]:
-        """What --check still waits for, in words. A denial that a grant replaced was a first, poorer read."""
-        final = {answer.approach: answer.verdict for answer in self.answers}
-        wanted = {"allow": "a car that is let in", "deny": "a car that is not let in"}
-        return [words for verdict, words in wanted.items() if verdict not in final.values()]
-
-    @property
-    def complete(self) -> bool:
-        return not self.missing
-
-    @property
-    def settled(self) -> bool:
-        """Complete or hopeless, and no relay is on any more."""
-        return (self.complete or self.fault != "") and not self._pulses
-
-    def report(self, camera: DemoCamera) -> dict[str, object]:
-        """The JSON line of --check; the lists run in parallel, one item an answer."""
-        return {
-            "ok": self.complete,
-            "source": camera.source,
-            "plates": [answer.plate for answer in self.answers],
-            "verdicts": [answer.verdict for answer in self.answers],
-            "reasons": [answer.reason for answer in self.answers],
-            "latencies_ms": [answer.latency_ms for answer in self.answers],
-            **({} if self.complete else {"missing": self.missing}),
-            **({"fault": self.fault} if self.fault else {}),
-        }
-
-
 def _versions(vision: VisionConfig) -> dict[str, str]:
     packages = ("platebridge", "av", "onnxruntime")
     return {
@@ -212,7 +150,7 @@ def _versions(vision: VisionConfig) -> dict[str, str]:
 
 
 def run_demo(
-    config: PodConfig, console: Console, *, check: bool, timeout_s: float, result: CheckResult | CloudCheck
+    config: PodConfig, console: Console, *, check: bool, timeout_s: float, result: CheckResult
 ) -> None:
     """Run the POD: until Ctrl-C or SIGTERM, or with `check` until the result is settled or time is up.
 
@@ -223,7 +161,7 @@ def run_demo(
 
 
 async def _run(
-    config: PodConfig, console: Console, *, check: bool, timeout_s: float, result: CheckResult | CloudCheck
+    config: PodConfig, console: Console, *, check: bool, timeout_s: float, result: CheckResult
 ) -> None:
     from pod.app import (
         Pod,
@@ -276,7 +214,7 @@ async def _run(
             console.print(result.fault, style="red", soft_wrap=True, markup=False)
 
 
-async def _until_settled(result: CheckResult | CloudCheck, stop: Callable[[], None]) -> None:
+async def _until_settled(result: CheckResult, stop: Callable[[], None]) -> None:
     """End the POD once the result is; what happens in the cloud is no event of the POD's."""
     while not result.settled:  # noqa: ASYNC110  # it is settled on other threads, too
         await asyncio.sleep(_LOOK_EVERY_S)

@@ -10,13 +10,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 
 from pod.commands.demo_camera import DemoCamera
-from pod.commands.demo_words import Answer, answer_of
+from pod.commands.demo_check import CheckResult
+from pod.commands.demo_words import answer_of
 from pod.domain.errors import ConfigError
 from pod.runtime.broadcast import Event
 from sync.agent.enroll import enroll
@@ -123,91 +124,60 @@ def join_cloud(cloud: DemoCloud, data_dir: Path, console: Console) -> str:
     return identity.pod
 
 
-@dataclass
-class CloudCheck:
-    """Whether a plate that was added in the cloud opened the gate, and the cloud heard of it.
+class CloudCheck(CheckResult):
+    """Whether a plate that was added in the cloud opened the gate, and the cloud heard of it."""
 
-    Attributes:
-        answers: the POD's, so far.
-        fault: why it cannot come about any more; empty while it can.
-        stranger: the plate that was turned away first, and then added in the cloud.
-        cloud_rows: of the POD's audit that the cloud has.
-    """
-
-    cloud: DemoCloud
-    console: Console
-    answers: list[Answer] = field(default_factory=list)
-    fault: str = ""
-    stranger: str = ""
-    added_s: float | None = None
-    opened_s: float | None = None
-    arrived_s: float | None = None
-    cloud_rows: int = 0
-    is_verified: bool = False
-    _pulses: set[object] = field(default_factory=set)
+    def __init__(self, file: str | None, cloud: DemoCloud, console: Console) -> None:
+        """
+        Args:
+            file: as that of `CheckResult`.
+        """
+        super().__init__(file)
+        self._cloud = cloud
+        self._console = console
+        self._stranger = ""
+        """The plate that was turned away first, and then added in the cloud."""
+        self._is_added = self._is_verified = False
+        self._opened_s: float | None = None
+        self._arrived_s: float | None = None
+        self._cloud_rows = 0
 
     def take(self, event: Event) -> None:
         """Note an event, and act on it; never blocks."""
+        super().take(event)
         answer = answer_of(event)
-        if event.get("kind") == "intent":
-            self._pulses.add(event["pulse"])
-        elif event.get("kind") == "outcome":
-            self._pulses.discard(event["pulse"])
         if answer is None:
             return
-        self.answers.append(answer)
-        if not self.stranger and answer.verdict == "deny" and answer.reason == "not_listed":
-            self.stranger = answer.plate
+        if not self._stranger and answer.verdict == "deny" and answer.reason == "not_listed":
+            self._stranger = answer.plate
             self._start(self._add)
-        elif answer.plate == self.stranger and answer.verdict == "allow" and self.opened_s is None:
-            self.opened_s = time.monotonic()
+        elif answer.plate == self._stranger and answer.verdict == "allow" and self._opened_s is None:
+            self._opened_s = time.monotonic()
             self._start(self._wait_for_audit)
-
-    def take_fault(self, text: str) -> None:
-        """Note that the camera failed; it may come back."""
 
     @property
     def missing(self) -> list[str]:
         """What is still waited for, in words."""
         steps = (
-            (bool(self.stranger), "a car that is not let in"),
-            (self.added_s is not None, "its plate on the cloud's list"),
-            (self.opened_s is not None, "the gate opening for it"),
-            (self.arrived_s is not None, "the audit of it in the cloud"),
-            (self.is_verified, "the proof of that audit"),
+            (bool(self._stranger), "a car that is not let in"),
+            (self._is_added, "its plate on the cloud's list"),
+            (self._opened_s is not None, "the gate opening for it"),
+            (self._arrived_s is not None, "the audit of it in the cloud"),
+            (self._is_verified, "the proof of that audit"),
         )
         return [words for is_done, words in steps if not is_done]
 
-    @property
-    def complete(self) -> bool:
-        """All of it was seen."""
-        return not self.missing
-
-    @property
-    def settled(self) -> bool:
-        """Complete or hopeless, and no relay is on any more."""
-        return (self.complete or self.fault != "") and not self._pulses
-
     def report(self, camera: DemoCamera) -> dict[str, object]:
         """The JSON line of --check."""
-        told: dict[str, object] = {
-            "ok": self.complete,
-            "source": camera.source,
-            "portal": self.cloud.portal,
-            "broker": self.cloud.broker,
-            "plate": self.stranger,
-            "plates": [answer.plate for answer in self.answers],
-            "verdicts": [answer.verdict for answer in self.answers],
-            "reasons": [answer.reason for answer in self.answers],
-            "cloud_rows": self.cloud_rows,
-            "cloud_audit_verified": self.is_verified,
+        told = super().report(camera) | {
+            "portal": self._cloud.portal,
+            "broker": self._cloud.broker,
+            "plate": self._stranger,
+            "cloud_rows": self._cloud_rows,
+            "cloud_audit_verified": self._is_verified,
         }
-        if self.opened_s is not None and self.arrived_s is not None:
-            told["audit_arrived_after_s"] = round(self.arrived_s - self.opened_s, 1)
-        if not self.complete:
-            told["missing"] = self.missing
-        if self.fault:
-            told["fault"] = self.fault
+        if self._opened_s is not None and self._arrived_s is not None:
+            told["audit_arrived_after_s"] = round(self._arrived_s - self._opened_s, 1)
         return told
 
     def _start(self, step: Callable[[], None]) -> None:
@@ -220,8 +190,8 @@ class CloudCheck:
             self.fault = str(error)
 
     def _add(self) -> None:
-        said = self.cloud.ask("plates", "add", COMMUNITY, self.stranger, "--label", "Added in the cloud")
-        self.added_s = time.monotonic()
+        said = self._cloud.ask("plates", "add", COMMUNITY, self._stranger, "--label", "Added in the cloud")
+        self._is_added = True
         self._tell(f"In the cloud: {said.strip()} It opens when the car comes again.")
 
     def _wait_for_audit(self) -> None:
@@ -230,24 +200,24 @@ class CloudCheck:
             if any(self._is_the_opening(row) for row in rows):
                 break
             time.sleep(LOOK_EVERY_S)
-        self.arrived_s = time.monotonic()
-        self.cloud_rows = max(row["seq"] for row in rows)
-        proof = self.cloud.ask("audit", "verify", COMMUNITY)
-        self.is_verified = True
+        self._arrived_s = time.monotonic()
+        self._cloud_rows = max(row["seq"] for row in rows)
+        proof = self._cloud.ask("audit", "verify", COMMUNITY)
+        self._is_verified = True
         self._tell(f"In the cloud: the audit arrived. {proof.strip()}")
 
     def _rows(self) -> Sequence[str]:
         words = ("audit", "list", COMMUNITY, "--json", "--limit", str(_LATEST_ROWS))
-        return self.cloud.ask(*words).splitlines()
+        return self._cloud.ask(*words).splitlines()
 
     def _is_the_opening(self, row: dict[str, object]) -> bool:
         payload = row["payload"]
         if not isinstance(payload, dict):
             return False
-        return payload.get("plate") == self.stranger and payload.get("verdict") == "allow"
+        return payload.get("plate") == self._stranger and payload.get("verdict") == "allow"
 
     def _tell(self, text: str) -> None:
-        self.console.print(text, style="cyan", soft_wrap=True, markup=False)
+        self._console.print(text, style="cyan", soft_wrap=True, markup=False)
 
 
 def _first_line(process: subprocess.Popen[str]) -> str:

@@ -12,7 +12,8 @@ from rich.console import Console
 
 from models.render import camera_process
 from pod.commands import demo_camera
-from pod.commands.demo import CheckResult, demo_config, run_demo
+from pod.commands.demo import demo_config, run_demo
+from pod.commands.demo_check import CheckResult
 from pod.commands.demo_list import write_demo_list
 from pod.store.store import FILE_NAME
 

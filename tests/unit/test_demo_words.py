@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from models.render.story import STORY
-from pod.commands.demo import CheckResult
+from pod.commands.demo_check import CheckResult
 from pod.commands.demo_list import demo_entries, write_demo_list
 from pod.commands.demo_words import Answer, answer_of, line_of
 from pod.domain.access import decide
